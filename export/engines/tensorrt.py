@@ -1,0 +1,73 @@
+"""Classic TensorRT: compiles for the GPU in the machine, so it needs one."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from export.engines.base import PlanRequest
+from pitome.errors import BackendError, InputError
+
+
+class TensorRT:
+    """The builder of package ``tensorrt``."""
+
+    label = "TensorRT"
+    module = "tensorrt"
+    install = "pip install -e .[gpu]"
+
+    def check_targets(self, request: PlanRequest) -> None:
+        """Refuse any target but the machine's own GPU."""
+        machine = machine_target()
+        if request.targets not in ((), (machine,)):
+            raise InputError(
+                f"TARGETS={','.join(request.targets)} with BACKEND=tensorrt",
+                f"TensorRT compiles for the GPU in the machine only, and that is {machine}",
+                f"Use TARGETS={machine}, leave TARGETS empty, or use BACKEND=tensorrt_rtx",
+            )
+
+    def resolve_targets(self, request: PlanRequest) -> tuple[str, ...]:
+        """Return the machine's own GPU."""
+        return (machine_target(),)
+
+    def set_targets(self, trt: Any, config: Any, targets: tuple[str, ...]) -> None:
+        """Do nothing: the builder asks the driver."""
+
+
+def machine_target() -> str:
+    """Name the architecture of the first GPU, such as ``"sm89"``.
+
+    Raises:
+        BackendError: cuda-python is not installed, or there is no NVIDIA driver or GPU.
+    """
+    try:
+        driver: Any = importlib.import_module("cuda.bindings.driver")
+    except ImportError as error:
+        raise BackendError(
+            "BACKEND=tensorrt", f"cuda-python is not installed ({error})", f"Run {TensorRT.install}"
+        ) from error
+    capability = driver.CUdevice_attribute
+    try:
+        _ask(driver.cuInit(0))
+        device = _ask(driver.cuDeviceGet(0))
+        major = _ask(
+            driver.cuDeviceGetAttribute(capability.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device)
+        )
+        minor = _ask(
+            driver.cuDeviceGetAttribute(capability.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device)
+        )
+    except RuntimeError as error:  # cuda-python raises it too, where libcuda cannot be loaded
+        raise BackendError(
+            "BACKEND=tensorrt",
+            f"TensorRT builds on the GPU it builds for, and none answers here ({error})",
+            "Run this on a machine with an NVIDIA GPU and driver, or use BACKEND=tensorrt_rtx",
+        ) from error
+    return f"sm{major}{minor}"
+
+
+def _ask(answer: tuple[Any, ...]) -> Any:
+    """Return the value of one driver call, which comes as ``(status, value)``."""
+    status, *values = answer
+    if int(status) != 0:
+        raise RuntimeError(str(status))
+    return values[0] if values else None

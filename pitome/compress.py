@@ -1,0 +1,222 @@
+"""compress(model, ...): a module with the same signature and parameters that merges tokens inside."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from transformers.utils import ModelOutput
+
+from pitome.errors import InputError
+from pitome.flops import FlopsCount, count_flops
+from pitome.merged_layers import MergedLayers
+from pitome.methods import MethodSettings, build_merger, resolve_settings
+from pitome.methods.settings import Metric
+from pitome.models.family import Family, ModelShape
+from pitome.models.families import family_of
+from pitome.observe import observe_merges
+from pitome.schedule import Candidates, TokenSchedule
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How a model was compressed; found as ``model.compression``."""
+
+    family: Family
+    shape: ModelShape
+    schedule: TokenSchedule
+    settings: MethodSettings
+    flops: FlopsCount
+
+
+@dataclass
+class MergedTokensOutput(ModelOutput):
+    """Output of a model compressed with ``tokens="merged"``."""
+
+    last_hidden_state: Tensor | None = None
+    """[B, N', C], the tokens that are left."""
+    pooler_output: Tensor | None = None
+    image_embeds: Tensor | None = None
+    size: Tensor | None = None
+    """[B, N', 1] float32, original tokens that each stands for."""
+    assignment: Tensor | None = None
+    """[B, N] int32, the token that each original position went to."""
+
+
+def compress(
+    model: nn.Module,
+    schedule: TokenSchedule | None = None,
+    *,
+    ratio: float | None = None,
+    r: int | Sequence[int] | None = None,
+    flops: float | None = None,
+    layers: Sequence[int] | None = None,
+    method: str = "pitome",
+    metric: Metric | None = None,
+    candidates: Candidates | None = None,
+    size_penalty: float | None = None,
+    proportional_attention: bool | None = None,
+    tokens: Literal["unmerged", "merged"] = "unmerged",
+    seed: int = 0,
+) -> nn.Module:
+    """Make a model merge tokens in its blocks.
+
+    The given model is left as it is; the new one shares its parameters, keeps its forward signature and
+    takes any batch size. With a schedule that merges nothing it computes the very same.
+
+    Args:
+        model: a ``transformers`` model of a known family.
+        schedule: tokens merged per layer; or one of
+        ratio: keep ratio per layer, default 0.9,
+        r: tokens merged in each layer, or a list with one count per layer,
+        flops: wanted fraction of the model's FLOPs.
+        layers: merge only in these layers (from 0), with ``ratio``, a number ``r`` or ``flops``.
+        method: pitome, paper, authors, tome, random or none.
+        metric: measure similarity on the hidden state or on the attention keys; default: the method's.
+        candidates: protected fraction (float), number M, "paper" or "all"; default: the method's.
+        size_penalty: default: the method's.
+        proportional_attention: default: the method's.
+        tokens: "unmerged" keeps every token output's shape, "merged" returns ``MergedTokensOutput``.
+        seed: of the random method.
+
+    Raises:
+        InputError: a model without blocks we know, or options that do not fit it.
+    """
+    family = family_of(model)
+    shape = family.shape(model)
+    settings = resolve_settings(
+        method,
+        family,
+        shape.num_layers,
+        metric=metric,
+        candidates=candidates,
+        size_penalty=size_penalty,
+        proportional_attention=proportional_attention,
+        seed=seed,
+    )
+    if schedule is None:
+        schedule = choose_schedule(shape, settings, ratio=ratio, r=r, flops=flops, layers=layers)
+    elif (ratio, r, flops, layers) != (None,) * 4:
+        raise InputError("a schedule and ratio, r, flops or layers", "they say the same thing twice", "Give one")
+    compression = describe_compression(family, shape, settings, schedule)
+
+    compressed = _copy_sharing_parameters(model)
+    blocks = family.layers(compressed)
+    mergers = [
+        build_merger(settings, layer, schedule.tokens[layer], schedule.num_protected, merged)
+        for layer, merged in enumerate(schedule.num_merged)
+    ]
+    stack = MergedLayers(nn.ModuleList(blocks), family, schedule, settings, mergers, tokens == "unmerged")
+    del blocks[:]
+    blocks.append(stack)
+    compressed.register_forward_pre_hook(_refuse_what_is_lost, with_kwargs=True)
+    if tokens == "merged":
+        compressed = _MergedTokens(compressed)
+    compressed.compression = compression  # type: ignore[assignment]
+    return compressed
+
+
+def choose_schedule(
+    shape: ModelShape,
+    settings: MethodSettings,
+    *,
+    ratio: float | None = None,
+    r: int | Sequence[int] | None = None,
+    flops: float | None = None,
+    layers: Sequence[int] | None = None,
+) -> TokenSchedule:
+    """The schedule that the options ask for; a keep ratio of 0.9 where they ask for none."""
+    given = [f"{name}={value}" for name, value in (("RATIO", ratio), ("R", r), ("FLOPS", flops)) if value is not None]
+    if len(given) > 1:
+        raise InputError(" and ".join(given), "each of them sets the whole schedule", "Give only one of RATIO, R and FLOPS")
+    sizes = (shape.num_layers, shape.num_tokens, shape.num_protected)
+    if settings.name == "none":
+        return TokenSchedule.from_ratio(1.0, *sizes)
+    if isinstance(r, int):
+        return TokenSchedule.from_constant(r, *sizes, layers)
+    if r is not None:
+        if layers is not None:
+            raise InputError(
+                "R as a list together with LAYERS", "the list already says which layers merge", "Leave LAYERS out"
+            )
+        return TokenSchedule.from_list(r, *sizes)
+    if flops is not None:
+        width = settings.metric_width(shape.hidden_size, shape.head_width)
+        return TokenSchedule.from_flops(
+            flops, lambda schedule: count_flops(shape, schedule, width).ratio, *sizes, layers
+        )
+    return TokenSchedule.from_ratio(0.9 if ratio is None else ratio, *sizes, layers)
+
+
+def describe_compression(
+    family: Family, shape: ModelShape, settings: MethodSettings, schedule: TokenSchedule
+) -> Compression:
+    """Check a schedule against a model's sizes and count the FLOPs."""
+    found = (len(schedule.num_merged), schedule.num_tokens, schedule.num_protected)
+    needed = (shape.num_layers, shape.num_tokens, shape.num_protected)
+    if found != needed:
+        raise InputError(
+            "a schedule for {} layers, {} tokens, {} of them protected".format(*found),
+            "the model has {} layers, {} tokens, {} of them protected".format(*needed),
+            "Make a schedule for this model",
+        )
+    width = settings.metric_width(shape.hidden_size, shape.head_width)
+    return Compression(family, shape, schedule, settings, count_flops(shape, schedule, width))
+
+
+class _MergedTokens(nn.Module):
+    """Adds size and assignment to a compressed model's output."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        if not hasattr(model, "config") or "Classification" in type(model).__name__:
+            raise InputError(
+                'tokens="merged"',
+                f"a {type(model).__name__} returns no tokens",
+                'Compress the model without its classifier, or leave tokens="unmerged"',
+            )
+
+    def forward(self, *args: Any, **kwargs: Any) -> MergedTokensOutput:
+        """The model's output in the short form."""
+        with observe_merges(keep_metric=False) as observer:
+            output = self.model(*args, **kwargs)
+        return MergedTokensOutput(
+            last_hidden_state=output.last_hidden_state,
+            pooler_output=getattr(output, "pooler_output", None),
+            image_embeds=getattr(output, "image_embeds", None),
+            size=observer.size,
+            assignment=observer.assignment,
+        )
+
+
+def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
+    shared: dict[int, Any] = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, shared)
+
+
+def _refuse_what_is_lost(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    for name, what in (("output_hidden_states", "per-layer hidden states"), ("output_attentions", "attention maps")):
+        if kwargs.get(name) or (kwargs.get(name) is None and getattr(model.config, name, False)):
+            raise InputError(
+                f"{name}=True",
+                f"the {what} of a compressed model have another number of tokens in each layer",
+                "Ask the unmerged model for them",
+            )
+    pixels = args[0] if args else kwargs.get("pixel_values")
+    if pixels is not None:
+        _check_images(model, pixels)
+
+
+def _check_images(model: Any, pixels: Tensor) -> None:
+    size = model.config.image_size
+    height, width = size if isinstance(size, (tuple, list)) else (size, size)
+    if pixels.dim() != 4 or tuple(pixels.shape[2:]) != (height, width):
+        raise InputError(
+            f"images of shape {tuple(pixels.shape)}",
+            f"the model was compressed for [B, {model.config.num_channels}, {height}, {width}]",
+            "Resize the images, or load the model with another IMAGE_SIZE",
+        )

@@ -1,0 +1,96 @@
+"""The blocks of a model, with a merge between attention and MLP (METHOD.md section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pitome.attention import proportional_attention
+from pitome.errors import InputError
+from pitome.merge import compose_assignments, unmerge
+from pitome.methods import Merger, MethodSettings
+from pitome.models.family import Family
+from pitome.observe import current_observer
+from pitome.schedule import TokenSchedule
+
+
+class MergedLayers(nn.Module):
+    """Runs all blocks of a model; stands in the model's list of blocks as its only member.
+
+    Args:
+        layers: the model's own blocks.
+        family: how a block is taken apart.
+        schedule: tokens merged per layer.
+        settings: the method.
+        mergers: one per layer, None where nothing merges.
+        keep_positions: return every original position with its group's vector (else the short form).
+    """
+
+    def __init__(
+        self,
+        layers: nn.ModuleList,
+        family: Family,
+        schedule: TokenSchedule,
+        settings: MethodSettings,
+        mergers: Sequence[Merger | None],
+        keep_positions: bool,
+    ) -> None:
+        super().__init__()
+        self.layers = layers
+        self.family = family
+        self.schedule = schedule
+        self.settings = settings
+        self.mergers = tuple(mergers)
+        self.keep_positions = keep_positions
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor:
+        """[B, N, C] -> [B, N, C], or [B, N', C] in the short form.
+
+        Raises:
+            InputError: another number of tokens than the schedule's, or an attention mask.
+        """
+        self._check(hidden_states, attention_mask)
+        x, size, assignment = hidden_states, None, None
+        observer = current_observer()
+        for index, (layer, merger) in enumerate(zip(self.layers, self.mergers, strict=True)):
+            if merger is None and size is None:
+                x = layer(x, None, **kwargs)  # untouched, so that nothing merged means nothing changed
+                continue
+            x, keys = self._attend(layer, x, size)
+            if merger is not None:
+                metric = x if self.settings.metric == "hidden" else keys
+                if size is None:
+                    size = torch.ones_like(x[:, :, :1], dtype=torch.float32)
+                result = merger(x, metric, size)
+                if observer is not None:
+                    result = observer.after_merge(index, x, metric, size, result)
+                x, size = result.x, result.size
+                step = result.assignment
+                assignment = step if assignment is None else compose_assignments(assignment, step)
+            x = self.family.add_mlp(layer, x)
+        if observer is not None:
+            observer.size, observer.assignment = size, assignment
+        return x if assignment is None or not self.keep_positions else unmerge(x, assignment)
+
+    def _attend(self, layer: nn.Module, x: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor]:
+        query, key, value = self.family.project(layer, x)
+        counted = size if self.settings.proportional_attention else None
+        attended = proportional_attention(query, key, value, counted, self.family.attention_scale(layer))
+        return self.family.add_attention(layer, x, attended), key.mean(dim=1)
+
+    def _check(self, x: Tensor, attention_mask: Tensor | None) -> None:
+        if x.shape[1] != self.schedule.num_tokens:
+            raise InputError(
+                f"an input of {x.shape[1]} tokens",
+                f"the model was compressed for {self.schedule.num_tokens} tokens",
+                "Give images of the size it was compressed for, or compress it with another IMAGE_SIZE",
+            )
+        if attention_mask is not None:
+            raise InputError(
+                "an attention mask for a compressed vision model",
+                "tokens move while they merge, so a mask of positions cannot be kept",
+                "Leave attention_mask out",
+            )

@@ -1,0 +1,91 @@
+"""CLIP's vision tower with its projection."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from pitome.models.family import (
+    AuthorSettings,
+    Family,
+    ModelShape,
+    linear_flops,
+    patch_count,
+    patch_embedding_flops,
+    split_heads,
+)
+
+
+class Clip(Family):
+    """``CLIPVisionModelWithProjection``; OpenAI's, LAION's and other checkpoints of that architecture."""
+
+    name = "clip"
+    model_types = ("clip", "clip_vision_model")
+    architectures: ClassVar = {
+        "CLIPVisionModelWithProjection": "image-embedding",
+        "CLIPModel": "image-embedding",
+        "CLIPVisionModel": "image-features",
+    }
+    outputs: ClassVar = {
+        "image-embedding": ("image_embeds",),
+        "image-features": ("last_hidden_state", "pooler_output"),
+    }
+    author_settings = AuthorSettings("hidden", 0.95, 0.95, "never")
+
+    def vision_config(self, config: Any) -> Any:
+        """A whole CLIP's configuration holds the vision tower's."""
+        return getattr(config, "vision_config", config)
+
+    def _tower(self, model: Any) -> Any:
+        return getattr(model, "vision_model", model)
+
+    def layers(self, model: nn.Module) -> nn.ModuleList:
+        """The encoder's blocks."""
+        return self._tower(model).encoder.layers
+
+    def num_protected(self, model: nn.Module) -> int:
+        """The class token."""
+        return 1
+
+    def attention(self, layer: Any) -> Any:
+        """The attention module of a block."""
+        return layer.self_attn
+
+    def attention_scale(self, layer: Any) -> float:
+        """The factor of Q K^T."""
+        return float(layer.self_attn.scale)
+
+    def project(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Norm and projections of a block."""
+        attention, normed = layer.self_attn, layer.layer_norm1(x)
+        query, key, value = (
+            split_heads(linear(normed), attention.head_dim)
+            for linear in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        return query, key, value
+
+    def add_attention(self, layer: Any, x: Tensor, attended: Tensor) -> Tensor:
+        """The attention residual."""
+        return x + layer.self_attn.out_proj(attended)
+
+    def add_mlp(self, layer: Any, x: Tensor) -> Tensor:
+        """The MLP residual."""
+        return x + layer.mlp(layer.layer_norm2(x))
+
+    def shape(self, model: nn.Module) -> ModelShape:
+        """The sizes of the vision tower."""
+        tower = self._tower(model)
+        config, projection = tower.config, getattr(model, "visual_projection", None)
+        patches = patch_count(config.image_size, config.patch_size)
+        return ModelShape(
+            num_layers=len(self.layers(model)),
+            num_tokens=patches + 1,
+            num_protected=1,
+            hidden_size=config.hidden_size,
+            num_heads=config.num_attention_heads,
+            head_width=config.hidden_size // config.num_attention_heads,
+            mlp_flops_per_token=linear_flops(self.layers(model)[0].mlp),
+            embedding_flops=patch_embedding_flops(tower.embeddings.patch_embedding, patches),
+            head_flops=linear_flops(projection) if projection is not None else 0,
+        )

@@ -1,0 +1,127 @@
+"""What a family of models tells this project: where its blocks are and how one block is taken apart."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+Task = Literal["image-embedding", "image-classification", "image-features"]
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """The sizes that schedules and FLOPs are counted from. 1 FLOP = one multiply-add."""
+
+    num_layers: int
+    num_tokens: int
+    num_protected: int
+    hidden_size: int
+    num_heads: int
+    head_width: int
+    mlp_flops_per_token: int
+    """2 C F for two matrices [C, F]; 3 C F for a gated MLP."""
+    embedding_flops: int
+    """Patch embedding, per image."""
+    head_flops: int
+    """Projection or classifier, per image."""
+
+
+@dataclass(frozen=True)
+class AuthorSettings:
+    """The settings of the PiToMe authors for a family (METHOD.md section 6), functions of layer i of L."""
+
+    metric: Literal["hidden", "keys"]
+    margin_start: float
+    margin_slope: float
+    all_candidates: Literal["never", "first half", "second half"]
+
+    def margin(self, layer: int, num_layers: int) -> float:
+        """margin_start - margin_slope i / L."""
+        return self.margin_start - self.margin_slope * layer / num_layers
+
+    def candidates(self, layer: int, num_layers: int) -> Literal["paper", "all"]:
+        """M = T ("all") in one half of the layers where the authors do so, else M = 2r ("paper")."""
+        in_first_half = layer < num_layers / 2
+        if self.all_candidates == "first half":
+            return "all" if in_first_half else "paper"
+        if self.all_candidates == "second half":
+            return "paper" if in_first_half else "all"
+        return "paper"
+
+
+class Family(ABC):
+    """A family of pre-norm vision transformers of the ``transformers`` library.
+
+    A block is ``x = x + attention(norm(x)); x = x + mlp(norm(x))``; merging goes between the two lines.
+    """
+
+    name: ClassVar[str]
+    model_types: ClassVar[tuple[str, ...]]
+    """Values of ``config.model_type``."""
+    architectures: ClassVar[Mapping[str, Task]]
+    """Names of ``transformers`` classes and what they compute; the first is the default."""
+    outputs: ClassVar[Mapping[Task, tuple[str, ...]]]
+    """For each task the fields of the model's output that an exported graph has."""
+    author_settings: ClassVar[AuthorSettings | None] = None
+
+    @abstractmethod
+    def vision_config(self, config: Any) -> Any:
+        """The configuration of the vision tower within ``config``."""
+
+    @abstractmethod
+    def layers(self, model: nn.Module) -> nn.ModuleList:
+        """The list of blocks, in order; it is the one that the model's forward loops over."""
+
+    @abstractmethod
+    def num_protected(self, model: nn.Module) -> int:
+        """Prefix tokens: class token, distillation token, registers."""
+
+    @abstractmethod
+    def project(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Norm and projections of a block: x [B, N, C] -> query, key, value, each [B, H, N, d]."""
+
+    @abstractmethod
+    def add_attention(self, layer: Any, x: Tensor, attended: Tensor) -> Tensor:
+        """x plus the output projection of ``attended`` [B, N, H d] -> [B, N, C]."""
+
+    @abstractmethod
+    def add_mlp(self, layer: Any, x: Tensor) -> Tensor:
+        """x plus the MLP of its norm, [B, N, C] -> [B, N, C]."""
+
+    @abstractmethod
+    def shape(self, model: nn.Module) -> ModelShape:
+        """The sizes of the model."""
+
+    def attention_scale(self, layer: Any) -> float:
+        """The factor of Q K^T."""
+        return float(self.attention(layer).scaling)
+
+    def attention(self, layer: Any) -> Any:
+        """The attention module of a block."""
+        return layer.attention
+
+
+def split_heads(projected: Tensor, head_width: int) -> Tensor:
+    """[B, N, H d] -> [B, H, N, d]."""
+    return projected.unflatten(-1, (-1, head_width)).transpose(1, 2)
+
+
+def patch_count(image_size: Any, patch_size: Any) -> int:
+    """Patches of an image; both sizes in pixels, numbers or (height, width)."""
+    height, width = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    patch_height, patch_width = patch_size if isinstance(patch_size, (tuple, list)) else (patch_size, patch_size)
+    return (height // patch_height) * (width // patch_width)
+
+
+def linear_flops(module: nn.Module) -> int:
+    """Multiply-adds of all linear layers in ``module``, applied to one vector."""
+    return sum(part.in_features * part.out_features for part in module.modules() if isinstance(part, nn.Linear))
+
+
+def patch_embedding_flops(convolution: nn.Conv2d, num_patches: int) -> int:
+    """Multiply-adds of a patch embedding, per image."""
+    return num_patches * convolution.weight.numel()

@@ -1,0 +1,203 @@
+"""How many tokens each layer merges: fixed before tracing (METHOD.md section 5)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal
+
+from pitome.errors import InputError
+
+Candidates = float | int | Literal["paper", "all"]
+"""A protected fraction (float in [0, 1)), M itself (int), "paper" (M = 2r) or "all" (M = T)."""
+
+
+@dataclass(frozen=True)
+class TokenSchedule:
+    """Tokens merged by each layer of a model.
+
+    Args:
+        num_tokens: N in front of the first layer, prefix included.
+        num_protected: prefix tokens, which never merge.
+        num_merged: r of each layer; 0 means no merge there.
+    """
+
+    num_tokens: int
+    num_protected: int
+    num_merged: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        left = self.num_tokens - self.num_protected
+        for layer, merged in enumerate(self.num_merged):
+            if not 0 <= 2 * merged <= left:
+                raise InputError(
+                    f"merging {merged} tokens in layer {layer}",
+                    f"{left} unprotected tokens are left there, at most half of them can merge",
+                    f"Merge at most {left // 2} tokens in this layer",
+                )
+            left -= merged
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Token counts in front of each layer and after the last: one more than there are layers."""
+        return tuple(accumulate(self.num_merged, lambda left, merged: left - merged, initial=self.num_tokens))
+
+    @property
+    def merging_layers(self) -> tuple[int, ...]:
+        """The layers (from 0) that merge anything."""
+        return tuple(layer for layer, merged in enumerate(self.num_merged) if merged)
+
+    @classmethod
+    def from_ratio(
+        cls,
+        ratio: float,
+        num_layers: int,
+        num_tokens: int,
+        num_protected: int = 1,
+        layers: Sequence[int] | None = None,
+    ) -> TokenSchedule:
+        """Keep the fraction ``ratio`` of the unprotected tokens in each layer: r = floor(T - T ratio).
+
+        r is clamped to floor(T / 2) with a warning. ``layers`` (from 0) limits the merge to some layers.
+
+        Raises:
+            InputError: a ratio outside (0, 1] or a layer that does not exist.
+        """
+        if not 0 < ratio <= 1:
+            raise InputError(
+                f"RATIO={ratio}",
+                "a keep ratio lies in (0, 1], where 1 merges nothing",
+                "Choose for instance RATIO=0.9",
+            )
+        chosen = choose_layers(layers, num_layers)
+        left, merged = num_tokens - num_protected, []
+        for layer in range(num_layers):
+            count = math.floor(left - left * ratio) if layer in chosen else 0
+            if count > left // 2:
+                warnings.warn(
+                    f"RATIO={ratio} asks layer {layer} to merge {count} of {left} tokens; "
+                    f"a merge takes at most half of them, so it merges {left // 2}",
+                    stacklevel=2,
+                )
+                count = left // 2
+            merged.append(count)
+            left -= count
+        return cls(num_tokens, num_protected, tuple(merged))
+
+    @classmethod
+    def from_constant(
+        cls,
+        num_merged: int,
+        num_layers: int,
+        num_tokens: int,
+        num_protected: int = 1,
+        layers: Sequence[int] | None = None,
+    ) -> TokenSchedule:
+        """Merge the same number of tokens in each layer, or in each of ``layers``.
+
+        Raises:
+            InputError: where a layer has too few tokens left for it.
+        """
+        chosen = choose_layers(layers, num_layers)
+        counts = tuple(num_merged if layer in chosen else 0 for layer in range(num_layers))
+        return cls(num_tokens, num_protected, counts)
+
+    @classmethod
+    def from_list(
+        cls, num_merged: Sequence[int], num_layers: int, num_tokens: int, num_protected: int = 1
+    ) -> TokenSchedule:
+        """Merge the given number of tokens in each layer.
+
+        Raises:
+            InputError: a list that is not one count per layer, or a count that does not fit.
+        """
+        if len(num_merged) != num_layers:
+            raise InputError(
+                f"R={','.join(map(str, num_merged))}",
+                f"{len(num_merged)} counts for a model of {num_layers} layers",
+                f"Give {num_layers} counts, with 0 for a layer that merges nothing",
+            )
+        return cls(num_tokens, num_protected, tuple(num_merged))
+
+    @classmethod
+    def from_flops(
+        cls,
+        target: float,
+        flops_ratio: Callable[[TokenSchedule], float],
+        num_layers: int,
+        num_tokens: int,
+        num_protected: int = 1,
+        layers: Sequence[int] | None = None,
+    ) -> TokenSchedule:
+        """Search the keep ratio whose FLOPs ratio comes closest to ``target`` from below.
+
+        Args:
+            target: wanted FLOPs of the merged model as a fraction of the unmerged, in (0, 1].
+            flops_ratio: maps a schedule to that fraction.
+
+        Raises:
+            InputError: a target out of range, or below what the smallest keep ratio reaches.
+        """
+        if not 0 < target <= 1:
+            raise InputError(f"FLOPS={target}", "a FLOPs target lies in (0, 1]", "Choose for instance FLOPS=0.6")
+
+        def schedule_of(ratio: float) -> TokenSchedule:
+            return cls.from_ratio(ratio, num_layers, num_tokens, num_protected, layers)
+
+        if target == 1:
+            return schedule_of(1.0)
+        low, high = 0.5, 1.0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            least = flops_ratio(schedule_of(low))
+            if least > target:
+                raise InputError(
+                    f"FLOPS={target}",
+                    f"the smallest schedule (half of the tokens kept in each layer) still costs {least:.3f}",
+                    f"Choose FLOPS={math.ceil(least * 1000) / 1000} or more",
+                )
+            for _ in range(40):
+                middle = (low + high) / 2
+                low, high = (middle, high) if flops_ratio(schedule_of(middle)) <= target else (low, middle)
+            return schedule_of(low)
+
+
+def choose_layers(layers: Sequence[int] | None, num_layers: int) -> frozenset[int]:
+    """The layers (from 0) that may merge: all of them by default; InputError for one that does not exist."""
+    if layers is None:
+        return frozenset(range(num_layers))
+    wrong = sorted(layer for layer in layers if not 0 <= layer < num_layers)
+    if wrong:
+        raise InputError(
+            f"LAYERS={','.join(map(str, layers))}",
+            f"the model has the layers 0 to {num_layers - 1}, not {', '.join(map(str, wrong))}",
+            "Name layers that exist",
+        )
+    return frozenset(layers)
+
+
+def choose_candidates(choice: Candidates, num_unprotected: int, num_merged: int) -> int:
+    """M for a layer of T unprotected tokens that merges r (METHOD.md section 2, step 4).
+
+    Raises:
+        InputError: a fraction outside [0, 1) or a number outside [2r, T].
+    """
+    if choice == "paper":
+        return 2 * num_merged
+    if choice == "all":
+        return num_unprotected
+    if isinstance(choice, float):
+        if not 0 <= choice < 1:
+            raise InputError(f"PROTECT={choice}", "a protected fraction lies in [0, 1)", "Choose for instance PROTECT=0.1")
+        return min(num_unprotected, max(2 * num_merged, math.floor((1 - choice) * num_unprotected + 0.5)))
+    if isinstance(choice, int) and 2 * num_merged <= choice <= num_unprotected:
+        return choice
+    raise InputError(
+        f"CANDIDATES={choice}",
+        f"a layer with {num_unprotected} unprotected tokens that merges {num_merged} "
+        f"takes {2 * num_merged} to {num_unprotected} candidates",
+        "Give a number in that range, or all, or paper",
+    )

@@ -1,0 +1,269 @@
+"""The one table of cases that drives the tests of every implementation of ``pitome::EnergyMerge``.
+
+``CASES`` covers every pair of values of the axes below (order x energy, N x content, ...), then some cases by hand.
+``make_inputs`` gives a case's tensors; the seed is the case's name, so a case means the same inputs everywhere.
+
+``exact`` cases have metrics whose similarities, energies and their ties are exact in float32: rows of +-1 with D a
+power of 4, margins that are sums of few powers of two, no exponential that is not 0 or 1. There, decisions must be
+identical to METHOD.md's, ties included. Elsewhere decisions may differ where they are won by less than rounding.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pitome.parameters import Energy, MergeParameters
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+EXACT_CONTENTS = (
+    "signs",
+    "repeated_rows",
+    "all_equal",
+    "zero_rows",
+    "non_finite_rows",
+    "padding",
+    "padding_all",
+    "padding_non_finite",
+    "sizes",
+    "everything",
+)
+ROUNDED_CONTENTS = ("random", "clusters", "random_sizes", "random_padding")
+
+
+@dataclass(frozen=True)
+class OperatorCase:
+    """One call of the operator: x [B, N, C], metric [B, N, D], size [B, N, 1].
+
+    Args:
+        name: unique; also the seed of the inputs.
+        batch: B.
+        num_tokens: N.
+        width: C.
+        metric_width: D.
+        parameters: the operator's attributes.
+        content: what is in the tensors, one of EXACT_CONTENTS or ROUNDED_CONTENTS.
+    """
+
+    name: str
+    batch: int
+    num_tokens: int
+    width: int
+    metric_width: int
+    parameters: MergeParameters
+    content: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether decisions must be identical everywhere, ties included."""
+        return self.content in EXACT_CONTENTS
+
+
+def make_inputs(case: OperatorCase, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """x [B, N, C] and metric [B, N, D] in ``dtype``, size [B, N, 1] float32, always the same for a case."""
+    random = np.random.default_rng(zlib.crc32(case.name.encode()))
+    x = random.standard_normal((case.batch, case.num_tokens, case.width))
+    images = [_fill(case, random) for _ in range(case.batch)]
+    metric = np.stack([rows for rows, _ in images])
+    size = np.stack([sizes for _, sizes in images])[..., None]
+    with np.errstate(over="ignore"):
+        return (
+            torch.from_numpy(x).to(dtype),
+            torch.from_numpy(metric).to(dtype),
+            torch.from_numpy(size).to(torch.float32),
+        )
+
+
+def _fill(case: OperatorCase, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Metric [N, D] and size [N] of one image."""
+    count, width, prefix = case.num_tokens, case.metric_width, case.parameters.num_protected
+    if case.content.startswith("random"):
+        rows = random.standard_normal((count, width))
+    elif case.content == "clusters":
+        centres = random.standard_normal((max(2, count // 8), width))
+        rows = centres[random.integers(len(centres), size=count)] + 0.3 * random.standard_normal((count, width))
+    else:
+        rows = random.choice([-1.0, 1.0], (count, width))
+    size = np.ones(count)
+    for change in _CHANGES.get(case.content, ()):
+        change(rows, size, prefix, random)
+    return rows, size
+
+
+def _repeat_rows(rows: np.ndarray, size: np.ndarray, prefix: int, random: np.random.Generator) -> None:
+    different = max(1, len(rows) // 6)
+    rows[:] = rows[random.integers(different, size=len(rows))]
+
+
+def _equal_rows(rows: np.ndarray, size: np.ndarray, prefix: int, random: np.random.Generator) -> None:
+    rows[:] = rows[0]
+
+
+def _zero_rows(rows: np.ndarray, size: np.ndarray, prefix: int, random: np.random.Generator) -> None:
+    rows[_some(rows, prefix, random)] = 0
+
+
+def _non_finite_rows(rows: np.ndarray, size: np.ndarray, prefix: int, random: np.random.Generator) -> None:
+    # The last has finite entries, the sum of whose squares is not finite in float32.
+    for row, value in zip(_some(rows, prefix, random), itertools.cycle([np.nan, np.inf, -np.inf, 1e30]), strict=False):
+        rows[row, random.integers(rows.shape[1])] = value
+
+
+def _padding(rows: np.ndarray, size: np.ndarray, prefix: int, random: np.random.Generator) -> None:
+    size[_some(rows, prefix, random)] = 0
+
+
+def _padding_all(rows: np.ndarray, size: np.ndarray, prefix: int, random: np.random.Generator) -> None:
+    size[prefix:] = 0
+
+
+def _padding_non_finite(rows: np.ndarray, size: np.ndarray, prefix: int, random: np.random.Generator) -> None:
+    padding = _some(rows, prefix, random)
+    size[padding] = 0
+    rows[padding[::2]] = np.nan
+
+
+def _sizes(rows: np.ndarray, size: np.ndarray, prefix: int, random: np.random.Generator) -> None:
+    size *= random.choice([1.0, 2.0, 4.0], len(size))
+
+
+def _some(rows: np.ndarray, prefix: int, random: np.random.Generator) -> np.ndarray:
+    """Up to a third of the positions after the prefix, at least one."""
+    unprotected = len(rows) - prefix
+    return prefix + random.permutation(unprotected)[: random.integers(1, max(2, unprotected // 3 + 1))]
+
+
+_Change = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], None]
+_CHANGES: dict[str, tuple[_Change, ...]] = {
+    "repeated_rows": (_repeat_rows,),
+    "all_equal": (_equal_rows,),
+    "zero_rows": (_zero_rows,),
+    "non_finite_rows": (_non_finite_rows,),
+    "padding": (_padding,),
+    "padding_all": (_padding_all,),
+    "padding_non_finite": (_padding_non_finite,),
+    "sizes": (_sizes,),
+    "random_sizes": (_sizes,),
+    "random_padding": (_padding,),
+    "everything": (_repeat_rows, _zero_rows, _sizes, _padding_non_finite, _non_finite_rows),
+}
+
+_AXES: dict[str, tuple[object, ...]] = {
+    "num_tokens": (2, 3, 5, 17, 50, 197, 198, 257, 577),
+    "content": EXACT_CONTENTS + ROUNDED_CONTENTS,
+    "metric_width": (1, 4, 16, 64),
+    "prefix": (0, 1, 2, 5),
+    "merged": ("one", "tenth", "most"),
+    "candidates": ("paper", "odd", "between", "all"),
+    "order": ("energy", "position"),
+    "energy": ("elu", "gaussian"),
+    "split": ("alternate", "half"),
+    "batch": (1, 3),
+    "size_penalty": (0.0, 0.05),
+}
+
+
+def _possible(choice: dict[str, object]) -> bool:
+    """Whether the chosen values go together; axes that are not chosen yet do not matter."""
+    tokens, prefix = choice.get("num_tokens"), choice.get("prefix", 0)
+    room = tokens is None or tokens - prefix >= 2  # type: ignore[operator]
+    # With D = 1 every cosine is +-1, give or take rounding: nothing but ties that are not exact.
+    ties = choice.get("content") in ROUNDED_CONTENTS and choice.get("metric_width") == 1
+    return room and not ties
+
+
+def pairwise(axes: dict[str, tuple[object, ...]]) -> Iterator[dict[str, object]]:
+    """Greedy choice of rows so that every possible pair of values of two axes is in one; deterministic."""
+    missing = {
+        ((first, one), (second, other)): None
+        for first, second in itertools.combinations(axes, 2)
+        for one, other in itertools.product(axes[first], axes[second])
+        if _possible({first: one, second: other})
+    }
+    while missing:
+        row = dict(next(iter(missing)))
+        for axis, values in axes.items():
+            if axis in row:
+                continue
+            fitting = [value for value in values if _possible({**row, axis: value})]
+            row[axis] = max(fitting, key=lambda value: _count_new({**row, axis: value}, axes, missing))  # noqa: B023
+        for pair in _pairs(row, axes):
+            missing.pop(pair, None)
+        yield row
+
+
+def _pairs(row: dict[str, object], axes: dict[str, tuple[object, ...]]) -> Iterator[tuple[tuple[str, object], ...]]:
+    chosen = [(axis, row[axis]) for axis in axes if axis in row]
+    yield from itertools.combinations(chosen, 2)
+
+
+def _count_new(row: dict[str, object], axes: dict[str, tuple[object, ...]], missing: dict) -> int:
+    return sum(pair in missing for pair in _pairs(row, axes))
+
+
+def _case_of(row: dict[str, object]) -> OperatorCase:
+    unprotected = row["num_tokens"] - row["prefix"]  # type: ignore[operator]
+    merged = {"one": 1, "tenth": max(1, unprotected // 10), "most": unprotected // 2}[row["merged"]]
+    candidates = {
+        "paper": 2 * merged,
+        "odd": min(2 * merged + 1, unprotected),
+        "between": (2 * merged + unprotected) // 2,
+        "all": unprotected,
+    }[row["candidates"]]
+    exact = row["content"] in EXACT_CONTENTS
+    margin = _margin(row["energy"], row["metric_width"], merged, exact)  # type: ignore[arg-type]
+    parameters = MergeParameters(
+        num_merged=merged,
+        num_candidates=candidates,
+        num_protected=row["prefix"],  # type: ignore[arg-type]
+        margin=margin,
+        alpha=0.0 if exact and margin > -1 else 1.0,  # below the margin is an exponential
+        size_penalty=row["size_penalty"],  # type: ignore[arg-type]
+        order=row["order"],  # type: ignore[arg-type]
+        energy=row["energy"],  # type: ignore[arg-type]
+        split=row["split"],  # type: ignore[arg-type]
+    )
+    words = [f"N{row['num_tokens']}", f"B{row['batch']}", f"D{row['metric_width']}", f"p{row['prefix']}"]
+    words += [f"r{merged}", f"M{candidates}", row["order"], row["energy"], row["split"], f"s{row['size_penalty']}"]
+    name = "-".join(map(str, [row["content"], *words]))
+    return OperatorCase(name, row["batch"], row["num_tokens"], 6, row["metric_width"], parameters, row["content"])  # type: ignore[arg-type]
+
+
+def _margin(energy: Energy, metric_width: int, merged: int, exact: bool) -> float:
+    if not exact:
+        return 0.45
+    if energy == "elu":
+        return -1.0 if merged % 2 else 0.5
+    # So narrow that anything but an equal row (similarities are multiples of 2 / D) adds exp(-2048) = 0.
+    return 1 - 1 / (32 * metric_width)
+
+
+def _by_hand() -> Iterator[OperatorCase]:
+    """What users run: the models' token counts with the published settings, and smallest and widest inputs."""
+    for tokens, prefix in ((197, 1), (198, 2), (257, 1)):
+        unprotected = tokens - prefix
+        merged = unprotected // 10
+        for candidates, penalty in ((2 * merged, 0.0), (unprotected, 0.0), (int(0.9 * unprotected), 0.05)):
+            parameters = MergeParameters(merged, candidates, prefix, margin=0.3, size_penalty=penalty)
+            name = f"model-N{tokens}-M{candidates}-s{penalty}"
+            yield OperatorCase(name, 2, tokens, 8, 64, parameters, "clusters")
+    text = MergeParameters(12, 24, 1, margin=0.65, energy="gaussian", split="half")
+    yield OperatorCase("text-N128", 2, 128, 8, 16, text, "random_padding")
+    wide = MergeParameters(2, 5, 1, margin=-1.0)
+    yield OperatorCase("wide-C257-D1024", 1, 9, 257, 1024, wide, "signs")
+    yield OperatorCase("narrow-C1", 1, 9, 1, 4, wide, "signs")
+
+
+def _all_cases() -> tuple[OperatorCase, ...]:
+    cases = itertools.chain(map(_case_of, pairwise(_AXES)), _by_hand())
+    return tuple({case.name: case for case in cases}.values())
+
+
+CASES = _all_cases()
