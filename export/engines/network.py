@@ -6,6 +6,7 @@ and here each one is wanted with its node. ``trt`` is the backend's imported mod
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -46,12 +47,9 @@ def build_network(
     merge_path = check_merge_path(trt, backend, asked, request, network)
     report("Parsing the ONNX file", 1, 1)
 
-    config = builder.create_builder_config()
-    # On by default, and it rounds float32 products to 10 bits: enough to change merge decisions.
-    config.clear_flag(trt.BuilderFlag.TF32)
+    config = make_config(trt, backend, builder, targets)
     config.progress_monitor = _make_progress_monitor(trt, report)
     _add_profile(builder, config, network, request)
-    backend.set_targets(trt, config, targets)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise BackendError(
@@ -60,6 +58,15 @@ def build_network(
             "Change TARGETS or PRECISION, or report the model and these lines as a bug",
         )
     return Built(memoryview(plan).cast("B"), merge_path, network.num_layers)
+
+
+def make_config(trt: Any, backend: Backend, builder: Any, targets: tuple[str, ...]) -> Any:
+    """Make the builder configuration: the targets, and no TF32."""
+    config = builder.create_builder_config()
+    # On by default, and it rounds float32 factors to 10 bits: enough to change merge decisions.
+    config.clear_flag(trt.BuilderFlag.TF32)
+    backend.set_targets(trt, config, targets)
+    return config
 
 
 def _strongly_typed(trt: Any) -> int:
@@ -75,11 +82,13 @@ def _parse(trt: Any, backend: Backend, asked: str, onnx: Path, network: Any, log
     errors = [_describe(backend, parser.get_error(index)) for index in range(parser.num_errors)]
     if parsed and not errors:
         return
-    raise BackendError(
-        asked,
-        f"the ONNX parser refused\n{_as_list(errors or logger.errors)}",
-        "Replace these operators in the model, or report the model and these lines as a bug",
-    )
+    if any(parser.get_error(index).node() >= 0 for index in range(parser.num_errors)):
+        remedy = "Replace these operators in the model, or report the model and these lines as a bug"
+    else:
+        # An error of the whole file: only the log says which file of external data could not be opened.
+        errors = logger.errors or errors
+        remedy = "Check that the ONNX file and the data beside it are whole, or export them again"
+    raise BackendError(asked, f"the ONNX parser refused\n{_as_list(errors)}", remedy)
 
 
 def _describe(backend: Backend, error: Any) -> str:
@@ -154,14 +163,16 @@ def _add_profile(builder: Any, config: Any, network: Any, request: PlanRequest) 
 def _make_logger(trt: Any) -> Any:
     """Make a logger that passes warnings to the process's stderr and keeps the errors."""
 
-    class BuildLogger(trt.ILogger):  # type: ignore[misc]
+    class BuildLogger(trt.ILogger):
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []
 
         def log(self, severity: Any, message: str) -> None:
             if severity <= trt.ILogger.WARNING:
-                print(f"{severity.name}: {message}", flush=True)
+                # A full disk must not raise through C++.
+                with contextlib.suppress(OSError):
+                    print(f"{severity.name}: {message}", flush=True)
             # Cleaning up after an error without a driver adds "cudaError 35" to it, which explains nothing.
             if severity <= trt.ILogger.ERROR and "cudaError 35" not in message and message not in self.errors:
                 self.errors.append(message)
@@ -172,7 +183,7 @@ def _make_logger(trt: Any) -> Any:
 def _make_progress_monitor(trt: Any, report: StepReport) -> Any:
     """Make a monitor that reports every step of every phase, and stops the build where it is told to."""
 
-    class ProgressMonitor(trt.IProgressMonitor):  # type: ignore[misc]
+    class ProgressMonitor(trt.IProgressMonitor):
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.totals: dict[str, int] = {}
@@ -194,4 +205,4 @@ def _make_progress_monitor(trt: Any, report: StepReport) -> Any:
 
 
 def _as_list(lines: list[str]) -> str:
-    return "\n".join(f"  - {line.strip()}" for line in lines) if lines else "  - no reason given"
+    return "\n".join(f"  - {line.strip().rstrip('.')}" for line in lines) if lines else "  - no reason given"

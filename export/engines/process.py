@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -26,8 +27,8 @@ LOG_LINES = 20
 def build_plan(request: PlanRequest, progress: Progress | None = None) -> PlanResult:
     """Build one plan in a process of its own, and return when the file is complete.
 
-    Whatever stops it (an error, a crash, a full disk, Ctrl-C, an exception of ``progress``), no part of a plan
-    stays behind and a plan that was there before stays as it was.
+    Whatever stops it (an error, a crash, a full disk, Ctrl-C, an exception of ``progress``), no part of a
+    plan stays behind and a plan that was there before stays as it was.
 
     Args:
         request: what to build.
@@ -52,9 +53,11 @@ def build_plan(request: PlanRequest, progress: Progress | None = None) -> PlanRe
                 outcome = _follow(events, progress)
                 worker.wait()
             finally:
+                events.close()  # a builder that waits to report its progress goes on, and sees the end
                 _stop(worker)
                 partial.unlink(missing_ok=True)
-        if "result" in outcome and worker.returncode == 0:
+        # The plan is complete once there is a result: a crash while the library unloads does not undo it.
+        if "result" in outcome:
             return _result(request, outcome["result"])
         if "error" in outcome:
             kind, *sentences = outcome["error"]
@@ -82,11 +85,9 @@ def _ask(worker: subprocess.Popen[bytes], request: PlanRequest, partial: Path) -
     asked = {**asdict(request), "onnx": str(request.onnx.resolve()), "plan": str(request.plan.resolve())}
     asked["partial"] = str(partial.resolve())
     assert worker.stdin is not None
-    try:
+    with contextlib.suppress(BrokenPipeError):  # it died at once; its exit code and log say why
         worker.stdin.write(json.dumps(asked).encode() + b"\n")
         worker.stdin.flush()
-    except BrokenPipeError:
-        pass  # it died at once; its exit code and log say why
 
 
 def _follow(events: IO[bytes], progress: Progress | None) -> dict[str, Any]:
@@ -109,10 +110,8 @@ def _decode(events: IO[bytes]) -> Iterator[dict[str, Any]]:
 def _stop(worker: subprocess.Popen[bytes]) -> None:
     """End the builder where it still runs: by the end of its stdin first, then by force."""
     assert worker.stdin is not None
-    try:
+    with contextlib.suppress(BrokenPipeError):
         worker.stdin.close()
-    except BrokenPipeError:
-        pass
     try:
         worker.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -22,7 +22,7 @@ class TensorRTRTX:
     install = "pip install -e ."
 
     def check_targets(self, request: PlanRequest) -> None:
-        """Refuse no target, unknown ones, those of classic TensorRT, and SM75 with float32 matrix products."""
+        """Refuse no target, unknown ones, classic TensorRT's, and SM75 with float32 matrix products."""
         asked = f"TARGETS={','.join(request.targets)}"
         if not request.targets:
             raise InputError(
@@ -46,8 +46,8 @@ class TensorRTRTX:
         if "sm75" in request.targets and request.num_merges > 0:
             raise InputError(
                 asked,
-                "a merge compares tokens in float32 whatever the precision is, and on sm75 TensorRT-RTX stops "
-                "with 'FP32 GEMM is not supported'",
+                "a merge compares tokens in float32 whatever the precision is, and on sm75 TensorRT-RTX "
+                "stops with 'FP32 GEMM is not supported'",
                 "Leave sm75 out, or build without merging (METHOD=none)",
             )
         if "sm75" in request.targets and request.precision == "fp32":

@@ -3,9 +3,9 @@
 It is a process of its own because the builders write to stdout and stderr from C++ and may end in
 std::terminate. It knows nothing of plugins, which TensorRT-RTX must never meet (it terminates).
 
-stdin: the request as one line of JSON, then nothing; its end, by the asker's wish or death, cancels the build.
-EVENTS_FD: one line of JSON for each event, ``{"progress": [phase, done, total]}``, then one of
-``{"result": {...}}`` and ``{"error": [class, asked, found, remedy]}``. stdout and stderr: the builder's log.
+stdin: the request as one line of JSON, then nothing; its end, by the asker's wish or death, cancels the
+build. EVENTS_FD: one line of JSON for each event, ``{"progress": [phase, done, total]}``, then one of
+``{"result": {...}}`` and ``{"error": [class, asked, found, remedy]}``. stdout and stderr: the log.
 """
 
 from __future__ import annotations
@@ -87,11 +87,17 @@ def _build(request: PlanRequest, partial: Path, events: Events, started: float) 
     targets = backend.resolve_targets(request)
     built = build_network(trt, backend, request, targets, events.report)
     events.report("Writing the plan", 0, 1)
-    _write(built.plan, partial, request.plan)
-    version = read_plan_version(partial)
-    if not events.report("Writing the plan", 1, 1):
-        raise BackendError(f"building {request.plan}", "it was cancelled", "Run the same command again")
-    partial.replace(request.plan)
+    try:
+        version = _write(built.plan, partial)
+        if not events.report("Writing the plan", 1, 1):
+            raise BackendError(f"building {request.plan}", "it was cancelled", "Run the same command again")
+        partial.replace(request.plan)
+    except OSError as error:
+        raise BackendError(
+            f"writing {request.plan} ({len(built.plan) / 1e6:.1f} MB)",
+            os.strerror(error.errno or 0),
+            "Make room, or choose another OUT, and run the same command again",
+        ) from error
     return {
         "bytes": len(built.plan),
         "sha256": hashlib.sha256(built.plan).hexdigest(),
@@ -104,18 +110,13 @@ def _build(request: PlanRequest, partial: Path, events: Events, started: float) 
     }
 
 
-def _write(plan: Any, partial: Path, final: Path) -> None:
-    try:
-        with partial.open("wb") as file:
-            file.write(plan)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise BackendError(
-            f"writing {final} ({len(plan) / 1e6:.0f} MB)",
-            f"{os.strerror(error.errno or 0)}",
-            "Make room, or choose another OUT, and run the same command again",
-        ) from error
+def _write(plan: Any, partial: Path) -> str:
+    """Write the plan and return the version its header states. Raises OSError."""
+    with partial.open("wb") as file:
+        file.write(plan)
+        file.flush()
+        os.fsync(file.fileno())
+    return read_plan_version(partial)
 
 
 def peak_memory_bytes() -> int:
