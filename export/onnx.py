@@ -1,0 +1,256 @@
+"""PyTorch -> ONNX: static tokens, dynamic batch, one custom node per merge with its body beside it.
+
+The same model traced twice, anywhere, gives the same bytes: stack traces and other traces of the
+machine are stripped.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from export.function import OPSET, energy_merge_function
+from pitome.errors import InputError
+from pitome.op import ONNX_DOMAIN, ONNX_NAME, ONNX_VERSION
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+Precision = Literal["fp32", "fp16", "bf16"]
+TORCH_TYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+INPUT_NAME = "pixel_values"
+LARGEST_PROTOBUF = 2**31 - 2**24
+"""Bytes of weights up to which one file holds them; protobuf ends at 2 GiB."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """An exported graph that passed the gate."""
+
+    path: Path
+    precision: str
+    external_data: tuple[Path, ...]
+    inputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
+    """(name, dtype, shape); "batch" is the dynamic dimension."""
+    outputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
+    num_merges: int
+    num_initialisers: int
+
+
+class _Traced(nn.Module):
+    """Float32 images in, the named outputs out as float32, whatever the precision in between."""
+
+    def __init__(self, model: nn.Module, outputs: Sequence[str], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.model, self.outputs, self.dtype = model, tuple(outputs), dtype
+
+    def forward(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
+        output = self.model(pixel_values.to(self.dtype))
+        return tuple(getattr(output, name).float() for name in self.outputs)
+
+
+def export_onnx(
+    model: nn.Module,
+    path: Path,
+    *,
+    outputs: Sequence[str],
+    precision: Precision = "fp32",
+    metadata: Mapping[str, Any] | None = None,
+    largest_file: int = LARGEST_PROTOBUF,
+    progress: Progress | None = None,
+) -> OnnxFile:
+    """Trace a model, write it to ``path`` and put it through the gate.
+
+    Args:
+        model: compressed or not, in eval mode, float32; not changed.
+        path: file to write; weights beyond ``largest_file`` bytes go to ``<path>.data`` beside it.
+        outputs: fields of the model's output.
+        precision: of the weights and activations; decisions of the merges stay float32.
+        metadata: JSON values for the file's metadata_props.
+        largest_file: bytes of weights from which on external data is used.
+        progress: called with (step, done, total).
+
+    Raises:
+        InputError: merges that disagree on order, energy or split, or a graph that fails the gate.
+    """
+    steps = ("trace", "write", "check", "run")
+
+    def report(step: str) -> None:
+        if progress is not None:
+            progress(step, steps.index(step), len(steps))
+
+    report("trace")
+    program = _trace(model, outputs, precision)
+    report("write")
+    num_merges = add_merge_function(program)
+    tidy(program)
+    for key, value in sorted((metadata or {}).items()):
+        program.metadata_props[f"pitome.{key}"] = json.dumps(value, sort_keys=True)
+    external_data = _write(program, path, largest_file)
+    described = _describe(program, path, precision, external_data, num_merges)
+    del program
+    report("check")
+    check_file(path)
+    report("run")
+    run_once(path, described)
+    return described
+
+
+def _trace(model: nn.Module, outputs: Sequence[str], precision: Precision) -> onnx_ir.Model:
+    dtype = TORCH_TYPES[precision]
+    if dtype != torch.float32:
+        model = copy.deepcopy(model).to(dtype)
+    size = model.config.image_size
+    height, width = size if isinstance(size, (tuple, list)) else (size, size)
+    example = torch.zeros(2, model.config.num_channels, height, width)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with torch.no_grad():
+        program = torch.onnx.export(
+            _Traced(model, outputs, dtype).eval(),
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT_NAME],
+            output_names=list(outputs),
+            dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+    if program is None:
+        raise InputError("an ONNX export", "torch.onnx.export returned nothing", "Report this with the model's name")
+    return program.model
+
+
+def merge_nodes(model: onnx_ir.Model) -> list[onnx_ir.Node]:
+    """The EnergyMerge nodes of a graph, in order."""
+    return [node for node in model.graph if (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME)]
+
+
+def add_merge_function(model: onnx_ir.Model) -> int:
+    """Put the operator's body beside its nodes; returns how many nodes there are.
+
+    Raises:
+        InputError: nodes that need different bodies, which parsers cannot tell apart.
+    """
+    import onnx_ir
+
+    nodes = merge_nodes(model)
+    kinds = {tuple(node.attributes[name].as_string() for name in ("order", "energy", "split")) for node in nodes}
+    if len(kinds) > 1:
+        found = "; ".join(sorted("/".join(kind) for kind in kinds))
+        raise InputError(
+            "one ONNX file for merges of different order, energy or split",
+            f"the merges are {found}, and parsers take the first body for all of them",
+            "Use one order, energy and split in all layers",
+        )
+    for kind in kinds:
+        function = onnx_ir.from_proto(energy_merge_function(*kind))
+        model.functions[function.identifier()] = function
+        model.opset_imports[ONNX_DOMAIN] = ONNX_VERSION
+    for index, node in enumerate(nodes):
+        node.name = f"energy_merge_{index}"
+    return len(nodes)
+
+
+def tidy(model: onnx_ir.Model) -> None:
+    """Drop unused nodes, repeated initialisers, and everything that tells where the model was traced."""
+    from onnx_ir.passes import common
+
+    common.RemoveUnusedNodesPass()(model)
+    common.DeduplicateInitializersPass(size_limit=2**40)(model)
+    common.ClearMetadataAndDocStringPass()(model)
+    model.metadata_props.clear()
+    model.producer_name, model.producer_version = "pitome", None
+    model.graph.name = "main"
+
+
+def _write(model: onnx_ir.Model, path: Path, largest_file: int) -> tuple[Path, ...]:
+    import onnx_ir
+
+    total = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value is not None)
+    if total <= largest_file:
+        onnx_ir.save(model, path)
+        return ()
+    data = path.with_name(path.name + ".data")
+    onnx_ir.save(model, path, external_data=data.name, size_threshold_bytes=1024)
+    return (data,)
+
+
+def _describe(
+    model: onnx_ir.Model, path: Path, precision: str, external_data: tuple[Path, ...], num_merges: int
+) -> OnnxFile:
+    def tensor(value: Any) -> tuple[str, str, tuple[int | str, ...]]:
+        dtype = str(np.dtype(value.dtype.numpy()).name)
+        return value.name, dtype, tuple(size if isinstance(size, int) else "batch" for size in value.shape)
+
+    return OnnxFile(
+        path,
+        precision,
+        external_data,
+        tuple(tensor(value) for value in model.graph.inputs),
+        tuple(tensor(value) for value in model.graph.outputs),
+        num_merges,
+        len(model.graph.initializers),
+    )
+
+
+def check_file(path: Path) -> None:
+    """onnx.checker (full: shape inference included) on the file itself.
+
+    Raises:
+        InputError: with the checker's words.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise InputError(
+            f"the exported graph {path.name}",
+            f"onnx.checker refuses it: {str(error).strip().splitlines()[0]}",
+            "Report this with the model's name and the versions that `pitome models --json` prints",
+        ) from error
+
+
+def run_once(path: Path, described: OnnxFile) -> None:
+    """Run the file on onnxruntime with batches of one and three; bfloat16 graphs have no CPU kernels.
+
+    Raises:
+        InputError: onnxruntime refuses the graph, or an output has another shape than it declares.
+    """
+    if described.precision == "bf16":
+        return
+    from export.engines.onnxruntime import open_session
+
+    session = open_session(path)
+    name, _, shape = described.inputs[0]
+    for batch in (1, 3):
+        images = np.zeros((batch, *shape[1:]), np.float32)
+        for (output, _, declared), value in zip(described.outputs, session.run(None, {name: images}), strict=True):
+            expected = tuple(batch if size == "batch" else size for size in declared)
+            if value.shape != expected:
+                raise InputError(
+                    f"output {output} of {path.name} for a batch of {batch}",
+                    f"onnxruntime returns the shape {value.shape}, the graph declares {expected}",
+                    "Report this with the model's name",
+                )
+
+
+def model_digest(model: nn.Module) -> str:
+    """sha256 over names, dtypes, shapes and bytes of a model's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

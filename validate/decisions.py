@@ -1,0 +1,186 @@
+"""Was a merge decision right? A float64 judge that excuses only what rounding can flip.
+
+Merging chooses, and rounding can flip a choice although nothing is wrong (DESIGN.md, "Parity, the
+rule"). Given a runtime's groups, the judge looks for an order, targets and edges within ``tolerance``
+of the float64 ones that lead to exactly these groups. What is compared are groups, not slot numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pitome.merge import score_tokens
+from pitome.parameters import MergeParameters
+
+Floats = NDArray[np.float64]
+_LONGEST_PERMUTED_RUN = 4
+_SWEEPS = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge found for one image and one merge."""
+
+    explained: bool
+    margin: float
+    """The largest float64 margin that the groups go against; 0 where they are the float64 groups, inf where
+    nothing within the tolerance explains them."""
+
+
+@dataclass(frozen=True)
+class _Scores:
+    similarity: Floats
+    energy: Floats
+    size: Floats
+    parameters: MergeParameters
+    tolerance: float
+
+
+def same_groups(first: Tensor, second: Tensor) -> Tensor:
+    """[B] bool: do two assignments [B, N] put the same tokens together?
+
+    Slots are numbered in the order of kept tokens, so equal groups can have other numbers.
+    """
+    return (_first_member(first) == _first_member(second)).all(dim=1)
+
+
+def _first_member(assignment: Tensor) -> Tensor:
+    slots = assignment.long()
+    count = int(slots.max()) + 1
+    position = torch.arange(slots.shape[1]).expand_as(slots)
+    first = torch.full((slots.shape[0], count), slots.shape[1]).scatter_reduce(1, slots, position, "amin")
+    return first.gather(1, slots)
+
+
+def judge(
+    assignment: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters, tolerance: float
+) -> Verdict:
+    """Judge the groups of one image.
+
+    Args:
+        assignment: [N] int, what the runtime decided.
+        metric: [N, D] float64, what it should have decided on.
+        size: [N, 1] float32.
+        parameters: of the merge.
+        tolerance: float64 margins up to this are within rounding (similarity and energy alike).
+    """
+    prefix = parameters.num_protected
+    sizes = size[None, prefix:, 0].double()
+    similarity, energy = score_tokens(metric[None, prefix:].double(), sizes, parameters)
+    scores = _Scores(similarity[0].numpy(), energy[0].numpy(), sizes[0].numpy(), parameters, tolerance)
+    groups = assignment.numpy().astype(np.int64)
+    if not _prefix_is_alone(groups, prefix):
+        return Verdict(False, float("inf"))
+    slots = groups[prefix:]
+    order = _float64_order(scores)
+    violations, margin = _violations(order, slots, scores)
+    for _ in range(_SWEEPS if violations else 0):
+        for start, stop in _near_ties(order, scores):
+            for trial, gap in _reordered(order, start, stop, scores):
+                count, needed = _violations(trial, slots, scores)
+                if count < violations:
+                    order, violations, margin = trial, count, max(needed, gap)
+        if not violations:
+            break
+    return Verdict(violations == 0, margin if violations == 0 else float("inf"))
+
+
+def smallest_margin(metric: Tensor, size: Tensor, parameters: MergeParameters) -> float:
+    """The smallest float64 gap between neighbours in the energy order of one image; metric [N, D]."""
+    if parameters.order == "position":
+        return float("inf")
+    prefix = parameters.num_protected
+    sizes = size[None, prefix:, 0].double()
+    _, energy = score_tokens(metric[None, prefix:].double(), sizes, parameters)
+    finite = energy[0][torch.isfinite(energy[0])].sort().values
+    return float(finite.diff().min()) if finite.numel() > 1 else float("inf")
+
+
+def _prefix_is_alone(groups: NDArray[np.int64], prefix: int) -> bool:
+    return bool((groups[:prefix] == np.arange(prefix)).all() and (groups[prefix:] >= prefix).all())
+
+
+def _float64_order(scores: _Scores) -> NDArray[np.int64]:
+    if scores.parameters.order == "position":
+        return np.arange(len(scores.energy))
+    return np.argsort(-scores.energy, kind="stable")
+
+
+def _near_ties(order: NDArray[np.int64], scores: _Scores) -> list[tuple[int, int]]:
+    """Runs [start, stop) of the order whose neighbours are closer than the tolerance."""
+    if scores.parameters.order == "position":
+        return []
+    ranked = np.sort(scores.energy)[::-1]
+    with np.errstate(invalid="ignore"):
+        close = np.abs(np.diff(ranked)) <= scores.tolerance
+    runs, start = [], None
+    for index, is_close in enumerate([*close.tolist(), False]):
+        if is_close and start is None:
+            start = index
+        elif not is_close and start is not None:
+            runs.append((start, index + 1))
+            start = None
+    return runs
+
+
+def _reordered(
+    order: NDArray[np.int64], start: int, stop: int, scores: _Scores
+) -> Iterator[tuple[NDArray[np.int64], float]]:
+    """Other orders of one run with the energy gap they go against; long runs by swaps of neighbours only."""
+    members = order[start:stop]
+    energies = scores.energy[members]
+    gap = float(energies.max() - energies.min())
+    if stop - start <= _LONGEST_PERMUTED_RUN:
+        for choice in permutations(members.tolist()):
+            trial = order.copy()
+            trial[start:stop] = choice
+            yield trial, gap
+    else:
+        for index in range(start, stop - 1):
+            trial = order.copy()
+            trial[[index, index + 1]] = trial[[index + 1, index]]
+            yield trial, abs(float(scores.energy[order[index]] - scores.energy[order[index + 1]]))
+
+
+def _violations(order: NDArray[np.int64], slots: NDArray[np.int64], scores: _Scores) -> tuple[int, float]:
+    """How many tokens of the groups this order cannot explain, and the largest margin they go against."""
+    parameters = scores.parameters
+    candidates = order[: parameters.num_candidates]
+    if parameters.split == "alternate":
+        sources, targets = candidates[0::2], candidates[1::2]
+    else:
+        half = (len(candidates) + 1) // 2
+        sources, targets = candidates[:half], candidates[half:]
+
+    target_of_slot = {int(slots[target]): int(target) for target in targets}
+    count = len(targets) - len(target_of_slot)
+    alone = np.setdiff1d(np.arange(len(slots)), candidates)
+    count += sum(int((slots == slots[token]).sum() > 1) for token in alone)
+
+    between = scores.similarity[np.ix_(sources, targets)]
+    best = between.max(axis=1)
+    source_size = scores.size[sources]
+    padding = source_size <= 0
+    penalty = parameters.size_penalty * np.log(np.where(padding, 1, source_size))
+    edges = np.where(padding, np.inf, best - penalty)
+    chosen = np.array([target_of_slot.get(int(slots[source]), -1) for source in sources])
+    taken = chosen >= 0
+    count += abs(int(taken.sum()) - parameters.num_merged)
+
+    shortfall = best[taken] - scores.similarity[sources[taken], chosen[taken]]
+    count += int((shortfall > scores.tolerance).sum())
+    margin = float(shortfall.max(initial=0))
+    if taken.any() and not taken.all():
+        weakest, strongest = edges[taken].min(), edges[~taken].max()
+        excess = 0.0 if strongest <= weakest else float(strongest - weakest)
+        margin = max(margin, excess)
+        if excess > scores.tolerance:
+            count += int((edges[taken] < strongest - scores.tolerance).sum())
+    return count, margin
