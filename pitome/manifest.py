@@ -90,7 +90,7 @@ class MethodRecord(Record):
     """How tokens are merged: every setting, defaults included."""
 
     name: Text = Field(description="The preset: pitome, paper, authors, tome, random or none")
-    order: Literal["energy", "position", "random"] = Field(description="What the tokens are ordered by")
+    order: Literal["energy", "position"] = Field(description="What the tokens are ordered by")
     energy: Literal["elu", "gaussian"] = Field(description="The function that energy averages")
     split: Literal["alternate", "half"] = Field(description="How candidates are split into A and B")
     metric: Literal["hidden", "keys"] = Field(description="What similarity is measured on")
@@ -120,9 +120,7 @@ class ScheduleRecord(Record):
         for layer, merged in enumerate(self.num_merged):
             before, after = self.tokens[layer : layer + 2]
             if before - merged != after:
-                raise ValueError(
-                    f"layer {layer} has {before} tokens and merges {merged}, which is not {after}"
-                )
+                raise ValueError(f"layer {layer} merges {merged} of {before} tokens: not {after} are left")
         return self
 
 

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,13 +47,16 @@ def build_folder(final: Path) -> Iterator[Path]:
         BundleError: the block wrote no manifest.
     """
     final = Path(final).resolve()
-    with _disk_errors(final), _lock(final):
-        _clear_leftovers(final)
-        _refuse_foreign(final)
-        partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
-        partial.mkdir()
+    with ExitStack() as held:
+        with _disk_errors(final):
+            with suppress(FileNotFoundError):  # a build that is just replacing it may hide it for a moment
+                _refuse_foreign(final)
+            held.enter_context(_lock(final))
+            _clear_leftovers(final)
+            partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
+            partial.mkdir()
         try:
-            # Nested, so that the free bytes are counted before the folder is removed.
+            # Inside the try, so that the free bytes are counted before the folder is removed.
             with _disk_errors(final, partial):
                 yield partial
                 _require_manifest(partial, final)
@@ -194,11 +197,14 @@ def _disk_errors(final: Path, partial: Path | None = None) -> Iterator[None]:
 
 def _readable(error: OSError, final: Path, partial: Path | None) -> InputError | None:
     place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else final
-    inside = place.is_relative_to(final.parent)
-    # What the block meets elsewhere (weights that it may not read) is not about the bundle.
-    refused = (*_NO_WRITING, *_NO_FOLDER) if partial is None else _NO_WRITING if inside else ()
+    refused: tuple[int, ...]
+    if partial is None:
+        refused, shown = (*_NO_WRITING, *_NO_FOLDER), place
+    else:
+        # What the block meets elsewhere (weights that it may not read) is not about the bundle.
+        own = place == final or place.is_relative_to(partial)
+        refused, shown = _NO_WRITING if own else (), final.parent
     if error.errno in refused:
-        shown = final.parent if partial and place.is_relative_to(partial) else place
         return InputError(
             f"write {final}",
             f"{shown} cannot be written ({error.strerror})",
@@ -206,7 +212,7 @@ def _readable(error: OSError, final: Path, partial: Path | None) -> InputError |
         )
     if error.errno not in _NO_SPACE:
         return None
-    folder = final.parent if inside else place.parent
+    folder = final.parent if place.is_relative_to(final.parent) else place.parent
     reason = f"{_NO_SPACE[error.errno]} in {folder} ({_free_bytes(folder)})"
     if error.errno == errno.EFBIG:
         return InputError(f"write {final}", reason, f"Raise the limit (`ulimit -f`), or {_CHOOSE_ANOTHER}")

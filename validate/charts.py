@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
@@ -17,14 +17,18 @@ WIDTHS = {"wide": 860, "narrow": 360}
 """Each chart is drawn twice, in CSS pixels, since text that is scaled down to a telephone can't be read."""
 
 # Colours that appear nowhere else, swapped for the page's custom properties after drawing.
-INK, MUTED, FAINT, ACCENT, WARM = "#010101", "#020202", "#030303", "#040404", "#050505"
+INK, MUTED, FAINT = "#010101", "#020202", "#030303"
+ACCENT, WARM, ON_ACCENT = "#040404", "#050505", "#060606"
 _VARIABLES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     FAINT: "var(--line)",
     ACCENT: "var(--accent)",
     WARM: "var(--warm)",
+    ON_ACCENT: "var(--on-accent)",
 }
+
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True)
@@ -68,26 +72,27 @@ def speedup_chart(results: Sequence[Mapping[str, float | Sequence[float]]], boun
         bound: FLOPs of the unmerged model / FLOPs of the merged one.
     """
     rows = [(int(_number(r["batch"])), _number(r["speedup"]), _pair(r["speedup_interval"])) for r in results]
+    upward = rows[::-1]  # the axis counts from below; the first batch size belongs on top
 
     def draw(axes: Axes, narrow: bool) -> None:
-        for place, (_, speedup, (low, high)) in enumerate(rows):
+        for place, (_, speedup, (low, high)) in enumerate(upward):
             axes.barh(place, speedup, height=0.5, color=ACCENT)
             axes.plot([low, high], [place, place], color=INK, linewidth=2, solid_capstyle="butt")
             axes.plot([low, low, high, high], [place] * 4, "|", color=INK, markersize=9, markeredgewidth=2)
-            # The number goes to the left of the interval, in the page's colour, on the bar's foot.
-            axes.text(
-                0.04 * bound, place, f"{speedup:.2f}×", va="center", color="#060606", fontsize=13, weight="bold"
-            )
+            told = f"{speedup:.2f}{TIMES}"
+            axes.text(0.03 * bound, place, told, va="center", color=ON_ACCENT, fontsize=14, weight="bold")
         axes.axvline(1.0, color=MUTED, linewidth=1.2)
         axes.axvline(bound, color=WARM, linewidth=2, linestyle=(0, (5, 3)))
         top = len(rows) - 0.38
-        axes.text(1.0, top, "unmerged", ha="center", va="bottom", color=MUTED, fontsize=11)
-        axes.text(bound, top, f"FLOPs bound {bound:.2f}×", ha="center", va="bottom", color=WARM, fontsize=11)
-        axes.set_yticks(range(len(rows)), [f"batch {batch}" for batch, _, _ in rows])
+        if bound > 1.3:  # else the two labels would meet
+            axes.text(1.0, top, "unmerged", ha="right", va="bottom", color=MUTED, fontsize=11)
+        label = f"FLOPs bound {bound:.2f}{TIMES}"
+        axes.text(bound, top, label, ha="center", va="bottom", color=WARM, fontsize=11)
+        axes.set_yticks(range(len(rows)), [f"batch {batch}" for batch, _, _ in upward])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlim(0, max(bound, *(high for _, _, (_, high) in rows)) * (1.22 if narrow else 1.1))
         axes.set_xlabel("speed-up over the unmerged model")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}{TIMES}")
         axes.grid(visible=False, axis="y")
 
     told = "; ".join(f"batch {b}: {s:.2f} times ({low:.2f} to {high:.2f})" for b, s, (low, high) in rows)
@@ -114,15 +119,14 @@ def margins_chart(layers: Sequence[Mapping[str, float]]) -> Chart | None:
         return None
 
     def draw(axes: Axes, narrow: bool) -> None:
-        places = [layer for layer, _, _ in points]
+        from matplotlib.ticker import MaxNLocator
+
+        places, margins, rounding = zip(*points, strict=True)
         axes.set_yscale("log")
-        axes.plot(
-            places, [m for _, m, _ in points], "o", color=ACCENT, markersize=7, label="smallest margin"
-        )
-        axes.plot(
-            places, [t for _, _, t in points], "_", color=WARM, markersize=14, markeredgewidth=3, label="rounding"
-        )
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.plot(places, margins, "o", color=ACCENT, markersize=7, label="smallest margin")
+        dash: dict[str, Any] = {"markersize": 14, "markeredgewidth": 3}
+        axes.plot(places, rounding, "_", color=WARM, label="rounding", **dash)
+        axes.xaxis.set_major_locator(MaxNLocator(7 if narrow else 26, integer=True))
         axes.set_xlabel("layer")
         axes.set_ylabel("distance")
         axes.minorticks_off()
@@ -133,9 +137,7 @@ def margins_chart(layers: Sequence[Mapping[str, float]]) -> Chart | None:
     return _chart("margins", "Smallest decision margin against rounding", f"{told}.", draw, 250)
 
 
-def _chart(
-    name: str, title: str, description: str, draw: Callable[[Axes, bool], None], height: int
-) -> Chart:
+def _chart(name: str, title: str, description: str, draw: Callable[[Axes, bool], None], height: int) -> Chart:
     def drawn(width: str) -> str:
         return _svg(f"{name}-{width}", title, description, draw, WIDTHS[width], height, width == "narrow")
 
@@ -155,7 +157,8 @@ def _svg(
     import matplotlib
     from matplotlib.figure import Figure
 
-    settings = {
+    settings: dict[Any, Any] = {
+        "font.family": ["DejaVu Sans"],  # measures the text; the page's font replaces it
         "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and copied
         "svg.hashsalt": name,
         "font.size": 12,
@@ -189,12 +192,13 @@ def _saved(figure: Figure) -> str:
 
 
 def _inline(svg: str, name: str, title: str, description: str) -> str:
-    """Make a file into a fragment: no prologue, unique ids, the page's colours and font, a text for readers."""
+    """Make a file into a fragment: no prologue, unique ids, the page's colours and font, a text for it."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # Its style element would apply to the whole page.
+    svg = re.sub(r"<(metadata|style)[ >].*?</\1>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r"(font(?:-family)?:[^;\"]*?)'DejaVu Sans'[^;\"]*", r"\1system-ui, sans-serif", svg)
-    for colour, variable in {**_VARIABLES, "#060606": "var(--on-accent)"}.items():
+    for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
     box = re.search(r'viewBox="[^"]*"', svg)
     assert box, "matplotlib writes a viewBox"

@@ -1,8 +1,7 @@
-"""The merge in slow float64 loops, straight from METHOD.md section 2: what every implementation is held to.
+"""The merge in slow float64 loops, straight from METHOD.md section 2.
 
-Two judges. ``slow_merge`` makes every decision itself: on exactly representable metrics an implementation must
-decide the same. Elsewhere rounding can turn a decision, so ``unexplained`` asks instead whether given decisions
-follow from the energies and similarities within ``eps``.
+On exactly representable metrics every implementation must decide as it does. Elsewhere rounding can turn a
+decision: there slow_checker.py asks instead whether given decisions are within rounding.
 
 Everything takes the float32 (or float16, bfloat16) values that the implementation got, as tensors or arrays.
 """
@@ -11,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,14 +21,13 @@ LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 SMALLEST_NORM = 1e-6
 NON_FINITE_TARGET = -2.0
 NON_FINITE_SOURCE = -3.0
-MOST_ORDERS = 20_000
 
 
 class Margins(NamedTuple):
-    """By how much one image's decisions were won, in units of energy or similarity; inf where there was no rival."""
+    """By how much one image's decisions were won, in energy or similarity; inf where there was no rival."""
 
     order: list[float]
-    """For each candidate rank: the energy's lead over the next rank (empty where the order is by position)."""
+    """For each candidate rank: the energy's lead over the next rank; empty for the order by position."""
     target: list[float]
     """For each source, in A's order: the similarity's lead over the second best target."""
     edge: float
@@ -91,7 +88,10 @@ def score(metric: np.ndarray, size: np.ndarray, parameters: MergeParameters) -> 
     with np.errstate(invalid="ignore", over="ignore"):
         squares = [float(np.sum(row * row)) for row in rows]
     finite = [square <= LARGEST_FLOAT32 for square in squares]  # False for nan too
-    norm = [max(math.sqrt(square), SMALLEST_NORM) if ok else 1.0 for square, ok in zip(squares, finite, strict=True)]
+    norm = [
+        max(math.sqrt(square), SMALLEST_NORM) if ok else 1.0
+        for square, ok in zip(squares, finite, strict=True)
+    ]
 
     similarity = np.empty((count, count))
     for i in range(count):
@@ -195,132 +195,3 @@ def merge_values(x: Any, size: Any, assignment: Any) -> tuple[np.ndarray, np.nda
                 alone = len(group) == 1
                 y[image, slot] = x[image, group[0]] if alone else weights @ x[image, group] / total
     return y, size_out
-
-
-def explains(assignment: Any, metric: Any, size: Any, parameters: MergeParameters, eps: float) -> bool:
-    """Whether the decisions of a batch follow from METHOD.md when every score may be off by eps / 2."""
-    return not unexplained(assignment, metric, size, parameters, eps)
-
-
-def unexplained(assignment: Any, metric: Any, size: Any, parameters: MergeParameters, eps: float) -> str:
-    """Why the decisions of a batch do not follow within ``eps``; empty where they do.
-
-    Two finite scores that differ by at most ``eps`` count as tied, and ties may fall either way. What no
-    rounding touches (padding, rows that are not finite) has to be exactly as METHOD.md says.
-    """
-    assignment, metric, size = np.asarray(assignment), as_float64(metric), as_float64(size)
-    for image in range(len(assignment)):
-        reason = _unexplained_image(assignment[image], metric[image], size[image, :, 0], parameters, eps)
-        if reason:
-            return f"batch element {image}: {reason}"
-    return ""
-
-
-def _unexplained_image(
-    assignment: np.ndarray, metric: np.ndarray, size: np.ndarray, parameters: MergeParameters, eps: float
-) -> str:
-    prefix = parameters.num_protected
-    if sorted(set(assignment.tolist())) != list(range(len(size) - parameters.num_merged)):
-        return f"the slots are not 0 to {len(size) - parameters.num_merged - 1}, each used"
-    if assignment[:prefix].tolist() != list(range(prefix)) or (assignment[prefix:] < prefix).any():
-        return "a prefix token does not have its own slot to itself"
-    scores = score(metric, size, parameters)
-    reason = "no order within eps"
-    for order in _orders(scores.energy, parameters, eps):
-        reason = _unexplained_in_order(order, assignment[prefix:] - prefix, scores, parameters, eps)
-        if not reason:
-            return ""
-    return reason
-
-
-def _orders(energy: np.ndarray, parameters: MergeParameters, eps: float) -> Iterator[list[int]]:
-    """Every order of the tokens in which none precedes another whose energy is larger by more than eps."""
-    exact = list(range(len(energy)))
-    if parameters.order == "position":
-        yield exact
-        return
-    exact.sort(key=lambda i: (-energy[i], i))
-    clusters: list[list[int]] = [[exact[0]]]
-    for before, after in itertools.pairwise(exact):
-        near = math.isfinite(energy[before]) and energy[before] - energy[after] <= eps
-        if near and sum(map(len, clusters[:-1])) + len(clusters[-1]) <= parameters.num_candidates:
-            clusters[-1].append(after)
-        else:
-            clusters.append([after])
-    for number, choice in enumerate(itertools.product(*(_extensions(cluster, energy, eps) for cluster in clusters))):
-        if number == MOST_ORDERS:
-            raise ValueError("too many near-ties to try them all: choose other inputs or a smaller eps")
-        yield list(itertools.chain.from_iterable(choice))
-
-
-def _extensions(cluster: list[int], energy: np.ndarray, eps: float) -> list[tuple[int, ...]]:
-    if len(cluster) > 7:
-        raise ValueError(f"{len(cluster)} energies within eps of each other: choose other inputs or a smaller eps")
-    return [
-        order
-        for order in itertools.permutations(cluster)
-        if all(energy[late] - energy[early] <= eps for early, late in itertools.combinations(order, 2))
-    ]
-
-
-def _unexplained_in_order(
-    order: list[int], assignment: np.ndarray, scores: Scores, parameters: MergeParameters, eps: float
-) -> str:
-    """Whether steps 4 to 6 and 8 can lead from this order of the tokens to this assignment [T]."""
-    sources, targets = split_by_rank(order, parameters)
-    is_source, is_target = set(sources), set(targets)
-    goes_to: dict[int, int] = {}
-    for slot in range(int(assignment.max()) + 1):
-        group = np.flatnonzero(assignment == slot).tolist()
-        if len(group) == 1:
-            continue
-        receivers = [token for token in group if token in is_target]
-        if len(receivers) != 1:
-            return f"the group {group} has {len(receivers)} members of B"
-        others = [token for token in group if token != receivers[0]]
-        if not is_source.issuperset(others):
-            return f"the group {group} holds a protected token"
-        goes_to.update(dict.fromkeys(others, receivers[0]))
-    if slots_of(goes_to, len(assignment)).tolist() != assignment.tolist():
-        return "the slots are not in the original order of the kept tokens"
-    return _unexplained_targets(goes_to, sources, targets, scores, eps) or _unexplained_edges(
-        goes_to, sources, targets, scores, parameters, eps
-    )
-
-
-def _unexplained_targets(
-    goes_to: dict[int, int], sources: list[int], targets: list[int], scores: Scores, eps: float
-) -> str:
-    for a in sources:
-        if a not in goes_to:
-            continue
-        best = max(scores.similarity[a, b] for b in targets)
-        if best <= NON_FINITE_TARGET and goes_to[a] != targets[0]:
-            return f"token {a} has no real similarity and must go to the first of B, {targets[0]}, not {goes_to[a]}"
-        if best - scores.similarity[a, goes_to[a]] > eps:
-            return f"token {a} goes to {goes_to[a]}, less similar than the best by more than eps"
-    return ""
-
-
-def _unexplained_edges(
-    goes_to: dict[int, int],
-    sources: list[int],
-    targets: list[int],
-    scores: Scores,
-    parameters: MergeParameters,
-    eps: float,
-) -> str:
-    value = {
-        a: edge_value(a, max(scores.similarity[a, b] for b in targets), scores, parameters) for a in sources
-    }
-    for rank, a in enumerate(sources):
-        if a not in goes_to:
-            continue
-        for other_rank, other in enumerate(sources):
-            if other in goes_to:
-                continue
-            if value[other] != value[a] and value[other] - value[a] > eps:
-                return f"the edge of {a} was taken although that of {other} is larger by more than eps"
-            if value[other] == value[a] == math.inf and other_rank < rank:
-                return f"the padding token {a} was taken although {other} comes first in A"
-    return ""

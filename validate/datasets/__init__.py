@@ -1,0 +1,1 @@
+"""Inputs that need no download of their own."""

@@ -1,0 +1,74 @@
+"""Run an exported graph over the checked images and keep its outputs and decisions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from export.debug_graph import write_debug_graph
+from export.engines.onnxruntime import open_session
+from pitome.errors import ParityError
+
+
+@dataclass(frozen=True)
+class RuntimePass:
+    """What one runtime computed."""
+
+    outputs: dict[str, Tensor]
+    """Output name -> [images, ...] float32."""
+    assignments: tuple[Tensor, ...]
+    """For each merge [images, N] int32."""
+
+
+def run_graph(
+    path: Path, images: Tensor, batch: int, threads: int, advance: Callable[[], None] | None = None
+) -> RuntimePass:
+    """Run ``path`` on onnxruntime, free-running, with its decisions looked at in a debug copy.
+
+    Args:
+        path: exported graph.
+        images: [n, 3, H, W] float32.
+        batch: images at a time.
+        threads: of onnxruntime.
+        advance: called after each batch.
+
+    Raises:
+        ParityError: the debug copy computes something else than the graph itself.
+    """
+    with tempfile.TemporaryDirectory(prefix=".debug-", dir=path.parent) as folder:
+        debug = path.with_name(f"{Path(folder).name}.onnx")
+        try:
+            assignments = write_debug_graph(path, debug)
+            session = open_session(debug, threads)
+        finally:
+            debug.unlink(missing_ok=True)
+    outputs = [output.name for output in session.get_outputs() if output.name not in assignments]
+    collected: list[list[Tensor]] = []
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        values = session.run([*outputs, *assignments], {session.get_inputs()[0].name: part.numpy()})
+        collected.append([torch.from_numpy(value) for value in values])
+        if advance is not None:
+            advance()
+    del session
+    joined = [torch.cat(parts) for parts in zip(*collected, strict=True)]
+    _check_published_graph(path, images[:batch], dict(zip(outputs, joined, strict=False)), threads)
+    return RuntimePass(dict(zip(outputs, joined, strict=False)), tuple(joined[len(outputs) :]))
+
+
+def _check_published_graph(path: Path, images: Tensor, debugged: dict[str, Tensor], threads: int) -> None:
+    """The graph that users get must compute what its debug copy computed, bit for bit."""
+    session = open_session(path, threads)
+    values = session.run(list(debugged), {session.get_inputs()[0].name: images.numpy()})
+    for (name, expected), value in zip(debugged.items(), values, strict=True):
+        if not torch.equal(torch.from_numpy(value), expected[: len(images)]):
+            raise ParityError(
+                f"looking into {path.name}",
+                f"its output {name} changes when the decisions are returned too",
+                "Report this with the model's name and the version of onnxruntime",
+            )

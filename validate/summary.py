@@ -1,0 +1,146 @@
+"""A bundle in a few rows: what the command line prints at the end and the report shows first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pitome.manifest import Manifest
+
+Tone = Literal["plain", "good", "bad", "warning"]
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One line of the summary; ``tone`` is how a screen may colour it."""
+
+    label: str
+    value: str
+    tone: Tone = "plain"
+
+
+def summary_rows(manifest: Manifest) -> list[SummaryRow]:
+    """The summary of a bundle, from its manifest alone."""
+    rows = [_model_row(manifest), _method_row(manifest), _tokens_row(manifest)]
+    flops = manifest.flops
+    rows.append(
+        SummaryRow(
+            "FLOPs per input",
+            f"{giga(flops.base)} to {giga(flops.merged)} multiply-adds "
+            f"({flops.ratio:.3f} of the base model, bound {times(flops.bound)})",
+        )
+    )
+    rows.append(_parity_row(manifest.parity))
+    rows += _latency_rows(manifest)
+    for plan in manifest.plans:
+        executed = "executed" if plan.executed else "not executed: no GPU was present"
+        rows.append(
+            SummaryRow(
+                f"Plan {plan.precision}",
+                f"{plan.file}, {megabytes(plan.bytes)}, {plan.backend} {plan.backend_version}, "
+                f"{', '.join(plan.targets)}, batch {'/'.join(map(str, plan.profile))} ({executed})",
+            )
+        )
+    for onnx in manifest.onnx:
+        size = onnx.bytes + sum(data.bytes for data in onnx.external_data)
+        rows.append(SummaryRow(f"ONNX {onnx.precision}", f"{onnx.file}, {megabytes(size)}"))
+    return rows
+
+
+def decision_totals(parity: Mapping[str, Any]) -> dict[str, int]:
+    """Decisions compared, agreed, excused and unexplained, summed over the layers of a parity record."""
+    layers = (parity.get("decisions") or {}).get("layers") or []
+    names = ("compared", "agreed", "excused", "unexplained")
+    return {name: sum(int(layer.get(name) or 0) for layer in layers) for name in names}
+
+
+def times(value: float) -> str:
+    """A speed-up, such as ``1.66x`` with a multiplication sign."""
+    return f"{value:.2f}{TIMES}"
+
+
+def giga(value: float) -> str:
+    """A count with a decimal prefix and three significant digits, such as ``17.6 G``."""
+    for prefix, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= scale:
+            return f"{_three_digits(value / scale)} {prefix}"
+    return f"{value:g}"
+
+
+def megabytes(count: int) -> str:
+    """A file's size in decimal units, such as ``198 MB``."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{_three_digits(count / scale)} {unit}"
+    return f"{count} bytes"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share that never rounds up to 100 %: one wrong in a million must show."""
+    if not whole:
+        return "none"
+    share = math.floor(1e4 * part / whole) / 100
+    return "100 %" if share == 100 else f"{share:.2f} %"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def _model_row(manifest: Manifest) -> SummaryRow:
+    weights = manifest.model.weights
+    if weights.random:
+        return SummaryRow("Model", f"{manifest.model.name}, random weights (seed {weights.seed})", "warning")
+    revision = f" at {weights.revision[:12]}" if weights.revision else ""
+    return SummaryRow("Model", f"{manifest.model.name}, weights from {weights.source}{revision}")
+
+
+def _method_row(manifest: Manifest) -> SummaryRow:
+    method = manifest.method
+    if not any(manifest.schedule.num_merged):
+        return SummaryRow("Method", f"{method.name}: nothing is merged")
+    attention = ", proportional attention" if method.proportional_attention else ""
+    return SummaryRow(
+        "Method",
+        f"{method.name}: {method.order} order, metric {method.metric}, "
+        f"size penalty {method.size_penalty:g}{attention}",
+    )
+
+
+def _tokens_row(manifest: Manifest) -> SummaryRow:
+    return SummaryRow("Tokens per layer", " ".join(map(str, manifest.schedule.tokens)))
+
+
+def _parity_row(parity: Mapping[str, Any] | None) -> SummaryRow:
+    if parity is None:
+        return SummaryRow("Parity", "not checked", "warning")
+    verdict = str(parity.get("verdict"))
+    totals = decision_totals(parity)
+    found = f"{totals['agreed']:,} of {totals['compared']:,} decisions agree"
+    if totals["excused"]:
+        found += f", {totals['excused']:,} differ within rounding"
+    if totals["unexplained"]:
+        found += f", {totals['unexplained']:,} differ without an excuse"
+    reason = f" ({parity['reason']})" if parity.get("reason") else ""
+    value = f"{verdict}: {found}{reason}" if totals["compared"] else f"{verdict}{reason}"
+    return SummaryRow("Parity", value, "good" if verdict == "pass" else "bad")
+
+
+def _latency_rows(manifest: Manifest) -> list[SummaryRow]:
+    if manifest.latency is None:
+        return [SummaryRow("Speed-up", "not measured", "warning")]
+    latency: Mapping[str, Any] = manifest.latency
+    rows = []
+    for result in latency["results"]:
+        low, high = result["speedup_interval"]
+        rows.append(
+            SummaryRow(
+                f"Speed-up, batch {result['batch']}",
+                f"{times(result['speedup'])} ({low:.2f} to {high:.2f}), bound {times(result['bound'])}, "
+                f"onnxruntime CPU, {latency['threads']} threads",
+            )
+        )
+    return rows
