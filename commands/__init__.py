@@ -1,0 +1,1 @@
+"""The command line: composes the method, the export and the checks."""

@@ -117,7 +117,7 @@ _CANDIDATES = {
     mean_energy = Div (energy_flat, count_clamped)
     finite_energy = Where (is_finite, mean_energy, minus_infinity)
     token_energy = Where (is_real, finite_energy, infinity)
-    unused_energy, candidate = TopK <axis: int = 1, largest: int = 1, sorted: int = 1> (token_energy, num_candidate)
+    unused_energy, candidate = TopK <axis: int = 1, largest: int = 1> (token_energy, num_candidate)
 """,
     "position": """
     place_row = Range (zero_scalar, candidate_scalar, one_scalar)
@@ -158,7 +158,7 @@ _EDGES = """
     loss = Mul (log_size, penalty)
     penalised = Sub (best_similarity, loss)
     edge = Where (source_is_real, penalised, infinity)
-    unused_edge, taken = TopK <axis: int = 1, largest: int = 1, sorted: int = 1> (edge, merged)
+    unused_edge, taken = TopK <axis: int = 1, largest: int = 1> (edge, merged)
     source = GatherElements <axis: int = 1> (source_all, taken)
     source_at = Add (source, prefix)
     taken_target = GatherElements <axis: int = 1> (best_target, taken)

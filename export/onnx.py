@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     import onnx_ir
 
 Precision = Literal["fp32", "fp16", "bf16"]
-TORCH_TYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+TORCH_TYPES: Mapping[str, torch.dtype] = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+}
 INPUT_NAME = "pixel_values"
 LARGEST_PROTOBUF = 2**31 - 2**24
 """Bytes of weights up to which one file holds them; protobuf ends at 2 GiB."""
@@ -112,9 +116,10 @@ def _trace(model: nn.Module, outputs: Sequence[str], precision: Precision) -> on
     dtype = TORCH_TYPES[precision]
     if dtype != torch.float32:
         model = copy.deepcopy(model).to(dtype)
-    size = model.config.image_size
+    config: Any = model.config
+    size = config.image_size
     height, width = size if isinstance(size, (tuple, list)) else (size, size)
-    example = torch.zeros(2, model.config.num_channels, height, width)
+    example = torch.zeros(2, config.num_channels, height, width)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with torch.no_grad():
         program = torch.onnx.export(
@@ -128,7 +133,9 @@ def _trace(model: nn.Module, outputs: Sequence[str], precision: Precision) -> on
             verbose=False,
         )
     if program is None:
-        raise InputError("an ONNX export", "torch.onnx.export returned nothing", "Report this with the model's name")
+        raise InputError(
+            "an ONNX export", "torch.onnx.export returned nothing", "Report this with the model's name"
+        )
     return program.model
 
 
@@ -146,7 +153,9 @@ def add_merge_function(model: onnx_ir.Model) -> int:
     import onnx_ir
 
     nodes = merge_nodes(model)
-    kinds = {tuple(node.attributes[name].as_string() for name in ("order", "energy", "split")) for node in nodes}
+    kinds: set[Any] = {
+        tuple(node.attributes[name].as_string() for name in ("order", "energy", "split")) for node in nodes
+    }
     if len(kinds) > 1:
         found = "; ".join(sorted("/".join(kind) for kind in kinds))
         raise InputError(
@@ -155,7 +164,7 @@ def add_merge_function(model: onnx_ir.Model) -> int:
             "Use one order, energy and split in all layers",
         )
     for kind in kinds:
-        function = onnx_ir.from_proto(energy_merge_function(*kind))
+        function: Any = onnx_ir.from_proto(energy_merge_function(*kind))
         model.functions[function.identifier()] = function
         model.opset_imports[ONNX_DOMAIN] = ONNX_VERSION
     for index, node in enumerate(nodes):
@@ -178,7 +187,11 @@ def tidy(model: onnx_ir.Model) -> None:
 def _write(model: onnx_ir.Model, path: Path, largest_file: int) -> tuple[Path, ...]:
     import onnx_ir
 
-    total = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value is not None)
+    total = sum(
+        value.const_value.nbytes
+        for value in model.graph.initializers.values()
+        if value.const_value is not None
+    )
     if total <= largest_file:
         onnx_ir.save(model, path)
         return ()
@@ -235,9 +248,12 @@ def run_once(path: Path, described: OnnxFile) -> None:
 
     session = open_session(path)
     name, _, shape = described.inputs[0]
+    image_shape = [int(size) for size in shape[1:]]
     for batch in (1, 3):
-        images = np.zeros((batch, *shape[1:]), np.float32)
-        for (output, _, declared), value in zip(described.outputs, session.run(None, {name: images}), strict=True):
+        images = np.zeros((batch, *image_shape), np.float32)
+        for (output, _, declared), value in zip(
+            described.outputs, session.run(None, {name: images}), strict=True
+        ):
             expected = tuple(batch if size == "batch" else size for size in declared)
             if value.shape != expected:
                 raise InputError(

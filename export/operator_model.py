@@ -26,10 +26,14 @@ def operator_model(
     """
     from onnx import TensorProto, helper
 
-    kind = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}[dtype]
+    kind = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}[
+        dtype
+    ]
     kept = num_tokens - parameters.num_merged
     names = (["x", "metric", "size"], ["y", "size_out", "assignment"])
-    node = helper.make_node(ONNX_NAME, *names, domain=ONNX_DOMAIN, name="merge", **node_attributes(parameters))
+    node = helper.make_node(
+        ONNX_NAME, *names, domain=ONNX_DOMAIN, name="merge", **node_attributes(parameters)
+    )
     graph = helper.make_graph(
         [node],
         "merge",

@@ -21,7 +21,7 @@ _HOME = {
     "observe_merges": "pitome.observe",
     "unmerge": "pitome.merge",
 }
-__all__ = [*_HOME, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOME, "__version__"]
 
 try:
     __version__ = version("pitome")

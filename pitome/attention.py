@@ -1,4 +1,4 @@
-"""Proportional attention: a merged token counts as often as the tokens it stands for (METHOD.md section 3)."""
+"""Proportional attention: a merged token counts as often as what it stands for (METHOD.md section 3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 
-def proportional_attention(query: Tensor, key: Tensor, value: Tensor, size: Tensor | None, scale: float) -> Tensor:
+def proportional_attention(
+    query: Tensor, key: Tensor, value: Tensor, size: Tensor | None, scale: float
+) -> Tensor:
     """softmax(scale Q K^T + log size) V.
 
     Args:
@@ -23,7 +25,9 @@ def proportional_attention(query: Tensor, key: Tensor, value: Tensor, size: Tens
         attended = _written_out(query, key, value, size, scale)
     else:
         bias = None if size is None else size_bias(size, query.dtype)
-        attended = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scale)
+        attended = torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=bias, scale=scale
+        )
     return attended.transpose(1, 2).flatten(2)
 
 
@@ -33,8 +37,8 @@ def size_bias(size: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _written_out(query: Tensor, key: Tensor, value: Tensor, size: Tensor | None, scale: float) -> Tensor:
-    # Plain MatMul and Softmax: every runtime takes them in every precision (an Attention node does not build in
-    # fp32 on TensorRT-RTX), and both are fused again by the runtimes that can.
+    # Plain MatMul and Softmax: every runtime takes them in every precision (an Attention node does not build
+    # in fp32 on TensorRT-RTX), and both are fused again by the runtimes that can.
     scores = (query * scale) @ key.transpose(2, 3)
     if size is not None:
         scores = scores + size_bias(size, query.dtype)

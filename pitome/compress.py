@@ -15,8 +15,8 @@ from pitome.flops import FlopsCount, count_flops
 from pitome.merged_layers import MergedLayers
 from pitome.methods import MethodSettings, build_merger, resolve_settings
 from pitome.methods.settings import Metric
-from pitome.models.family import Family, ModelShape
 from pitome.models.families import family_of
+from pitome.models.family import Family, ModelShape
 from pitome.observe import observe_merges
 from pitome.schedule import Candidates, TokenSchedule
 
@@ -100,7 +100,9 @@ def compress(
     if schedule is None:
         schedule = choose_schedule(shape, settings, ratio=ratio, r=r, flops=flops, layers=layers)
     elif (ratio, r, flops, layers) != (None,) * 4:
-        raise InputError("a schedule and ratio, r, flops or layers", "they say the same thing twice", "Give one")
+        raise InputError(
+            "a schedule and ratio, r, flops or layers", "they say the same thing twice", "Give one"
+        )
     compression = describe_compression(family, shape, settings, schedule)
 
     compressed = _copy_sharing_parameters(model)
@@ -129,9 +131,15 @@ def choose_schedule(
     layers: Sequence[int] | None = None,
 ) -> TokenSchedule:
     """The schedule that the options ask for; a keep ratio of 0.9 where they ask for none."""
-    given = [f"{name}={value}" for name, value in (("RATIO", ratio), ("R", r), ("FLOPS", flops)) if value is not None]
+    given = [
+        f"{name}={value}"
+        for name, value in (("RATIO", ratio), ("R", r), ("FLOPS", flops))
+        if value is not None
+    ]
     if len(given) > 1:
-        raise InputError(" and ".join(given), "each of them sets the whole schedule", "Give only one of RATIO, R and FLOPS")
+        raise InputError(
+            " and ".join(given), "each of them sets the whole schedule", "Give only one of RATIO, R and FLOPS"
+        )
     sizes = (shape.num_layers, shape.num_tokens, shape.num_protected)
     if settings.name == "none":
         return TokenSchedule.from_ratio(1.0, *sizes)
@@ -140,7 +148,9 @@ def choose_schedule(
     if r is not None:
         if layers is not None:
             raise InputError(
-                "R as a list together with LAYERS", "the list already says which layers merge", "Leave LAYERS out"
+                "R as a list together with LAYERS",
+                "the list already says which layers merge",
+                "Leave LAYERS out",
             )
         return TokenSchedule.from_list(r, *sizes)
     if flops is not None:
@@ -199,7 +209,10 @@ def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
 
 
 def _refuse_what_is_lost(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    for name, what in (("output_hidden_states", "per-layer hidden states"), ("output_attentions", "attention maps")):
+    for name, what in (
+        ("output_hidden_states", "per-layer hidden states"),
+        ("output_attentions", "attention maps"),
+    ):
         if kwargs.get(name) or (kwargs.get(name) is None and getattr(model.config, name, False)):
             raise InputError(
                 f"{name}=True",

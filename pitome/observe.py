@@ -42,7 +42,9 @@ class MergeObserver:
     assignment: Tensor | None = None
     """[B, N] int32, from original positions to the tokens after the last layer."""
 
-    def after_merge(self, layer: int, x: Tensor, metric: Tensor, size: Tensor, result: MergeResult) -> MergeResult:
+    def after_merge(
+        self, layer: int, x: Tensor, metric: Tensor, size: Tensor, result: MergeResult
+    ) -> MergeResult:
         """Record a merge; where decisions are forced, redo it with the forced one."""
         index = len(self.records)
         kept_metric = metric if self.keep_metric else metric[:, :0]
@@ -61,7 +63,9 @@ def current_observer() -> MergeObserver | None:
 
 
 @contextmanager
-def observe_merges(forced: Sequence[Tensor] | None = None, keep_metric: bool = True) -> Iterator[MergeObserver]:
+def observe_merges(
+    forced: Sequence[Tensor] | None = None, keep_metric: bool = True
+) -> Iterator[MergeObserver]:
     """Observe every compressed model that runs within the ``with`` block, in this thread."""
     observer = MergeObserver(forced, keep_metric)
     token = _observer.set(observer)

@@ -41,7 +41,7 @@ def energy_merge(x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParam
     )
 
 
-def node_attributes(parameters: MergeParameters) -> dict[str, int | float | str]:
+def node_attributes(parameters: MergeParameters) -> dict[str, Any]:
     """All attributes of the ONNX node; parsers of plugins need every one of them written."""
     return {
         "num_merged": parameters.num_merged,
@@ -88,7 +88,9 @@ def _energy_merge(
 
 
 @_energy_merge.register_fake
-def _(x: Tensor, metric: Tensor, size: Tensor, num_merged: int, *_attributes: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _(
+    x: Tensor, metric: Tensor, size: Tensor, num_merged: int, *_attributes: Any
+) -> tuple[Tensor, Tensor, Tensor]:
     batch, num_tokens, width = x.shape
     kept = num_tokens - num_merged
     return (
@@ -100,6 +102,7 @@ def _(x: Tensor, metric: Tensor, size: Tensor, num_merged: int, *_attributes: An
 
 def _save_weights(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     size, (_, size_out, assignment) = inputs[2].clamp(min=0), output
+    ctx.mark_non_differentiable(size_out, assignment)
     slots = assignment.long()
     total = size_out.gather(1, slots.unsqueeze(-1))
     # A token's share of its group; a slot of total size 0 is the constant 0.

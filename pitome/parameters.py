@@ -49,9 +49,13 @@ class MergeParameters:
                 )
         for name in ("margin", "alpha", "size_penalty"):
             if not math.isfinite(getattr(self, name)):
-                raise InputError(f"{name}={getattr(self, name)}", "not a finite number", "Give a finite number")
+                raise InputError(
+                    f"{name}={getattr(self, name)}", "not a finite number", "Give a finite number"
+                )
         if self.size_penalty < 0:
-            raise InputError(f"size_penalty={self.size_penalty}", "negative", "Give zero or a positive number")
+            raise InputError(
+                f"size_penalty={self.size_penalty}", "negative", "Give zero or a positive number"
+            )
         if self.energy == "gaussian" and self.margin >= 1:
             raise InputError(
                 f"margin={self.margin} with the gaussian energy",

@@ -142,7 +142,9 @@ class TokenSchedule:
             InputError: a target out of range, or below what the smallest keep ratio reaches.
         """
         if not 0 < target <= 1:
-            raise InputError(f"FLOPS={target}", "a FLOPs target lies in (0, 1]", "Choose for instance FLOPS=0.6")
+            raise InputError(
+                f"FLOPS={target}", "a FLOPs target lies in (0, 1]", "Choose for instance FLOPS=0.6"
+            )
 
         def schedule_of(ratio: float) -> TokenSchedule:
             return cls.from_ratio(ratio, num_layers, num_tokens, num_protected, layers)
@@ -191,7 +193,9 @@ def choose_candidates(choice: Candidates, num_unprotected: int, num_merged: int)
         return num_unprotected
     if isinstance(choice, float):
         if not 0 <= choice < 1:
-            raise InputError(f"PROTECT={choice}", "a protected fraction lies in [0, 1)", "Choose for instance PROTECT=0.1")
+            raise InputError(
+                f"PROTECT={choice}", "a protected fraction lies in [0, 1)", "Choose for instance PROTECT=0.1"
+            )
         return min(num_unprotected, max(2 * num_merged, math.floor((1 - choice) * num_unprotected + 0.5)))
     if isinstance(choice, int) and 2 * num_merged <= choice <= num_unprotected:
         return choice

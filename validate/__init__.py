@@ -1,0 +1,1 @@
+"""Proof: parity of decisions and arithmetic, latency, fidelity, and the report."""

@@ -35,12 +35,28 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """How far float32 arithmetic may be from float64."""
+
+    similarity: float
+    energy: float
+
+    def largest(self, other: Rounding) -> Rounding:
+        """The larger of both, each by itself."""
+        return Rounding(max(self.similarity, other.similarity), max(self.energy, other.energy))
+
+    def times(self, factor: float) -> Rounding:
+        """Both scaled."""
+        return Rounding(self.similarity * factor, self.energy * factor)
+
+
+@dataclass(frozen=True)
 class _Scores:
     similarity: Floats
     energy: Floats
     size: Floats
     parameters: MergeParameters
-    tolerance: float
+    tolerance: Rounding
 
 
 def same_groups(first: Tensor, second: Tensor) -> Tensor:
@@ -60,7 +76,7 @@ def _first_member(assignment: Tensor) -> Tensor:
 
 
 def judge(
-    assignment: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters, tolerance: float
+    assignment: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters, tolerance: Rounding
 ) -> Verdict:
     """Judge the groups of one image.
 
@@ -69,7 +85,7 @@ def judge(
         metric: [N, D] float64, what it should have decided on.
         size: [N, 1] float32.
         parameters: of the merge.
-        tolerance: float64 margins up to this are within rounding (similarity and energy alike).
+        tolerance: float64 margins up to this are within rounding.
     """
     prefix = parameters.num_protected
     sizes = size[None, prefix:, 0].double()
@@ -103,6 +119,19 @@ def smallest_margin(metric: Tensor, size: Tensor, parameters: MergeParameters) -
     return float(finite.diff().min()) if finite.numel() > 1 else float("inf")
 
 
+def measure_rounding(single: Tensor, double: Tensor, size: Tensor, parameters: MergeParameters) -> Rounding:
+    """Rounding of one merge's scores, from the metric [B, N, D] in float32 and in float64; size [B, N, 1]."""
+    prefix = parameters.num_protected
+    sizes = size[:, prefix:, 0]
+    similarity, energy = score_tokens(single[:, prefix:].float(), sizes, parameters)
+    exact_similarity, exact_energy = score_tokens(double[:, prefix:].double(), sizes.double(), parameters)
+    difference = (similarity.double() - exact_similarity).abs()
+    difference.diagonal(dim1=1, dim2=2).zero_()  # no token is compared with itself
+    real = torch.isfinite(energy) & torch.isfinite(exact_energy)
+    of_energy = float((energy.double() - exact_energy)[real].abs().max()) if real.any() else 0.0
+    return Rounding(float(difference.max()), of_energy)
+
+
 def _prefix_is_alone(groups: NDArray[np.int64], prefix: int) -> bool:
     return bool((groups[:prefix] == np.arange(prefix)).all() and (groups[prefix:] >= prefix).all())
 
@@ -119,7 +148,7 @@ def _near_ties(order: NDArray[np.int64], scores: _Scores) -> list[tuple[int, int
         return []
     ranked = np.sort(scores.energy)[::-1]
     with np.errstate(invalid="ignore"):
-        close = np.abs(np.diff(ranked)) <= scores.tolerance
+        close = np.abs(np.diff(ranked)) <= scores.tolerance.energy
     runs, start = [], None
     for index, is_close in enumerate([*close.tolist(), False]):
         if is_close and start is None:
@@ -175,12 +204,12 @@ def _violations(order: NDArray[np.int64], slots: NDArray[np.int64], scores: _Sco
     count += abs(int(taken.sum()) - parameters.num_merged)
 
     shortfall = best[taken] - scores.similarity[sources[taken], chosen[taken]]
-    count += int((shortfall > scores.tolerance).sum())
+    count += int((shortfall > scores.tolerance.similarity).sum())
     margin = float(shortfall.max(initial=0))
     if taken.any() and not taken.all():
         weakest, strongest = edges[taken].min(), edges[~taken].max()
         excess = 0.0 if strongest <= weakest else float(strongest - weakest)
         margin = max(margin, excess)
-        if excess > scores.tolerance:
-            count += int((edges[taken] < strongest - scores.tolerance).sum())
+        if excess > scores.tolerance.similarity:
+            count += int((edges[taken] < strongest - scores.tolerance.similarity).sum())
     return count, margin

@@ -21,7 +21,8 @@ class LayerDecisions(_Frozen):
     agreed: int = Field(description="images with the same groups")
     excused: int = Field(description="images with other groups, all within rounding")
     unexplained: int
-    tolerance: float = Field(description="2x the measured rounding of similarity and energy")
+    tolerance: float = Field(description="of energies: 2x the measured rounding, both sides being rounded")
+    similarity_tolerance: float = Field(description="the same of similarities")
     smallest_margin: float | None = Field(description="smallest energy gap seen in float64")
     largest_excused_margin: float
     free_running_agreement: float = Field(description="share of images with the same groups, nothing forced")
@@ -66,7 +67,9 @@ class Arithmetic(_Frozen):
     torch_error: float = Field(description="largest difference of plain PyTorch in that precision to float64")
     limit: float = Field(description="2x torch_error + 1 unit in the last place at the output's magnitude")
     scale: float = Field(description="largest magnitude of the float64 output")
-    difference_to_torch: float = Field(description="runtime to PyTorch of the same precision, relative to scale")
+    difference_to_torch: float = Field(
+        description="runtime to PyTorch of the same precision, relative to scale"
+    )
     passed: bool
 
 
@@ -93,9 +96,13 @@ class ParityReport(_Frozen):
     verdict: Literal["pass", "fail"]
     reason: str
     decisions: Decisions | None
-    reported_decisions: tuple[Decisions, ...] = Field(description="of reduced precision: reported, not judged")
+    reported_decisions: tuple[Decisions, ...] = Field(
+        description="of reduced precision: reported, not judged"
+    )
     arithmetic: tuple[Arithmetic, ...]
     task: tuple[Cosine, ...]
-    top1_agreement: dict[str, float] = Field(description="classifiers: share of equal top-1 answers, by comparison")
+    top1_agreement: dict[str, float] = Field(
+        description="classifiers: share of equal top-1 answers, by comparison"
+    )
     inputs: Inputs
     threads: int

@@ -62,14 +62,18 @@ def resolve_settings(
     changes: dict[str, Any] = {}
     if metric is not None:
         if metric not in ("hidden", "keys"):
-            raise InputError(f"METRIC={metric}", "similarity is measured on hidden or keys", "Choose one of these")
+            raise InputError(
+                f"METRIC={metric}", "similarity is measured on hidden or keys", "Choose one of these"
+            )
         changes["metric"] = metric
     if candidates is not None:
         changes["candidates"] = (candidates,) * num_layers
     if size_penalty is not None:
         if not 0 <= size_penalty < float("inf"):
             raise InputError(
-                f"SIZE_PENALTY={size_penalty}", "not a number from 0 up", "Choose for instance SIZE_PENALTY=0.05"
+                f"SIZE_PENALTY={size_penalty}",
+                "not a number from 0 up",
+                "Choose for instance SIZE_PENALTY=0.05",
             )
         changes["size_penalty"] = size_penalty
     if proportional_attention is not None:
@@ -79,18 +83,20 @@ def resolve_settings(
 
 def _named(method: str, family: Family, num_layers: int, seed: int) -> MethodSettings:
     margins = tuple(0.9 - 0.9 * layer / num_layers for layer in range(num_layers))
+    paper: tuple[Candidates, ...] = ("paper",) * num_layers
+    every: tuple[Candidates, ...] = ("all",) * num_layers
     if method == "pitome":
         return MethodSettings(method, "hidden", margins, (0.1,) * num_layers, size_penalty=0.05)
     if method == "paper":
-        return MethodSettings(method, "keys", margins, ("paper",) * num_layers)
+        return MethodSettings(method, "keys", margins, paper)
     if method == "authors":
         return _authors(family, num_layers)
     if method == "tome":
-        return MethodSettings(method, "keys", margins, ("all",) * num_layers, order="position")
+        return MethodSettings(method, "keys", margins, every, order="position")
     if method == "random":
-        return MethodSettings(method, "hidden", margins, ("paper",) * num_layers, seed=seed)
+        return MethodSettings(method, "hidden", margins, paper, seed=seed)
     if method == "none":
-        return MethodSettings(method, "hidden", margins, ("all",) * num_layers)
+        return MethodSettings(method, "hidden", margins, every)
     near = get_close_matches(method, METHOD_NAMES, n=1)
     raise InputError(
         f"METHOD={method}",

@@ -40,7 +40,7 @@ class Clip(Family):
     def _tower(self, model: Any) -> Any:
         return getattr(model, "vision_model", model)
 
-    def layers(self, model: nn.Module) -> nn.ModuleList:
+    def layers(self, model: nn.Module) -> Any:
         """The encoder's blocks."""
         return self._tower(model).encoder.layers
 

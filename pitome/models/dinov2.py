@@ -17,7 +17,7 @@ from pitome.models.family import (
 
 
 class Dinov2(Family):
-    """``Dinov2Model`` and ``Dinov2ForImageClassification``. The PiToMe authors published no settings for it."""
+    """``Dinov2Model`` and ``Dinov2ForImageClassification``; the PiToMe authors published nothing for it."""
 
     name = "dinov2"
     model_types = ("dinov2",)
@@ -37,7 +37,7 @@ class Dinov2(Family):
     def _tower(self, model: Any) -> Any:
         return getattr(model, "dinov2", model)
 
-    def layers(self, model: nn.Module) -> nn.ModuleList:
+    def layers(self, model: nn.Module) -> Any:
         """The encoder's blocks."""
         return self._tower(model).encoder.layer
 

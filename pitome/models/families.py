@@ -14,7 +14,9 @@ _FAMILY_CLASSES = {"clip": "Clip", "vit": "Vit", "deit": "Deit", "dinov2": "Dino
 
 def all_families() -> tuple[Family, ...]:
     """One object of every family."""
-    return tuple(getattr(import_module(f"pitome.models.{file}"), name)() for file, name in _FAMILY_CLASSES.items())
+    return tuple(
+        getattr(import_module(f"pitome.models.{file}"), name)() for file, name in _FAMILY_CLASSES.items()
+    )
 
 
 def family_of_type(model_type: str) -> Family:

@@ -73,7 +73,7 @@ class Family(ABC):
         """The configuration of the vision tower within ``config``."""
 
     @abstractmethod
-    def layers(self, model: nn.Module) -> nn.ModuleList:
+    def layers(self, model: nn.Module) -> Any:
         """The list of blocks, in order; it is the one that the model's forward loops over."""
 
     @abstractmethod
@@ -113,13 +113,17 @@ def split_heads(projected: Tensor, head_width: int) -> Tensor:
 def patch_count(image_size: Any, patch_size: Any) -> int:
     """Patches of an image; both sizes in pixels, numbers or (height, width)."""
     height, width = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
-    patch_height, patch_width = patch_size if isinstance(patch_size, (tuple, list)) else (patch_size, patch_size)
+    patch_height, patch_width = (
+        patch_size if isinstance(patch_size, (tuple, list)) else (patch_size, patch_size)
+    )
     return (height // patch_height) * (width // patch_width)
 
 
 def linear_flops(module: nn.Module) -> int:
     """Multiply-adds of all linear layers in ``module``, applied to one vector."""
-    return sum(part.in_features * part.out_features for part in module.modules() if isinstance(part, nn.Linear))
+    return sum(
+        part.in_features * part.out_features for part in module.modules() if isinstance(part, nn.Linear)
+    )
 
 
 def patch_embedding_flops(convolution: nn.Conv2d, num_patches: int) -> int:

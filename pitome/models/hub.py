@@ -58,16 +58,17 @@ def fetch(
 
 
 def _cached(hub_id: str, revision: str | None, with_weights: bool) -> HubFiles | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     try:
-        folder = Path(snapshot_download(hub_id, revision=revision, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError):
+        path = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+    except HFValidationError:
         return None
-    if not (folder / "config.json").is_file() or (with_weights and not has_weights(folder)):
+    if not isinstance(path, str):  # not there, or known not to exist
         return None
-    return HubFiles(folder, folder.name)
+    folder = Path(path).parent
+    return None if with_weights and not has_weights(folder) else HubFiles(folder, folder.name)
 
 
 def _download(
@@ -81,24 +82,27 @@ def _download(
     try:
         # One request without retries tells quickly whether there is a connection; file requests retry.
         info = HfApi().model_info(hub_id, revision=revision, timeout=_TIMEOUT_SECONDS)
-        commit = str(info.sha)
         names = [sibling.rfilename for sibling in info.siblings or []]
-        paths = []
+        paths: list[Path] = []
         for name in _wanted(names, with_weights, asked):
             if progress is not None:
                 progress(f"fetching {name} of {hub_id}")
-            paths.append(Path(hf_hub_download(hub_id, name, revision=commit, etag_timeout=_TIMEOUT_SECONDS)))
+            # The first by branch or tag, so that the cache notes where it points; the rest by that commit.
+            at = paths[0].parent.name if paths else revision
+            paths.append(Path(hf_hub_download(hub_id, name, revision=at, etag_timeout=_TIMEOUT_SECONDS)))
     except HfHubHTTPError as error:  # before OSError, of which it is a kind
         raise _refused(asked, error) from error
     except HFValidationError as error:
         raise InputError(asked, f"{error}".rstrip("."), "Give an id of the form org/name") from error
     except (httpx.TransportError, ConnectionError, LocalEntryNotFoundError) as error:
+        if isinstance(error.__cause__, HfHubHTTPError):  # a file's request was answered, with an error
+            raise _refused(asked, error.__cause__) from error
         raise HubUnreachableError(
             asked,
             f"the hub can't be reached ({_first_line(error)}) and the local cache has not this model",
             "Check the connection, or give WEIGHTS= a folder, or WEIGHTS=random",
         ) from error
-    return HubFiles(paths[0].parent, commit)
+    return HubFiles(paths[0].parent, paths[0].parent.name)
 
 
 def _wanted(names: Sequence[str], with_weights: bool, asked: str) -> list[str]:

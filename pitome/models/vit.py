@@ -42,7 +42,7 @@ class Vit(Family):
         """The model without its classifier."""
         return getattr(model, "vit", model)
 
-    def layers(self, model: nn.Module) -> nn.ModuleList:
+    def layers(self, model: nn.Module) -> Any:
         """The blocks."""
         return self.tower(model).layers
 

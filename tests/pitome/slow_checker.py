@@ -88,17 +88,21 @@ def _orders(
             clusters.append([after])
     choices = [_extensions(cluster, energy, eps) for cluster in clusters]
     choices = _consistent(choices, assignment, parameters)
-    if math.prod(map(len, choices)) > MOST_ORDERS:
-        raise TooManyTies("too many near-ties to try them all: choose other inputs or a smaller eps")
-    for choice in itertools.product(*choices):
+    for number, choice in enumerate(itertools.product(*choices)):
+        if number == MOST_ORDERS:
+            raise TooManyTies("too many near-ties to try them all: choose other inputs or a smaller eps")
         yield list(itertools.chain.from_iterable(choice))
 
 
 def _consistent(
     choices: list[list[tuple[int, ...]]], assignment: np.ndarray, parameters: MergeParameters
 ) -> list[list[tuple[int, ...]]]:
-    """Strike from each cluster's orders those that contradict the tokens whose ranks are settled."""
-    sources, targets = map(set, split_by_rank(list(range(len(assignment))), parameters))
+    """Strike from each cluster's orders those that contradict the tokens whose ranks are settled.
+
+    Of orders that give every token the same part, and B the same first member, one is left.
+    """
+    by_rank = split_by_rank(list(range(len(assignment))), parameters)
+    sources, targets = set(by_rank[0]), set(by_rank[1])
     group_size = np.bincount(assignment)
     starts = list(itertools.accumulate((len(choice[0]) for choice in choices), initial=0))
     received: dict[int, int] = {}  # group -> its member in B
@@ -112,6 +116,15 @@ def _consistent(
             if rank not in targets or here.setdefault(group, token) != token:
                 return False
         return True
+
+    def part(order: tuple[int, ...], start: int) -> tuple[frozenset[int], ...]:
+        ranks = list(enumerate(order, start))
+        parts = (sources, targets, {by_rank[1][0]})
+        return tuple(frozenset(token for rank, token in ranks if rank in members) for members in parts)
+
+    for index, choice in enumerate(choices):
+        alike = {part(order, starts[index]): order for order in reversed(choice)}
+        choices[index] = list(alike.values())[::-1]
 
     open_clusters, changed = set(range(len(choices))), True
     while changed:

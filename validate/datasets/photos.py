@@ -1,4 +1,4 @@
-"""Real photos: those that scikit-image carries inside its package (BSD or public domain, see its data/README)."""
+"""Real photos: those inside scikit-image's package (BSD or public domain, see its data/README)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PHOTOS = (
     "rocket.jpg",
     "text.png",
 )
-"""Files of ``skimage/data`` that a camera, microscope, telescope or scanner made; its drawings are left out."""
+"""Files of ``skimage/data`` made by a camera, microscope, telescope or scanner; drawings are left out."""
 
 _CROPS = {
     "top-left": (0.0, 0.0),
@@ -54,8 +54,8 @@ def real_photos(
     Args:
         preprocess: `pitome.models.presets.Preprocess`.
         limit: at most so many images; None = all.
-        augmented: of every photo eight views instead of one: whole, five crops of 60 %, and the mirror images of
-            the whole and of the middle crop. All whole photos come first.
+        augmented: of every photo eight views instead of one: whole, five crops of 60 %, and the mirror images
+            of the whole and of the middle crop. All whole photos come first.
 
     Returns:
         Names, one per image, and float32 [n, 3, S, S], S = preprocess["image_size"].
@@ -67,7 +67,8 @@ def real_photos(
 
     if limit is not None and limit < 1:
         raise InputError(f"{limit} photos", "there must be at least one", "Ask for 1 or more")
-    names, tensors = [], []
+    names: list[str] = []
+    tensors: list[Tensor] = []
     for name, image in _views(augmented):
         if limit is not None and len(names) == limit:
             break

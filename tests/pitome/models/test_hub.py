@@ -1,0 +1,135 @@
+"""The hub's answers, from a local server that speaks its protocol."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+COMMIT = "a" * 40
+FILES = {
+    "config.json": b'{"model_type": "vit"}',
+    "model.safetensors": b"weights",
+    "pytorch_model.bin": b"other",
+}
+STATUS = {"org/private": 401, "org/gated": 403, "org/missing": 404, "org/broken": 503}
+FETCH = """
+import json, sys
+from pitome.errors import InputError
+from pitome.models.hub import HubUnreachableError, fetch
+try:
+    files = fetch(sys.argv[1], sys.argv[2] or None)
+    names = sorted(path.name for path in files.folder.iterdir())
+    print(json.dumps({"commit": files.commit, "names": names}))
+except InputError as error:
+    print(json.dumps({"error": str(error), "unreachable": isinstance(error, HubUnreachableError)}))
+"""
+
+
+class _Hub(BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def _answer(self, status, body=b"", headers=()):
+        self.send_response(status)
+        for name, value in (*headers, ("Content-Length", str(len(body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def do_GET(self):
+        path = self.path.strip("/").partition("?")[0]
+        if path.startswith("api/models/"):
+            name = "/".join(path.split("/")[2:4])
+            if name in STATUS:
+                gated = (("X-Error-Code", "GatedRepo"),) if name == "org/gated" else ()
+                return self._answer(STATUS[name], b"{}", gated)
+            if path.endswith("/revision/nowhere"):
+                return self._answer(404, b"{}", (("X-Error-Code", "RevisionNotFound"),))
+            names = ["README.md"] if name == "org/empty" else list(FILES)
+            if name == "org/no-weights":
+                names = ["config.json"]
+            info = {"id": name, "sha": COMMIT, "siblings": [{"rfilename": file} for file in names]}
+            return self._answer(200, json.dumps(info).encode(), (("Content-Type", "application/json"),))
+        if path.startswith("org/gated-files/"):
+            return self._answer(403, b"", (("X-Error-Code", "GatedRepo"),))
+        if path.startswith("org/broken-files/"):
+            return self._answer(500)
+        body = FILES.get(path.rpartition("/")[2])
+        if body is None:  # the library asks for more than models
+            return self._answer(404)
+        etag = hashlib.sha256(body).hexdigest()
+        return self._answer(200, body, (("ETag", f'"{etag}"'), ("X-Repo-Commit", COMMIT)))
+
+    do_HEAD = do_GET
+
+
+@pytest.fixture(scope="module")
+def hub():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def fetch(hub, tmp_path):
+    """Calls `fetch` in a process of its own, since the library reads its settings at import."""
+
+    def call(hub_id, revision="", endpoint=f"http://127.0.0.1:{hub.server_port}"):
+        settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+        environment = {**os.environ, **settings, "NO_PROXY": "127.0.0.1", "HF_HUB_OFFLINE": "0"}
+        command = [sys.executable, "-c", FETCH, hub_id, revision]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, check=True, timeout=60
+        )
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return call
+
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def test_fetches_safetensors_and_records_the_commit(fetch):
+    assert fetch("org/name") == {"commit": COMMIT, "names": ["config.json", "model.safetensors"]}
+
+
+def test_unreachable_without_and_with_a_cached_copy(fetch):
+    answer = fetch("org/name", endpoint=NOWHERE)
+    assert answer["unreachable"]
+    assert answer["error"].startswith("the model org/name: the hub can't be reached (")
+    fetch("org/name")
+    assert fetch("org/name", endpoint=NOWHERE)["commit"] == COMMIT
+    assert fetch("org/name", COMMIT, endpoint=NOWHERE)["commit"] == COMMIT
+
+
+@pytest.mark.parametrize(
+    ("hub_id", "revision", "text"),
+    [
+        ("org/private", "", "the hub has no such model, or it is private (HTTP 401). Check the spelling"),
+        ("org/missing", "", "the hub has no such model, or it is private (HTTP 404). Check the spelling"),
+        ("org/gated", "", "access to it must be granted first (HTTP 403)"),
+        ("org/gated-files", "", "access to it must be granted first (HTTP 403)"),
+        # The library asks again for half a minute.
+        pytest.param("org/broken-files", "", "the hub answered with HTTP 500", marks=pytest.mark.slow),
+        ("org/broken", "", "the hub answered with HTTP 503. Try again later"),
+        (
+            "org/name",
+            "nowhere",
+            "the model org/name at revision nowhere: the hub has no such revision (HTTP 404)",
+        ),
+        ("org/empty", "", "it has no config.json, so it is no transformers checkpoint"),
+        ("org/no-weights", "", "it has neither model.safetensors nor pytorch_model.bin"),
+    ],
+)
+def test_a_refusal_is_no_missing_connection(fetch, hub_id, revision, text):
+    answer = fetch(hub_id, revision)
+    assert text in answer["error"]
+    assert not answer["unreachable"]
