@@ -19,11 +19,11 @@ def write_debug_graph(path: Path, debug: Path) -> tuple[str, ...]:
     import onnx
 
     model = onnx.load(str(path), load_external_data=False)
+    known = {value.name: value for value in model.graph.value_info}
     names = []
     for node in model.graph.node:
         if (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME):
             names.append(node.output[2])
-            value = onnx.helper.make_tensor_value_info(node.output[2], onnx.TensorProto.INT32, None)
-            model.graph.output.append(value)
+            model.graph.output.append(known[node.output[2]])
     onnx.save(model, str(debug))
     return tuple(names)

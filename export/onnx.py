@@ -99,6 +99,7 @@ def export_onnx(
     program = _trace(model, outputs, precision)
     report("write")
     num_merges = add_merge_function(program)
+    convolve_in_float32(program)
     tidy(program)
     for key, value in sorted((metadata or {}).items()):
         program.metadata_props[f"pitome.{key}"] = json.dumps(value, sort_keys=True)
@@ -172,6 +173,27 @@ def add_merge_function(model: onnx_ir.Model) -> int:
     return len(nodes)
 
 
+def convolve_in_float32(model: onnx_ir.Model) -> None:
+    """Put casts around bfloat16 convolutions: ONNX has none before opset 22, and weights stay bfloat16."""
+    import onnx_ir
+
+    bfloat16, float32 = onnx_ir.DataType.BFLOAT16, onnx_ir.DataType.FLOAT
+    for node in [node for node in model.graph if node.op_type == "Conv"]:
+        (result,) = node.outputs
+        if result.dtype != bfloat16:
+            continue
+        for index, value in enumerate(node.inputs):
+            cast = onnx_ir.node("Cast", [value], {"to": int(float32)}, name=f"{node.name}_input_{index}")
+            model.graph.insert_before(node, cast)
+            node.replace_input_with(index, cast.outputs[0])
+        back = onnx_ir.node("Cast", [result], {"to": int(bfloat16)}, name=f"{node.name}_output")
+        result.replace_all_uses_with(back.outputs[0])
+        back.replace_input_with(0, result)
+        model.graph.insert_after(node, back)
+        back.outputs[0].dtype, back.outputs[0].shape = bfloat16, result.shape
+        result.dtype = float32
+
+
 def tidy(model: onnx_ir.Model) -> None:
     """Drop unused nodes, repeated initialisers, and everything that tells where the model was traced."""
     from onnx_ir.passes import common
@@ -179,6 +201,8 @@ def tidy(model: onnx_ir.Model) -> None:
     common.RemoveUnusedNodesPass()(model)
     common.DeduplicateInitializersPass(size_limit=2**40)(model)
     common.ClearMetadataAndDocStringPass()(model)
+    for value in model.graph.initializers.values():  # which the pass leaves out
+        value.metadata_props.clear()
     model.metadata_props.clear()
     model.producer_name, model.producer_version = "pitome", None
     model.graph.name = "main"

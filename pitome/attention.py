@@ -33,7 +33,8 @@ def proportional_attention(
 
 def size_bias(size: Tensor, dtype: torch.dtype) -> Tensor:
     """log size as an additive mask: [B, N, 1] -> [B, 1, 1, N]; -inf for padding."""
-    return size.clamp(min=0).log().transpose(1, 2).unsqueeze(1).to(dtype)
+    exact = size.double() if dtype == torch.float64 else size
+    return exact.clamp(min=0).log().transpose(1, 2).unsqueeze(1).to(dtype)
 
 
 def _written_out(query: Tensor, key: Tensor, value: Tensor, size: Tensor | None, scale: float) -> Tensor:

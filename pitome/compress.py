@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -86,6 +87,7 @@ def compress(
         InputError: a model without blocks we know, or options that do not fit it.
     """
     family = family_of(model)
+    _refuse_other_models(model)
     shape = family.shape(model)
     settings = resolve_settings(
         method,
@@ -173,6 +175,10 @@ def describe_compression(
             "the model has {} layers, {} tokens, {} of them protected".format(*needed),
             "Make a schedule for this model",
         )
+    if settings.name == "none" and schedule.merging_layers:
+        raise InputError(
+            "METHOD=none with a schedule that merges tokens", "it merges none", "Leave the schedule out"
+        )
     width = settings.metric_width(shape.hidden_size, shape.head_width)
     return Compression(family, shape, schedule, settings, count_flops(shape, schedule, width))
 
@@ -208,20 +214,42 @@ def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, shared)
 
 
+def _refuse_other_models(model: Any) -> None:
+    if any(isinstance(part, MergedLayers) for part in model.modules()):
+        raise InputError(
+            f"a {type(model).__name__} to compress",
+            "it is compressed already",
+            "Compress the model that it was made from, whose parameters it shares",
+        )
+    main_input = getattr(model, "main_input_name", "pixel_values")
+    if main_input != "pixel_values":
+        raise InputError(
+            f"a {type(model).__name__} to compress",
+            f"its main input is {main_input}, so it is more than an image encoder",
+            "Give its vision tower, for CLIP a CLIPVisionModelWithProjection",
+        )
+
+
 def _refuse_what_is_lost(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    given = dict(zip(signature(type(model).forward).parameters, (model, *args), strict=False)) | kwargs
     for name, what in (
         ("output_hidden_states", "per-layer hidden states"),
         ("output_attentions", "attention maps"),
     ):
-        if kwargs.get(name) or (kwargs.get(name) is None and getattr(model.config, name, False)):
+        if given.get(name) or (given.get(name) is None and getattr(model.config, name, False)):
             raise InputError(
                 f"{name}=True",
                 f"the {what} of a compressed model have another number of tokens in each layer",
                 "Ask the unmerged model for them",
             )
-    pixels = args[0] if args else kwargs.get("pixel_values")
-    if pixels is not None:
-        _check_images(model, pixels)
+    if given.get("attention_mask") is not None:
+        raise InputError(
+            "an attention mask for a compressed vision model",
+            "tokens move while they merge, so a mask of positions cannot be kept",
+            "Leave attention_mask out",
+        )
+    if given.get("pixel_values") is not None:
+        _check_images(model, given["pixel_values"])
 
 
 def _check_images(model: Any, pixels: Tensor) -> None:

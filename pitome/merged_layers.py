@@ -49,10 +49,13 @@ class MergedLayers(nn.Module):
     def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor:
         """[B, N, C] -> [B, N, C], or [B, N', C] in the short form.
 
+        ``attention_mask`` is not looked at: ``compress`` refuses a user's, and while it is traced the library
+        makes one that masks nothing.
+
         Raises:
-            InputError: another number of tokens than the schedule's, or an attention mask.
+            InputError: another number of tokens than the schedule's.
         """
-        self._check(hidden_states, attention_mask)
+        self._check(hidden_states)
         x, size, assignment = hidden_states, None, None
         observer = current_observer()
         for index, (layer, merger) in enumerate(zip(self.layers, self.mergers, strict=True)):
@@ -81,16 +84,10 @@ class MergedLayers(nn.Module):
         attended = proportional_attention(query, key, value, counted, self.family.attention_scale(layer))
         return self.family.add_attention(layer, x, attended), key.mean(dim=1)
 
-    def _check(self, x: Tensor, attention_mask: Tensor | None) -> None:
+    def _check(self, x: Tensor) -> None:
         if x.shape[1] != self.schedule.num_tokens:
             raise InputError(
                 f"an input of {x.shape[1]} tokens",
                 f"the model was compressed for {self.schedule.num_tokens} tokens",
                 "Give images of the size it was compressed for, or compress it with another IMAGE_SIZE",
-            )
-        if attention_mask is not None:
-            raise InputError(
-                "an attention mask for a compressed vision model",
-                "tokens move while they merge, so a mask of positions cannot be kept",
-                "Leave attention_mask out",
             )

@@ -7,9 +7,10 @@ of the float64 ones that lead to exactly these groups. What is compared are grou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,20 +93,23 @@ def judge(
     similarity, energy = score_tokens(metric[None, prefix:].double(), sizes, parameters)
     scores = _Scores(similarity[0].numpy(), energy[0].numpy(), sizes[0].numpy(), parameters, tolerance)
     groups = assignment.numpy().astype(np.int64)
-    if not _prefix_is_alone(groups, prefix):
+    kept = len(groups) - parameters.num_merged
+    if not _prefix_is_alone(groups, prefix) or len(np.unique(groups)) != kept:
         return Verdict(False, float("inf"))
     slots = groups[prefix:]
     order = _float64_order(scores)
     violations, margin = _violations(order, slots, scores)
     for _ in range(_SWEEPS if violations else 0):
         for start, stop in _near_ties(order, scores):
-            for trial, gap in _reordered(order, start, stop, scores):
+            for trial in _reordered(order, start, stop, scores):
                 count, needed = _violations(trial, slots, scores)
                 if count < violations:
-                    order, violations, margin = trial, count, max(needed, gap)
+                    order, violations, margin = trial, count, needed
         if not violations:
             break
-    return Verdict(violations == 0, margin if violations == 0 else float("inf"))
+    if violations:
+        return Verdict(False, float("inf"))
+    return Verdict(True, max(margin, _inversion(order, scores)))
 
 
 def smallest_margin(metric: Tensor, size: Tensor, parameters: MergeParameters) -> float:
@@ -161,21 +165,27 @@ def _near_ties(order: NDArray[np.int64], scores: _Scores) -> list[tuple[int, int
 
 def _reordered(
     order: NDArray[np.int64], start: int, stop: int, scores: _Scores
-) -> Iterator[tuple[NDArray[np.int64], float]]:
-    """Other orders of one run with the energy gap they go against; long runs by swaps of neighbours only."""
-    members = order[start:stop]
-    energies = scores.energy[members]
-    gap = float(energies.max() - energies.min())
+) -> Iterator[NDArray[np.int64]]:
+    """Other orders of one run, none of which puts a token before one whose energy is larger by more than the
+    tolerance; long runs by swaps of neighbours only."""
     if stop - start <= _LONGEST_PERMUTED_RUN:
-        for choice in permutations(members.tolist()):
-            trial = order.copy()
-            trial[start:stop] = choice
-            yield trial, gap
+        choices: Iterable[Any] = permutations(range(start, stop))
     else:
-        for index in range(start, stop - 1):
-            trial = order.copy()
-            trial[[index, index + 1]] = trial[[index + 1, index]]
-            yield trial, abs(float(scores.energy[order[index]] - scores.energy[order[index + 1]]))
+        choices = ([*range(start, at), at + 1, at, *range(at + 2, stop)] for at in range(start, stop - 1))
+    for choice in choices:
+        trial = order.copy()
+        trial[start:stop] = order[list(choice)]
+        if _inversion(trial[start:stop], scores) <= scores.tolerance.energy:
+            yield trial
+
+
+def _inversion(order: NDArray[np.int64], scores: _Scores) -> float:
+    """The largest energy gap that an order of tokens goes against."""
+    if scores.parameters.order == "position":
+        return 0.0
+    ranked = scores.energy[order]
+    ranked = ranked[np.isfinite(ranked)]  # the infinite ones stay where they are
+    return float((ranked - np.minimum.accumulate(ranked)).max(initial=0))
 
 
 def _violations(order: NDArray[np.int64], slots: NDArray[np.int64], scores: _Scores) -> tuple[int, float]:

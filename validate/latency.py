@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from export.engines.onnxruntime import PROVIDER
 from pitome.errors import BackendError, InputError
-from validate.sessions import PROVIDER, check_signatures, first_line, open_session, seeded_inputs
+from validate.sessions import check_signatures, first_line, open_session, seeded_inputs
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from validate.decisions import Rounding, judge, same_groups, smallest_margin
+from validate.decisions import judge, same_groups, smallest_margin
 from validate.outputs import cosines, task_vectors
 from validate.parity_report import Arithmetic, Cosine, Decisions, Inputs, LayerDecisions, ParityReport
 from validate.passes import TORCH_TYPES, CheckedImages, Passes, Progress, run_passes
@@ -76,7 +76,9 @@ def check_parity(
         reason=reason,
         decisions=decisions,
         reported_decisions=tuple(
-            report_decisions(passes, precision) for precision in passes.runtime if precision != "fp32"
+            report_decisions(passes, precision)
+            for precision in passes.runtime
+            if precision != "fp32" and passes.layers
         ),
         arithmetic=arithmetic,
         task=tuple(record for precision in passes.runtime for record in compare_task(passes, precision)),
@@ -102,23 +104,22 @@ def _judge_layer(passes: Passes, index: int, layer: int) -> LayerDecisions:
     target = passes.runtime["fp32"].assignments[index]
     parameters = passes.layers[layer]
     agreed = same_groups(passes.forced["fp32"].decided[index], target)
-    tolerance = passes.rounding.get(layer, Rounding(0.0, 0.0)).times(ROUNDING_FACTOR)
+    tolerance = passes.rounding[layer].times(ROUNDING_FACTOR)
     excused, margins, gaps = 0, [0.0], [float("inf")]
-    if parameters is not None:
-        for image in torch.nonzero(~agreed).flatten().tolist():
-            record = passes.exact_records[image][index]
-            found = judge(target[image], record.metric[0], record.size[0], parameters, tolerance)
-            if found.explained:
-                excused += 1
-                margins.append(found.margin)
-        for image in passes.exact:
-            record = passes.exact_records[image][index]
-            gaps.append(smallest_margin(record.metric[0], record.size[0], parameters))
+    for image in torch.nonzero(~agreed).flatten().tolist():
+        record = passes.exact_records[image][index]
+        found = judge(target[image], record.metric[0], record.size[0], parameters, tolerance)
+        if found.explained:
+            excused += 1
+            margins.append(found.margin)
+    for image in passes.exact:
+        record = passes.exact_records[image][index]
+        gaps.append(smallest_margin(record.metric[0], record.size[0], parameters))
     same = int(agreed.sum())
     return LayerDecisions(
         layer=layer,
         tokens=target.shape[1],
-        merged=passes.num_merged[layer],
+        merged=passes.layers[layer].num_merged,
         compared=len(agreed),
         agreed=same,
         excused=excused,
@@ -142,7 +143,7 @@ def report_decisions(passes: Passes, precision: str) -> Decisions:
             LayerDecisions(
                 layer=layer,
                 tokens=target.shape[1],
-                merged=passes.num_merged[layer],
+                merged=passes.layers[layer].num_merged,
                 compared=len(same),
                 agreed=int(same.sum()),
                 excused=0,
@@ -238,8 +239,8 @@ def decide(
     for record in arithmetic:
         if not record.passed:
             return "fail", (
-                f"{record.output} in {record.precision} is off by {record.error:.3g} from float64 with the same "
-                f"decisions, where {record.limit:.3g} is allowed (twice PyTorch's own error), and by "
+                f"{record.output} in {record.precision} is off by {record.error:.3g} from float64 with the "
+                f"same decisions, where {record.limit:.3g} is allowed (twice PyTorch's own error), and by "
                 f"{record.difference_to_torch:.3g} of the largest output from PyTorch"
             )
     return "pass", "every decision agrees or is within rounding, and the arithmetic is as exact as PyTorch's"

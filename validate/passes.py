@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from pitome.errors import ParityError
 from pitome.merged_layers import MergedLayers
 from pitome.methods import EnergyMerger
 from pitome.observe import MergeRecord, observe_merges
@@ -57,9 +58,8 @@ class TorchPass:
 class Passes:
     """All that was run. ``exact`` indexes the images that ran in float64 and in reduced precision."""
 
-    layers: dict[int, MergeParameters | None]
-    """Merging layers and their parameters (None: constant pairs, nothing to decide)."""
-    num_merged: dict[int, int]
+    layers: dict[int, MergeParameters]
+    """Layers that decide and their parameters; none where the pairs are constants."""
     exact: list[int]
     runtime: dict[str, RuntimePass]
     forced: dict[str, TorchPass]
@@ -85,14 +85,18 @@ def run_passes(
     num_exact: int,
     progress: Progress | None,
 ) -> Passes:
-    """Run every graph on onnxruntime and its counterparts in PyTorch; arguments as ``check_parity``."""
+    """Run every graph on onnxruntime and its counterparts in PyTorch; arguments as ``check_parity``.
+
+    Raises:
+        ParityError: a graph with another number of merges than the model.
+    """
     stack = next(module for module in merged.modules() if isinstance(module, MergedLayers))
-    mergers = {index: merger for index, merger in enumerate(stack.mergers) if merger is not None}
     layers = {
-        index: merger.parameters if isinstance(merger, EnergyMerger) else None
-        for index, merger in mergers.items()
+        index: merger.parameters
+        for index, merger in enumerate(stack.mergers)
+        if isinstance(merger, EnergyMerger)
     }
-    run = _Runner(merged, tuple(outputs), images.all, threads, batch, progress)
+    run = _Runner(merged, tuple(outputs), images.all, threads, batch, progress, len(layers))
     exact = images.subset(num_exact)
     everything = list(range(len(run.pixels)))
 
@@ -119,7 +123,6 @@ def run_passes(
     records, rounding = run.examine(double, runtime["fp32"], forced["fp32"], exact, layers)
     return Passes(
         layers,
-        {index: merger.num_merged for index, merger in mergers.items()},
         exact,
         runtime,
         forced,
@@ -143,6 +146,7 @@ class _Runner:
     threads: int
     batch: int
     progress: Progress | None
+    num_decided: int
 
     def report(self, step: str, done: int, total: int) -> None:
         if self.progress is not None:
@@ -158,7 +162,14 @@ class _Runner:
             self.report(step, done, total)
 
         self.report(step, 0, total)
-        return run_graph(path, pixels, self.batch, self.threads, advance)
+        found = run_graph(path, pixels, self.batch, self.threads, advance)
+        if len(found.assignments) != self.num_decided:
+            raise ParityError(
+                f"parity of {path.name}",
+                f"it has {len(found.assignments)} EnergyMerge nodes, the model has {self.num_decided}",
+                "Export the same model that is checked",
+            )
+        return found
 
     def torch(
         self, model: nn.Module, chosen: Sequence[int], step: str, forced: Sequence[Tensor] | None = None
@@ -171,11 +182,11 @@ class _Runner:
         for index in range(total):
             self.report(step, index, total)
             part = slice(index * self.batch, (index + 1) * self.batch)
-            own = None if forced is None else [assignment[part] for assignment in forced]
+            own = [assignment[part] for assignment in forced] if forced else None
             with torch.no_grad(), observe_merges(own, keep_metric=False) as observer:
                 output = model(pixels[part].to(dtype))
             outputs.append({name: getattr(output, name) for name in self.outputs})
-            decided.append([record.decided for record in observer.records])
+            decided.append([record.decided for record in observer.records if self.num_decided])
         self.report(step, total, total)
         joined = {name: torch.cat([part[name] for part in outputs]) for name in self.outputs}
         return TorchPass(joined, tuple(torch.cat(parts) for parts in zip(*decided, strict=True)))
@@ -186,9 +197,11 @@ class _Runner:
         runtime: RuntimePass,
         forced: TorchPass,
         exact: list[int],
-        layers: Mapping[int, MergeParameters | None],
+        layers: Mapping[int, MergeParameters],
     ) -> tuple[dict[int, list[MergeRecord]], dict[int, Rounding]]:
         """Float64 records of all images with a differing decision, and the rounding over all of ``exact``."""
+        if not layers:
+            return {}, {}
         doubtful = {
             int(image)
             for ours, theirs in zip(forced.decided, runtime.assignments, strict=True)
@@ -204,10 +217,8 @@ class _Runner:
                 for single, exactly in zip(
                     self.observe(self.merged, image, runtime), records[image], strict=True
                 ):
-                    parameters = layers[single.layer]
-                    if parameters is not None:
-                        found = measure_rounding(single.metric, exactly.metric, single.size, parameters)
-                        rounding[single.layer] = found.largest(rounding.get(single.layer, found))
+                    found = measure_rounding(single.metric, exactly.metric, single.size, layers[single.layer])
+                    rounding[single.layer] = found.largest(rounding.get(single.layer, found))
         self.report("float64, decisions", len(needed), len(needed))
         return records, rounding
 

@@ -97,12 +97,16 @@ def _best(latency: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 
 
 def _task_rows(parity: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(what, value) of the task-level comparison, whatever the task measures."""
-    rows = []
-    for name, value in (parity.get("task") or {}).items():
-        shown = ", ".join(f"{k} {_cell(v)}" for k, v in value.items()) if isinstance(value, dict) else value
-        rows.append((name.replace("_", " "), _cell(shown)))
-    return rows
+    """(what, value) of the task-level comparison: cosines, and top-1 agreement of classifiers."""
+    rows = [
+        (
+            f"{record['vector']}: cosine of {record['model']} to {record['against']} PyTorch",
+            f"mean {record['mean']:.5f}, lowest {record['minimum']:.5f}",
+        )
+        for record in parity.get("task") or ()
+    ]
+    agreement: Mapping[str, float] = parity.get("top1_agreement") or {}
+    return rows + [(f"same top-1 class: {name}", f"{share:.1%}") for name, share in agreement.items()]
 
 
 def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from export.engines import onnxruntime as runtime
 from pitome.errors import InputError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-PROVIDER = "CPUExecutionProvider"
 
 _NUMPY_TYPES = {
     "tensor(float)": np.float32,
@@ -27,36 +27,8 @@ _NUMPY_TYPES = {
 
 
 def open_session(path: Path, threads: int) -> InferenceSession:
-    """A CPU session of one ONNX file, with all optimisations.
-
-    Args:
-        path: the file.
-        threads: intra-operator threads (inter-operator: 1).
-
-    Raises:
-        InputError: the file is missing, or onnxruntime can't load it.
-    """
-    import onnxruntime
-
-    if not path.is_file():
-        raise InputError(f"the latency of {path}", "there is no such file", "Export the model first")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3  # errors only: warnings would go to stderr from C++
-    # Threads spin while a run lasts (the default); an idle session's must not spin into the other's time.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    # Weights outside the arena: the arena grows by doubling and would take up to twice their size.
-    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
-    except Exception as error:  # onnxruntime's exceptions share no base class but Exception
-        raise InputError(
-            f"the latency of {path}",
-            f"onnxruntime {onnxruntime.__version__} can't load it ({first_line(error)})",
-            "Export the model again",
-        ) from error
+    """A session to be measured; errors as ``export.engines.onnxruntime.open_session``."""
+    return runtime.open_session(path, threads, f"the latency of {path}")
 
 
 def check_signatures(

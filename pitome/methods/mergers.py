@@ -63,9 +63,8 @@ class RandomMerger:
         source, target, row = (index.to(x.device) for index in (self.source, self.target, self.row))
         source_size, target_size = size[:, source], size[:, target]
         total = source_size + target_size
-        pair = (x[:, target].float() * target_size + x[:, source].float() * source_size) / total.clamp(
-            min=1e-6
-        )
+        rows = x if x.dtype == torch.float64 else x.float()
+        pair = (rows[:, target] * target_size + rows[:, source] * source_size) / total.clamp(min=1e-6)
         merged = torch.cat([x, pair.to(x.dtype)], dim=1)[:, row]
         assignment = self.assignment.to(x.device).unsqueeze(0).expand(x.shape[0], -1)
         return MergeResult(merged, torch.cat([size, total], dim=1)[:, row], assignment)

@@ -83,8 +83,10 @@ def resolve_settings(
 
 def _named(method: str, family: Family, num_layers: int, seed: int) -> MethodSettings:
     margins = tuple(0.9 - 0.9 * layer / num_layers for layer in range(num_layers))
-    paper: tuple[Candidates, ...] = ("paper",) * num_layers
-    every: tuple[Candidates, ...] = ("all",) * num_layers
+    as_published: Candidates = "paper"
+    everything: Candidates = "all"
+    paper = (as_published,) * num_layers
+    every = (everything,) * num_layers
     if method == "pitome":
         return MethodSettings(method, "hidden", margins, (0.1,) * num_layers, size_penalty=0.05)
     if method == "paper":

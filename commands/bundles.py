@@ -1,0 +1,186 @@
+"""Work on a bundle that is there: build a plan from it, validate, bench, inspect, compare."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from commands import steps
+from commands.display import Display
+from commands.engine import (
+    Built,
+    Prepared,
+    bundle_folder,
+    export_graphs,
+    finish,
+    first_manifest,
+    option_record,
+    options_of,
+    prepare,
+)
+from commands.options import CheckOptions, EngineOptions, PlanOptions
+from commands.steps import Workplace
+from export.engines import check_request
+from pitome.bundle import Manifest, read_manifest, valid_files, verify_bundle
+from pitome.errors import BundleError, ParityError
+from pitome.publish import build_folder
+
+
+def export_bundle(options: EngineOptions, command: str, display: Display) -> Built:
+    """``pitome export``: a bundle with graphs only."""
+    prepared = prepare(options.model, options.merge, display)
+    final = bundle_folder(options.out, prepared.loaded)
+    with build_folder(final) as folder:
+        before, intact = valid_files(final)
+        place = Workplace(folder, final, display, before, intact)
+        graphs = export_graphs(place, prepared, options.plan.precision)
+        manifest = first_manifest(prepared, graphs, options.plan.precision, command, option_record(options))
+        manifest = finish(folder, manifest, prepared.compression)
+    return Built(final, manifest, tuple(place.reused))
+
+
+def add_plan(bundle: Path, options: PlanOptions, display: Display) -> Built:
+    """``pitome build``: add a plan to a bundle, in place of one of the same name.
+
+    Raises:
+        BundleError: the bundle has no graph of the plan's precision, or is damaged.
+    """
+    manifest = verify_bundle(bundle)
+    graphs = [graph for graph in manifest.onnx if graph.precision == options.precision]
+    if not graphs:
+        found = ", ".join(graph.precision for graph in manifest.onnx)
+        raise BundleError(
+            f"a plan in {options.precision} from {bundle}",
+            f"its graphs are in {found}",
+            f"Export it with PRECISION={options.precision} first",
+        )
+    num_merges = _count_merges(manifest)
+    check_request(steps.plan_request(bundle, options, graphs[0].file, num_merges))
+    with build_folder(bundle) as folder:
+        place = Workplace(
+            folder, bundle, display, manifest, frozenset(file.file for file in manifest.files())
+        )
+        _take_over_all(place, manifest)
+        name = steps.plan_request(folder, options, graphs[0].file, num_merges).plan.name
+        (folder / name).unlink(missing_ok=True)
+        plan = steps.make_plan(place, graphs[0], options, num_merges)
+        others = tuple(other for other in manifest.plans if other.file != plan.file)
+        manifest = _rewrite(folder, manifest, {"plans": (*others, plan)})
+    return Built(bundle, manifest, tuple(place.reused))
+
+
+def validate_bundle(bundle: Path, images: int | None, record: bool, display: Display) -> dict[str, Any]:
+    """``pitome validate``: verify every hash, then check parity anew.
+
+    Raises:
+        BundleError: the bundle is damaged, or its model is not the one that is loaded now.
+        ParityError: it does not compute what PyTorch computes.
+    """
+    manifest = verify_bundle(bundle)
+    prepared, check = reload(bundle, manifest, display)
+    check = check if images is None else replace(check, parity_images=images)
+    with display.step("Check parity") as report:
+        found = steps.run_parity(prepared.loaded, prepared.compressed, bundle, manifest.onnx, check, report)
+    if found["verdict"] != "pass":
+        raise ParityError(f"parity of {bundle} with PyTorch", found["reason"], "Do not use this bundle")
+    if record:
+        from commands import keys
+
+        _record(
+            bundle,
+            manifest,
+            {"parity": found, "parity_key": keys.parity_key(manifest.onnx, prepared.loaded, check)},
+        )
+    return found
+
+
+def bench_bundle(
+    bundle: Path, batches: tuple[int, ...] | None, threads: int | None, record: bool, display: Display
+) -> dict[str, Any]:
+    """``pitome bench``: merged against unmerged on onnxruntime, interleaved.
+
+    Raises:
+        BundleError: the bundle is damaged, or its model is not the one that is loaded now.
+    """
+    manifest = verify_bundle(bundle)
+    prepared, check = reload(bundle, manifest, display)
+    check = CheckOptions(check.parity_images, batches or check.batches, threads or check.threads)
+    graph = manifest.onnx[0]
+    found = steps.run_latency(prepared.loaded, bundle / graph.file, manifest.flops.bound, check, display)
+    if record:
+        from commands import keys
+
+        key = keys.latency_key(graph, prepared.loaded, check)
+        _record(bundle, manifest, {"latency": found, "latency_key": key})
+    return found
+
+
+def reload(bundle: Path, manifest: Manifest, display: Display) -> tuple[Prepared, CheckOptions]:
+    """The model of a bundle, loaded and compressed again as its manifest says.
+
+    Raises:
+        BundleError: the weights are other ones now.
+    """
+    model, merge, check = options_of(manifest)
+    weights = manifest.model.weights
+    if weights.random:
+        model = replace(model, weights="random", seed=weights.seed or 0)
+    prepared = prepare(model, merge, display)
+    if prepared.loaded.sha256 != weights.sha256:
+        raise BundleError(
+            f"the model of {bundle}",
+            f"its weights had the digest {weights.sha256[:12]}, those of {prepared.loaded.source} "
+            f"now have {prepared.loaded.sha256[:12]}",
+            "Get the same weights, or run `make engine` again",
+        )
+    return prepared, check
+
+
+def inspect_bundle(bundle: Path) -> Manifest:
+    """``pitome inspect``: the verified manifest."""
+    return verify_bundle(bundle)
+
+
+def compare_bundles(first: Path, second: Path) -> list[tuple[str, str, str]]:
+    """``pitome compare``: rows of (label, value of the first, value of the second)."""
+    from validate.summary import summary_rows
+
+    values = [
+        {row.label: row.value for row in summary_rows(verify_bundle(bundle))} for bundle in (first, second)
+    ]
+    labels = dict.fromkeys([*values[0], *values[1]])
+    return [(label, values[0].get(label, "-"), values[1].get(label, "-")) for label in labels]
+
+
+def _count_merges(manifest: Manifest) -> int:
+    if manifest.method.name in ("random", "none"):
+        return 0
+    return sum(merged > 0 for merged in manifest.schedule.num_merged)
+
+
+def _take_over_all(place: Workplace, manifest: Manifest) -> None:
+    kept = Workplace(place.folder, place.final, Display(quiet=True), manifest, place.intact)
+    files = [
+        file for file in manifest.files() if manifest.report is None or file.file != manifest.report.file
+    ]
+    kept.take_over(*files)
+
+
+def _record(bundle: Path, manifest: Manifest, update: dict[str, Any]) -> None:
+    with build_folder(bundle) as folder:
+        current = read_manifest(bundle)
+        if current != manifest:
+            raise BundleError(
+                f"recording in {bundle}", "it was built anew in the meantime", "Run the command again"
+            )
+        place = Workplace(
+            folder, bundle, Display(quiet=True), manifest, frozenset(file.file for file in manifest.files())
+        )
+        _take_over_all(place, manifest)
+        _rewrite(folder, manifest, update)
+
+
+def _rewrite(folder: Path, manifest: Manifest, update: dict[str, Any]) -> Manifest:
+    """The manifest with some fields replaced, written with a new report."""
+    return finish(folder, manifest.model_copy(update=update), None)

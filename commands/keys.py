@@ -1,0 +1,106 @@
+"""Keys that tell whether an artefact of an earlier build is still the right one.
+
+A key is the digest of everything an artefact was made from: equal key and intact file mean it is reused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from commands.options import CheckOptions, PlanOptions
+from commands.records import installed_version, method_record, schedule_record
+from pitome.bundle import OnnxRecord, digest_of
+from pitome.compress import Compression
+from pitome.models.loading import LoadedModel
+
+_EXPORT_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir")
+
+
+def onnx_key(loaded: LoadedModel, compression: Compression, precision: str) -> str:
+    """Of a merged graph."""
+    return digest_of(
+        {
+            "model": _model(loaded),
+            "method": method_record(compression).model_dump(),
+            "schedule": schedule_record(compression).model_dump(),
+            "precision": precision,
+            **_exporter(),
+        }
+    )
+
+
+def unmerged_key(loaded: LoadedModel) -> str:
+    """Of the unmerged graph that latency is measured against."""
+    return digest_of({"model": _model(loaded), **_exporter()})
+
+
+def plan_key(onnx: OnnxRecord, options: PlanOptions, backend_version: str | None) -> str:
+    """Of a plan."""
+    return digest_of(
+        {
+            "onnx": onnx.sha256,
+            "targets": options.targets,
+            "profile": options.profile,
+            "backend": options.backend,
+            "version": backend_version,
+            "source": source_digest("export/engines"),
+        }
+    )
+
+
+def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: CheckOptions) -> str:
+    """Of a parity check."""
+    return digest_of(
+        {
+            "onnx": [graph.sha256 for graph in graphs],
+            "weights": loaded.sha256,
+            "images": check.parity_images,
+            "runtime": installed_version("onnxruntime"),
+            "source": source_digest("pitome", "validate"),
+        }
+    )
+
+
+def latency_key(graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions) -> str:
+    """Of a latency measurement."""
+    from validate.latency import cpu_model
+
+    return digest_of(
+        {
+            "onnx": graph.sha256,
+            "unmerged": unmerged_key(loaded),
+            "batches": check.batches,
+            "threads": check.threads,
+            "runtime": installed_version("onnxruntime"),
+            "cpu": cpu_model(),
+            "source": source_digest("validate"),
+        }
+    )
+
+
+@lru_cache
+def source_digest(*folders: str) -> str:
+    """Digest of the Python sources in folders of this project."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*.py")):
+            digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _model(loaded: LoadedModel) -> dict[str, Any]:
+    return {
+        "weights": loaded.sha256,
+        "architecture": loaded.architecture,
+        "image_size": loaded.image_size,
+    }
+
+
+def _exporter() -> dict[str, Any]:
+    packages = {package: installed_version(package) for package in _EXPORT_PACKAGES}
+    return {"packages": packages, "source": source_digest("pitome", "export")}

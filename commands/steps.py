@@ -1,0 +1,227 @@
+"""The long steps of a build; each makes one kind of artefact, or takes it over from the bundle before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from commands import keys, records
+from commands.display import Display
+from commands.options import CheckOptions, PlanOptions
+from export.engines import PlanRequest, build_plan
+from export.onnx import OnnxFile, Precision, export_onnx
+from pitome.bundle import FileRecord, Manifest, OnnxRecord, PlanRecord
+from pitome.compress import Compression
+from pitome.errors import ParityError
+from pitome.models.loading import LoadedModel
+
+_MODULES = {"tensorrt_rtx": "tensorrt-rtx-cu13", "tensorrt": "tensorrt"}
+
+
+@dataclass
+class Workplace:
+    """Where a build works: its own folder, and the bundle before, as far as that is intact."""
+
+    folder: Path
+    final: Path
+    display: Display
+    before: Manifest | None = None
+    intact: frozenset[str] = frozenset()
+    reused: list[str] = field(default_factory=list)
+
+    def take_over(self, *files: FileRecord) -> bool:
+        """Put intact files of the bundle before into the new one; False where one is damaged."""
+        if not all(file.file in self.intact for file in files):
+            return False
+        for file in files:
+            target = self.folder / file.file
+            try:
+                os.link(self.final / file.file, target)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(self.final / file.file, target)
+            self.reuse(file.file)
+        return True
+
+    def reuse(self, what: str) -> None:
+        """Say that something was taken over."""
+        self.reused.append(what)
+        self.display.note(f"reused: {what}")
+
+
+def export_graph(
+    place: Workplace,
+    loaded: LoadedModel,
+    compressed: nn.Module,
+    compression: Compression,
+    precision: Precision,
+) -> OnnxRecord:
+    """The merged graph in one precision."""
+    key = keys.onnx_key(loaded, compression, precision)
+    for record in place.before.onnx if place.before else ():
+        if record.key == key and place.take_over(record, *record.external_data):
+            return record
+    name = "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
+    with place.display.step(f"Export {name}") as report:
+        file = export_onnx(
+            compressed,
+            place.folder / name,
+            outputs=loaded.family.outputs[loaded.task],
+            precision=precision,
+            metadata=graph_metadata(loaded, compression),
+            progress=report,
+        )
+    return records.onnx_record(file, key)
+
+
+def graph_metadata(loaded: LoadedModel, compression: Compression) -> dict[str, Any]:
+    """What an ONNX file says of itself in metadata_props; nothing of machine or time."""
+    from pitome import __version__
+
+    return {
+        "version": __version__,
+        "model": {"name": loaded.name, "weights": loaded.sha256, "random": loaded.random},
+        "method": records.method_record(compression).model_dump(),
+        "schedule": records.schedule_record(compression).model_dump(),
+    }
+
+
+def plan_request(folder: Path, options: PlanOptions, onnx_name: str, num_merges: int) -> PlanRequest:
+    """The plan that the options ask for."""
+    return PlanRequest(
+        onnx=folder / onnx_name,
+        plan=folder / f"model.{options.precision}.{options.backend}.plan",
+        backend=options.backend,
+        targets=options.targets,
+        profile=options.profile,
+        precision=options.precision,
+        num_merges=num_merges,
+    )
+
+
+def count_merges(compression: Compression) -> int:
+    """How many EnergyMerge nodes the graph has."""
+    if compression.settings.name in ("random", "none"):
+        return 0
+    return len(compression.schedule.merging_layers)
+
+
+def make_plan(place: Workplace, graph: OnnxRecord, options: PlanOptions, num_merges: int) -> PlanRecord:
+    """The plan of one graph."""
+    key = keys.plan_key(graph, options, records.installed_version(_MODULES[options.backend]))
+    for record in place.before.plans if place.before else ():
+        if record.key == key and place.take_over(record):
+            return record
+    request = plan_request(place.folder, options, graph.file, num_merges)
+    with place.display.step(f"Build {request.plan.name}") as report:
+        result = build_plan(request, report)
+    return records.plan_record(result, key)
+
+
+def check_parity(
+    place: Workplace,
+    loaded: LoadedModel,
+    compressed: nn.Module,
+    graphs: Sequence[OnnxRecord],
+    options: CheckOptions,
+) -> tuple[dict[str, Any], str]:
+    """The parity report and its key.
+
+    Raises:
+        ParityError: a graph does not compute what PyTorch computes.
+    """
+    key = keys.parity_key(tuple(graphs), loaded, options)
+    if place.before and place.before.parity and place.before.parity_key == key:
+        place.reuse("parity")
+        return dict(place.before.parity), key
+    with place.display.step("Check parity") as report:
+        found = run_parity(loaded, compressed, place.folder, graphs, options, report)
+    if found["verdict"] != "pass":
+        raise ParityError(
+            f"parity of {place.final.name} with PyTorch",
+            found["reason"],
+            "Nothing was published. Report this with the model's name and `pitome models --json`",
+        )
+    return found, key
+
+
+def run_parity(
+    loaded: LoadedModel,
+    compressed: nn.Module,
+    folder: Path,
+    graphs: Sequence[OnnxRecord],
+    options: CheckOptions,
+    report: Any = None,
+) -> dict[str, Any]:
+    """The parity report as JSON, whatever its verdict."""
+    from validate.datasets.photos import real_photos
+    from validate.parity import check_parity, random_images
+    from validate.passes import CheckedImages
+
+    _, photos = real_photos(loaded.preprocess)
+    images = CheckedImages(random_images(options.parity_images, photos.shape[1:]), photos)
+    found = check_parity(
+        compressed,
+        loaded.model,
+        {graph.precision: folder / graph.file for graph in graphs},
+        loaded.family.outputs[loaded.task],
+        images,
+        threads=options.threads,
+        progress=report,
+    )
+    return found.model_dump(mode="json")
+
+
+def unmerged_graph(loaded: LoadedModel, display: Display) -> Path:
+    """The unmerged model's fp32 graph, from the cache outside of any bundle, or made now."""
+    from pitome.models.packaged import cache_folder
+
+    folder = cache_folder() / "unmerged"
+    path = folder / f"{loaded.name}-{keys.unmerged_key(loaded)[:16]}.onnx"
+    if path.is_file():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        with display.step("Export the unmerged model") as report:
+            outputs = loaded.family.outputs[loaded.task]
+            file: OnnxFile = export_onnx(loaded.model, partial, outputs=outputs, progress=report)
+            if (
+                not file.external_data
+            ):  # a graph with external data refers to it by name, so it is not renamed
+                partial.rename(path)
+                return path
+            return partial
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def measure_latency(
+    place: Workplace, loaded: LoadedModel, graph: OnnxRecord, bound: float, options: CheckOptions
+) -> tuple[dict[str, Any], str]:
+    """The latency report and its key."""
+    key = keys.latency_key(graph, loaded, options)
+    if place.before and place.before.latency and place.before.latency_key == key:
+        place.reuse("latency")
+        return dict(place.before.latency), key
+    return run_latency(loaded, place.folder / graph.file, bound, options, place.display), key
+
+
+def run_latency(
+    loaded: LoadedModel, merged: Path, bound: float, options: CheckOptions, display: Display
+) -> dict[str, Any]:
+    """Merged against unmerged on onnxruntime, interleaved; as JSON."""
+    from validate.latency import LatencyReport, measure
+
+    unmerged = unmerged_graph(loaded, display)
+    with display.step("Measure latency") as report:
+        results = measure(
+            merged, unmerged, options.batches, bound=bound, threads=options.threads, progress=report
+        )
+    return LatencyReport.of(results).model_dump(mode="json")

@@ -1,0 +1,158 @@
+"""Tables that commands end with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pitome.manifest import Manifest
+from validate.summary import giga, summary_rows, times
+
+if TYPE_CHECKING:
+    from pitome.compress import Compression
+
+_STYLES = {"plain": "", "good": "green", "bad": "bold red", "warning": "bold yellow"}
+
+
+def output_console() -> Console:
+    """Stdout; wide where it is not a terminal, so that nothing is cut in a log."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+def print_summary(console: Console, manifest: Manifest, folder: Path) -> None:
+    """What a bundle is, what was checked, and where everything lies."""
+    table = Table(title=f"{manifest.model.name}: {folder}", show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in summary_rows(manifest):
+        table.add_row(row.label, row.value, style=_STYLES[row.tone])
+    for record in manifest.files():
+        table.add_row("File", str(folder / record.file))
+    console.print(table)
+    if manifest.model.weights.random:
+        console.print(
+            "Random weights: good for latency and parity, they say nothing about accuracy.",
+            style="bold yellow",
+        )
+
+
+def print_schedule(console: Console, name: str, compression: Compression) -> None:
+    """Tokens and FLOPs of each layer."""
+    table = Table(title=f"{name}: tokens and FLOPs per image (multiply-adds)", title_justify="left")
+    for heading in ("layer", "tokens", "merged", "candidates", "margin", "FLOPs before", "FLOPs after"):
+        table.add_column(heading, justify="right")
+    for row in schedule_rows(compression):
+        table.add_row(
+            str(row["layer"]),
+            str(row["tokens"]),
+            str(row["merged"]),
+            str(row["candidates"]),
+            f"{row['margin']:.3f}",
+            giga(row["flops_before"]),
+            giga(row["flops_after"]),
+        )
+    flops = compression.flops
+    table.add_section()
+    table.add_row(
+        "all",
+        str(compression.schedule.tokens[-1]),
+        "",
+        "",
+        "",
+        giga(flops.base),
+        giga(flops.merged),
+        style="bold",
+    )
+    console.print(table)
+    console.print(
+        f"{flops.ratio:.3f} of the FLOPs are left, so the speed-up is bound by {times(flops.bound)}"
+    )
+
+
+def schedule_rows(compression: Compression) -> list[dict[str, Any]]:
+    """The rows of the dry run's table."""
+    from commands.records import schedule_record
+
+    schedule, flops = schedule_record(compression), compression.flops
+    return [
+        {
+            "layer": layer,
+            "tokens": schedule.tokens[layer],
+            "merged": schedule.num_merged[layer],
+            "candidates": schedule.num_candidates[layer],
+            "margin": compression.settings.margins[layer],
+            "flops_before": flops.layers_base[layer],
+            "flops_after": flops.layers_merged[layer],
+        }
+        for layer in range(len(schedule.num_merged))
+    ]
+
+
+def print_models(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+    """The presets."""
+    table = Table(title="Presets for MODEL; a Hugging Face id or a folder works too", title_justify="left")
+    for heading in ("name", "family", "tokens", "layers", "task", "weights"):
+        number = heading in ("tokens", "layers")
+        table.add_column(heading, justify="right" if number else "left", no_wrap=heading == "name")
+    for row in rows:
+        table.add_row(*(str(row[key]) for key in ("name", "family", "tokens", "layers", "task", "source")))
+    console.print(table)
+
+
+def print_parity(console: Console, parity: dict[str, Any]) -> None:
+    """Decisions per layer and the arithmetic of a parity report."""
+    decisions = parity.get("decisions")
+    if decisions:
+        table = Table(title=f"Decisions, {decisions['runtime']} against PyTorch", title_justify="left")
+        columns = ("layer", "tokens", "merged", "compared", "agreed", "excused", "unexplained")
+        for heading in (*columns, "tolerance", "free-running"):
+            table.add_column(heading, justify="right")
+        for layer in decisions["layers"]:
+            numbers = [str(layer[name]) for name in columns]
+            table.add_row(*numbers, f"{layer['tolerance']:.1e}", f"{layer['free_running_agreement']:.3f}")
+        console.print(table)
+    table = Table(title="Arithmetic, same decisions, against float64", title_justify="left")
+    for heading in ("output", "precision", "error", "PyTorch's error", "limit", "passed"):
+        table.add_column(heading, justify="right")
+    for record in parity["arithmetic"]:
+        numbers = [f"{record[name]:.3g}" for name in ("error", "torch_error", "limit")]
+        table.add_row(record["output"], record["precision"], *numbers, "yes" if record["passed"] else "NO")
+    console.print(table)
+    console.print(f"{parity['verdict']}: {parity['reason']}")
+
+
+def print_latency(console: Console, latency: dict[str, Any]) -> None:
+    """Speed-up beside its bound, for each batch size."""
+    table = Table(
+        title=f"Merged against unmerged, onnxruntime CPU, {latency['threads']} threads", title_justify="left"
+    )
+    for heading in ("batch", "speed-up", "95 % interval", "FLOPs bound", "share of bound", "rounds"):
+        table.add_column(heading, justify="right")
+    for result in latency["results"]:
+        low, high = result["speedup_interval"]
+        table.add_row(
+            str(result["batch"]),
+            times(result["speedup"]),
+            f"{low:.2f} to {high:.2f}",
+            times(result["bound"]),
+            f"{result['share_of_bound']:.2f}",
+            str(result["rounds"]),
+        )
+    console.print(table)
+
+
+def print_comparison(
+    console: Console, first: Path, second: Path, rows: Sequence[tuple[str, str, str]]
+) -> None:
+    """Two bundles side by side; what differs is bold."""
+    table = Table(title_justify="left")
+    for heading in ("", str(first), str(second)):
+        table.add_column(heading, overflow="fold")
+    for label, one, other in rows:
+        table.add_row(label, one, other, style="" if one == other else "bold")
+    console.print(table)

@@ -1,0 +1,310 @@
+"""The operator's ONNX body against the reference merge, and against what every runtime can take."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import AttributeProto, TensorProto, helper, inliner, shape_inference
+from onnx.reference import ReferenceEvaluator
+from torch import Tensor
+
+from export.engines import PlanRequest, build_plan
+from export.function import OPSET, energy_merge_function
+from export.operator_model import operator_model
+from pitome.merge import MergeResult, apply_assignment, merge
+from pitome.op import ONNX_DOMAIN, ONNX_NAME, node_attributes
+from pitome.parameters import Energy, MergeParameters, Order, Split
+from tests.operator_cases import CASES, OperatorCase, make_inputs
+from tests.pitome.slow_checker import unexplained
+from tests.pitome.test_merge import assert_values, by_name, rounding
+
+NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
+BODIES = list(itertools.product(get_args(Order), get_args(Energy), get_args(Split)))
+TWO_MERGES = (
+    MergeParameters(5, 17, 1, margin=0.5, size_penalty=0.05),
+    MergeParameters(3, 6, 2, margin=0.25, alpha=0.5),
+)
+# The slow loops take too long for many tokens in more than one precision.
+ON_ONNXRUNTIME = [
+    (case, dtype)
+    for case in CASES
+    for dtype in (torch.float32, torch.float16)
+    if case.num_tokens < 300 or dtype == torch.float32 or case.exact
+]
+
+
+def open_model(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    content = model.SerializeToString()
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def feed(x: Tensor, metric: Tensor, size: Tensor) -> dict[str, np.ndarray]:
+    return {"x": x.numpy(), "metric": metric.numpy(), "size": size.numpy()}
+
+
+def run(x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters) -> MergeResult:
+    """One merge on onnxruntime."""
+    model = operator_model(parameters, x.shape[1], x.shape[2], metric.shape[2], NAMES[x.dtype])
+    return MergeResult(*map(torch.from_numpy, open_model(model).run(None, feed(x, metric, size))))
+
+
+# What it computes.
+
+
+@pytest.mark.parametrize(("case", "dtype"), ON_ONNXRUNTIME, ids=by_name)
+def test_the_body_merges_like_the_reference(case: OperatorCase, dtype: torch.dtype) -> None:
+    x, metric, size = make_inputs(case, dtype)
+    result = run(x, metric, size, case.parameters)
+    assert (result.x.dtype, result.size.dtype, result.assignment.dtype) == (dtype, torch.float32, torch.int32)
+    if case.exact:
+        expected = merge(x, metric, size, case.parameters)
+        assert torch.equal(result.assignment, expected.assignment)
+        assert torch.equal(result.size, expected.size)
+    else:
+        eps = rounding(case.parameters, case.metric_width)
+        assert not unexplained(result.assignment, metric, size, case.parameters, eps)
+    assert_values(result, x, size)
+    assert_untouched_tokens(result, x, size, case.parameters.num_protected)
+
+
+def assert_untouched_tokens(result: MergeResult, x: Tensor, size: Tensor, prefix: int) -> None:
+    """The prefix and every kept token that received nothing are the input's, bit for bit, in order."""
+    assert torch.equal(result.x[:, :prefix], x[:, :prefix])
+    assert torch.equal(result.size[:, :prefix], size[:, :prefix])
+    for image, slots in enumerate(result.assignment.long()):
+        assert slots[:prefix].tolist() == list(range(prefix))
+        alone = (slots.bincount()[slots] == 1) & (size[image, :, 0] > 0)
+        assert torch.equal(result.x[image, slots[alone]], x[image, alone])
+        assert slots[slots.bincount()[slots] == 1].diff().gt(0).all()
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.exact and case.num_tokens == 17], ids=by_name
+)
+def test_bfloat16_merges_like_the_reference(case: OperatorCase) -> None:
+    """On ONNX's own evaluator: onnxruntime has no bfloat16 kernels on a CPU."""
+    x, metric, size = make_inputs(case, torch.bfloat16)
+    model = operator_model(case.parameters, case.num_tokens, case.width, case.metric_width, "bfloat16")
+    bfloat16 = helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16)
+    inputs = {"x": x.float().numpy().astype(bfloat16), "metric": metric.float().numpy().astype(bfloat16)}
+    # Inlined, because the evaluator gives its Elu no attribute of a function.
+    evaluator: Any = ReferenceEvaluator(inliner.inline_local_functions(model))
+    with np.errstate(over="ignore", invalid="ignore"):
+        y, size_out, assignment = evaluator.run(None, {**inputs, "size": size.numpy()})
+    assert y.dtype == bfloat16
+    result = MergeResult(
+        torch.from_numpy(y.astype(np.float32)).bfloat16(),
+        torch.from_numpy(size_out),
+        torch.from_numpy(assignment),
+    )
+    expected = merge(x, metric, size, case.parameters)
+    assert torch.equal(result.assignment, expected.assignment)
+    assert torch.equal(result.size, expected.size)
+    assert_values(result, x, size)
+
+
+@pytest.mark.parametrize(("order", "energy", "split"), BODIES)
+def test_rows_that_are_not_finite_reach_no_value(order: Order, energy: Energy, split: Split) -> None:
+    """All rows of one image, the prefix's row of another, and one row of each kind in a third."""
+    x = torch.randn(3, 9, 5, generator=torch.Generator().manual_seed(0))
+    metric, size = torch.ones(3, 9, 4), torch.ones(3, 9, 1)
+    metric[0] = torch.nan
+    metric[1, 0] = torch.inf
+    metric[2, [2, 4, 7]] = torch.tensor([torch.nan, -torch.inf, 1e30]).unsqueeze(1)
+    parameters = MergeParameters(3, 7, 1, margin=0.5, order=order, energy=energy, split=split)
+    result, expected = run(x, metric, size, parameters), merge(x, metric, size, parameters)
+    assert torch.equal(result.assignment, expected.assignment)
+    torch.testing.assert_close(result.x, expected.x, rtol=0, atol=1e-6)
+    assert torch.isfinite(result.x).all()
+
+
+def test_a_negative_size_is_padding() -> None:
+    x, metric, size = make_inputs(next(case for case in CASES if case.content == "padding"), torch.float32)
+    assert (size == 0).any()
+    parameters = MergeParameters(1, 2, 0)
+    negative = torch.where(size == 0, -3.0, size)
+    for plain, other in zip(
+        run(x, metric, size, parameters), run(x, metric, negative, parameters), strict=True
+    ):
+        assert torch.equal(plain, other)
+
+
+def test_one_session_takes_every_batch() -> None:
+    case = next(case for case in CASES if case.exact and case.batch == 3 and case.num_tokens == 17)
+    x, metric, size = make_inputs(case, torch.float32)
+    session = open_model(operator_model(case.parameters, 17, case.width, case.metric_width))
+    together = session.run(None, feed(x, metric, size))
+    for first, last in ((0, 1), (1, 3), (0, 3)):
+        part = session.run(None, feed(x[first:last], metric[first:last], size[first:last]))
+        for some, everything in zip(part, together, strict=True):
+            np.testing.assert_array_equal(some, everything[first:last])
+
+
+# One body serves all nodes of a file.
+
+
+def two_merges(dtype: str, order: Order, energy: Energy, split: Split) -> onnx.ModelProto:
+    """21 tokens -> 16 -> 13, both merges through one body with attributes of their own."""
+    kind = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
+    nodes, values = [], ["x", "size"]
+    for index, parameters in enumerate(with_rule(order, energy, split)):
+        outputs = [f"x_{index}", f"size_{index}", f"assignment_{index}"]
+        inputs = [values[0], values[0], values[1]]
+        attributes = node_attributes(parameters)
+        nodes.append(
+            helper.make_node(ONNX_NAME, inputs, outputs, f"merge_{index}", domain=ONNX_DOMAIN, **attributes)
+        )
+        values = outputs
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "two_merges",
+        [info("x", kind[dtype], ["batch", 21, 16]), info("size", TensorProto.FLOAT, ["batch", 21, 1])],
+        [
+            info("x_1", kind[dtype], ["batch", 13, 16]),
+            info("size_1", TensorProto.FLOAT, ["batch", 13, 1]),
+            info("assignment_0", TensorProto.INT32, ["batch", 21]),
+            info("assignment_1", TensorProto.INT32, ["batch", 16]),
+        ],
+    )
+    return helper.make_model(
+        graph,
+        functions=[energy_merge_function(order, energy, split)],
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ONNX_DOMAIN, 1)],
+        ir_version=10,
+    )
+
+
+def with_rule(order: Order, energy: Energy, split: Split) -> list[MergeParameters]:
+    return [
+        dataclasses.replace(parameters, order=order, energy=energy, split=split) for parameters in TWO_MERGES
+    ]
+
+
+@pytest.mark.parametrize(("order", "energy", "split"), BODIES)
+def test_each_node_goes_by_its_own_attributes(order: Order, energy: Energy, split: Split) -> None:
+    """Decisions of the second merge are judged on what the first one gave it."""
+    x = torch.randn(2, 21, 16, generator=torch.Generator().manual_seed(1))
+    size = torch.ones(2, 21, 1)
+    model = two_merges("float32", order, energy, split)
+    values = map(torch.from_numpy, open_model(model).run(None, {"x": x.numpy(), "size": size.numpy()}))
+    y, size_out, first_assignment, second_assignment = values
+    first, second = with_rule(order, energy, split)
+    assert not unexplained(first_assignment, x, size, first, rounding(first, 16))
+    middle = apply_assignment(x, size, first_assignment, 16)
+    # The rows that the first merge made are off by one more rounding each.
+    eps = rounding(second, 2 * 16)
+    assert not unexplained(second_assignment, middle.x, middle.size, second, eps)
+    assert_values(MergeResult(y, size_out, second_assignment), middle.x, middle.size)
+
+
+# What it is made of.
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_attributes_are_declared_and_used(body: Any) -> None:
+    function = energy_merge_function(*body)
+    declared = set(node_attributes(MergeParameters(1, 2)))
+    assert (function.domain, function.name, function.overload) == (ONNX_DOMAIN, ONNX_NAME, "")
+    assert set(function.attribute) == declared
+    assert not function.attribute_proto, "a default would hide an attribute that a node lacks"
+    used = {attribute.ref_attr_name for node in function.node for attribute in node.attribute} - {""}
+    numbers = {"num_merged", "num_candidates", "num_protected", "size_penalty"}
+    if body[0] == "energy":
+        numbers |= {"margin", "alpha"} if body[1] == "elu" else {"margin"}
+    assert numbers <= used <= numbers | {"margin"}
+    assert not {"order", "energy", "split"} & used, "strings cannot steer a body"
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_the_body_holds_nothing_that_a_builder_refuses(body: Any) -> None:
+    """No scattering with a reduction, no shapes that depend on values, no control flow, no strings."""
+    function = energy_merge_function(*body)
+    refused = {"NonZero", "Compress", "Unique", "Loop", "If", "Scan", "ScatterND", "Attention"}
+    assert not {node.op_type for node in function.node} & refused
+    assert {node.domain for node in function.node} == {""}
+    assert [opset.version for opset in function.opset_import if opset.domain == ""] == [OPSET]
+    for node in function.node:
+        if node.op_type == "ScatterElements":
+            assert "reduction" not in {attribute.name for attribute in node.attribute}
+        assert all(attribute.type != AttributeProto.STRING for attribute in node.attribute)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_every_result_has_a_name_of_its_own_and_is_used(body: Any) -> None:
+    """An unused result named ``_`` breaks TensorRT-RTX as soon as the function is used twice."""
+    function = energy_merge_function(*body)
+    results = [name for node in function.node for name in node.output]
+    assert len(results) == len(set(results))
+    assert "" not in results
+    assert "_" not in results
+    used = {name for node in function.node for name in node.input} | set(function.output)
+    idle = {name for name in results if name not in used and not name.startswith("unused_")}
+    assert idle <= {"margin_value", "infinity", "minus_infinity"}, "constants that only some bodies need"
+
+
+@pytest.mark.parametrize("dtype", NAMES.values())
+@pytest.mark.parametrize("body", BODIES)
+def test_checker_and_shape_inference_take_every_body(body: Any, dtype: str) -> None:
+    order, energy, split = body
+    parameters = MergeParameters(3, 8, 1, order=order, energy=energy, split=split)
+    model = operator_model(parameters, 12, 6, 4, dtype)
+    onnx.checker.check_model(model, full_check=True)
+    declared = {output.name: output.type.tensor_type.elem_type for output in model.graph.output}
+    for output in model.graph.output:
+        output.ClearField("type")
+    inlined = inliner.inline_local_functions(model)
+    inferred = shape_inference.infer_shapes(inlined, strict_mode=True, data_prop=True)
+    assert {output.name: output.type.tensor_type.elem_type for output in inferred.graph.output} == declared
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("body", BODIES)
+def test_decisions_and_sums_are_made_in_float32(body: Any, dtype: str) -> None:
+    """Only rows of x on their way in and out have the narrow type; the metric is widened at once."""
+    order, energy, split = body
+    parameters = MergeParameters(3, 8, 1, order=order, energy=energy, split=split)
+    model = inliner.inline_local_functions(operator_model(parameters, 12, 6, 4, dtype))
+    inferred = shape_inference.infer_shapes(model, strict_mode=True).graph
+    types = {
+        value.name: value.type.tensor_type.elem_type
+        for value in (*inferred.input, *inferred.value_info, *inferred.output)
+    }
+    narrow = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}[dtype]
+    makers = {name: node for node in inferred.node for name in node.output}
+    computed = {makers[name].op_type for name, kind in types.items() if kind == narrow and name in makers}
+    assert computed == {"GatherND", "CastLike", "Slice", "Expand", "Concat"}
+    assert [node.op_type for node in inferred.node if "metric" in node.input] == ["Cast"]
+    for node in inferred.node:
+        if node.op_type in ("MatMul", "TopK", "ArgMax", "Div", "Sqrt", "Elu", "Exp"):
+            assert types[node.input[0]] in (TensorProto.FLOAT, TensorProto.INT64), node.name
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype", "body"),
+    [
+        ("fp32", "float32", ("energy", "elu", "alternate")),
+        ("fp16", "float16", ("energy", "gaussian", "half")),
+        ("bf16", "bfloat16", ("position", "elu", "alternate")),
+    ],
+)
+def test_tensorrt_rtx_builds_two_merges(tmp_path: Path, precision: str, dtype: str, body: Any) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    path = tmp_path / "two.onnx"
+    onnx.save(two_merges(dtype, *body), path)
+    request = PlanRequest(
+        path, tmp_path / "two.plan", "tensorrt_rtx", ("sm89",), (1, 2, 4), precision, num_merges=2
+    )
+    result = build_plan(request)
+    assert (result.merge_path, result.num_merges) == ("function", 2)
+    assert result.bytes == (tmp_path / "two.plan").stat().st_size > 10_000

@@ -1,0 +1,61 @@
+"""Small seeded models of every family: 4 blocks, 36 patches, real ``transformers`` classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+IMAGE_SIZE, PATCH_SIZE, NUM_LAYERS, WIDTH, NUM_HEADS = 48, 8, 4, 32, 2
+NUM_PATCHES = (IMAGE_SIZE // PATCH_SIZE) ** 2
+CLIP_MODELS = ("CLIPVisionModelWithProjection", "CLIPVisionModel")
+VIT_MODELS = ("ViTForImageClassification", "ViTModel")
+DEIT_MODELS = ("DeiTForImageClassificationWithTeacher", "DeiTModel")
+DINOV2_MODELS = ("Dinov2Model", "Dinov2ForImageClassification")
+TINY_MODELS = (*CLIP_MODELS, *VIT_MODELS, *DEIT_MODELS, *DINOV2_MODELS)
+NO_CLASSIFIERS = tuple(name for name in TINY_MODELS if "Classification" not in name)
+
+
+def tiny_model(name: str, seed: int = 0, **config: Any) -> nn.Module:
+    """A model of one of ``TINY_MODELS``, in eval mode; ``config`` changes its configuration.
+
+    Weights are ten times larger than the library's initial ones, so that blocks matter beside the residual;
+    biases and prefix tokens, which begin as zeros, are not zero.
+    """
+    import transformers
+
+    model_class = getattr(transformers, name)
+    sizes: dict[str, Any] = {
+        "image_size": IMAGE_SIZE,
+        "patch_size": PATCH_SIZE,
+        "hidden_size": WIDTH,
+        "num_hidden_layers": NUM_LAYERS,
+        "num_attention_heads": NUM_HEADS,
+        "initializer_range": 0.2,
+    }
+    if "CLIP" in name:
+        sizes |= {"intermediate_size": 2 * WIDTH, "projection_dim": 16, "initializer_factor": 2.0}
+    elif "Dinov2" in name:
+        sizes |= {"mlp_ratio": 2, "num_labels": 7}
+    else:
+        sizes |= {"intermediate_size": 2 * WIDTH, "num_labels": 7}
+    torch.manual_seed(seed)
+    model = model_class(model_class.config_class(**sizes | config)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.1)
+    return model
+
+
+def tiny_images(count: int, seed: int = 0, size: int = IMAGE_SIZE) -> Tensor:
+    """Seeded noise [count, 3, size, size]."""
+    return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def outputs_of(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """All tensors that a model returns, without gradients."""
+    with torch.no_grad():
+        found = model(images)
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}

@@ -1,0 +1,277 @@
+"""The judge of merge decisions: it excuses what rounding can flip, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from pitome.merge import merge
+from pitome.parameters import MergeParameters
+from tests.pitome.slow_checker import TooManyTies, explains
+from tests.pitome.slow_merge import decide, slots_of
+from validate.decisions import Rounding, Verdict, judge, measure_rounding, same_groups, smallest_margin
+
+SMALL = Rounding(1e-9, 1e-9)
+
+
+@st.composite
+def merges(draw: st.DrawFn, largest: int = 40) -> tuple[Tensor, Tensor, MergeParameters]:
+    """Random metric [1, N, D] float32, sizes [1, N, 1] and fitting parameters."""
+    prefix = draw(st.integers(0, 2))
+    unprotected = draw(st.integers(2, largest))
+    merged = draw(st.integers(1, unprotected // 2))
+    parameters = MergeParameters(
+        merged,
+        draw(st.integers(2 * merged, unprotected)),
+        prefix,
+        margin=draw(st.sampled_from([0.0, 0.3, 0.9])),
+        size_penalty=draw(st.sampled_from([0.0, 0.05])),
+        order=draw(st.sampled_from(["energy", "position"])),
+        energy=draw(st.sampled_from(["elu", "gaussian"])),
+        split=draw(st.sampled_from(["alternate", "half"])),
+    )
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 10**6)))
+    metric = torch.randn(1, prefix + unprotected, 16, generator=generator)
+    size = torch.randint(1, 4, (1, prefix + unprotected, 1), generator=generator).float()
+    return metric, size, parameters
+
+
+def judge_image(
+    assignment: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters, tolerance: Rounding
+) -> Verdict:
+    return judge(assignment[0], metric[0].double(), size[0], parameters, tolerance)
+
+
+@settings(max_examples=100, deadline=None)
+@given(merges())
+def test_float32_decisions_are_explained_by_the_measured_rounding(
+    case: tuple[Tensor, Tensor, MergeParameters],
+) -> None:
+    metric, size, parameters = case
+    rounding = measure_rounding(metric, metric.double(), size, parameters).times(2)
+    decided = merge(metric, metric, size, parameters).assignment
+    verdict = judge_image(decided, metric, size, parameters, rounding)
+    assert verdict.explained
+    assert verdict.margin <= max(rounding.energy, rounding.similarity)
+
+
+@settings(max_examples=100, deadline=None)
+@given(merges(), st.sampled_from([1e-6, 1e-3]), st.integers(0, 1000))
+def test_noise_within_the_tolerance_is_explained(
+    case: tuple[Tensor, Tensor, MergeParameters], noise: float, seed: int
+) -> None:
+    """Decisions of a metric that is off a little, with the rounding measured between both."""
+    metric, size, parameters = case
+    generator = torch.Generator().manual_seed(seed)
+    exact = metric.double()
+    moved = exact + noise * torch.randn(exact.shape, generator=generator).double()
+    decided = merge(moved, moved, size, parameters).assignment
+    # Only few orders are tried where many energies are near each other.
+    if len(near_runs(exact, size, parameters, noise)) > 0:
+        return
+    rounding = measure_rounding(moved.float(), exact, size, parameters).times(2)
+    assert judge_image(decided, exact, size, parameters, rounding).explained
+
+
+def near_runs(metric: Tensor, size: Tensor, parameters: MergeParameters, noise: float) -> list[int]:
+    """Lengths of runs of more than four energies that noise can put in another order."""
+    from pitome.merge import score_tokens
+
+    prefix = parameters.num_protected
+    _, energy = score_tokens(metric[:, prefix:], size[:, prefix:, 0].double(), parameters)
+    close = energy[0].sort().values.diff() <= 10 * noise
+    lengths, length = [], 1
+    for is_close in [*close.tolist(), False]:
+        length = length + 1 if is_close else 1
+        if length > 4:
+            lengths.append(length)
+    return lengths
+
+
+@settings(max_examples=150, deadline=None)
+@given(merges(largest=9), st.data())
+def test_the_judge_agrees_with_the_slow_checker(
+    case: tuple[Tensor, Tensor, MergeParameters], data: st.DataObject
+) -> None:
+    """On decisions of the same, of other parameters, and on any groups at all."""
+    metric, size, parameters = case
+    count, prefix = metric.shape[1], parameters.num_protected
+    kind = data.draw(st.sampled_from(["own", "other margin", "other order", "any groups"]))
+    if kind == "any groups":
+        tokens = data.draw(st.permutations(range(prefix, count)))
+        sources, rest = tokens[: parameters.num_merged], tokens[parameters.num_merged :]
+        decided = torch.from_numpy(slots_of({a: data.draw(st.sampled_from(rest)) for a in sources}, count))[
+            None
+        ]
+    else:
+        changes = {"other margin": {"margin": -0.5}, "other order": {"order": "position"}}.get(kind, {})
+        decided = merge(metric, metric, size, dataclasses.replace(parameters, **changes)).assignment
+    tolerance = data.draw(st.sampled_from([1e-6, 0.01]))
+    try:
+        expected = explains(decided, metric, size, parameters, tolerance)
+    except TooManyTies:
+        return
+    verdict = judge_image(decided, metric, size, parameters, Rounding(tolerance, tolerance))
+    if tolerance == 1e-6:
+        assert verdict.explained == expected
+    else:  # so wide that runs are long, of which the judge tries fewer orders
+        assert expected or not verdict.explained
+
+
+def ring(*degrees: float) -> Tensor:
+    """Metric [1, N, 2] float64: unit vectors at these angles."""
+    angles = torch.tensor(degrees, dtype=torch.float64) * math.pi / 180
+    return torch.stack([angles.cos(), angles.sin()], dim=-1)[None]
+
+
+POSITION = MergeParameters(1, 4, 0, order="position")
+ONES = torch.ones(1, 4, 1)
+
+
+def test_a_wrong_target_is_excused_up_to_its_margin() -> None:
+    """A = tokens 0 and 2, B = 1 and 3; the edge from 0 to 1 is best, and 3 is a little further away."""
+    metric = ring(0, 10, 120, -10.001)
+    gap = math.cos(math.radians(10)) - math.cos(math.radians(10.001))
+    best, second = torch.tensor([[0, 0, 1, 2]]), torch.tensor([[2, 0, 1, 2]])
+    assert judge_image(best, metric, ONES, POSITION, SMALL) == Verdict(True, 0.0)
+    refused = judge_image(second, metric, ONES, POSITION, Rounding(gap * 0.99, 1.0))
+    assert refused == Verdict(False, math.inf)
+    excused = judge_image(second, metric, ONES, POSITION, Rounding(gap * 1.01, 0.0))
+    assert excused.explained
+    assert excused.margin == pytest.approx(gap, rel=1e-6)
+
+
+def test_a_wrong_edge_is_excused_up_to_its_margin() -> None:
+    """The edge from 0 to 1 spans 10 degrees, that from 2 to 3 a little more."""
+    metric = ring(0, 10, 100, 110.002)
+    gap = math.cos(math.radians(10)) - math.cos(math.radians(10.002))
+    wrong = torch.tensor([[0, 1, 2, 2]])
+    assert not judge_image(wrong, metric, ONES, POSITION, Rounding(gap * 0.99, 1.0)).explained
+    excused = judge_image(wrong, metric, ONES, POSITION, Rounding(gap * 1.01, 0.0))
+    assert excused.explained
+    assert excused.margin == pytest.approx(gap, rel=1e-6)
+
+
+def test_the_size_penalty_belongs_to_the_edge() -> None:
+    metric, size = ring(0, 10, 100, 110.002), torch.tensor([4.0, 1, 1, 1]).reshape(1, 4, 1)
+    wrong = torch.tensor([[0, 1, 2, 2]])
+    assert not judge_image(wrong, metric, size, POSITION, SMALL).explained
+    penalised = dataclasses.replace(POSITION, size_penalty=0.05)
+    assert judge_image(wrong, metric, size, penalised, SMALL) == Verdict(True, 0.0)
+
+
+def near_tie() -> tuple[Tensor, MergeParameters, float, Tensor, Tensor]:
+    """Two pairs far apart; ranks 2 and 3 are nearly tied, and who is second decides who may merge."""
+    metric, parameters = ring(0, 5, 90, 95.0001, 200), MergeParameters(1, 2, 0, margin=0.0)
+    sizes = torch.ones(1, 5, 1)
+    assignment, margins = decide(metric[0].numpy(), sizes[0, :, 0].numpy(), parameters)
+    return metric, parameters, margins.order[1], sizes, torch.from_numpy(assignment)[None]
+
+
+def test_flipped_near_tied_energies_are_excused_up_to_their_margin() -> None:
+    metric, parameters, gap, sizes, exact = near_tie()
+    assert 0 < gap < 1e-4
+    order = scores_order(metric, parameters)
+    flipped = torch.from_numpy(slots_of({order[0]: order[2]}, 5))[None]  # the third in place of the second
+    assert judge_image(exact, metric, sizes, parameters, SMALL) == Verdict(True, 0.0)
+    assert not judge_image(flipped, metric, sizes, parameters, Rounding(1.0, gap * 0.99)).explained
+    excused = judge_image(flipped, metric, sizes, parameters, Rounding(0.0, gap * 1.01))
+    assert excused.explained
+    assert excused.margin == pytest.approx(gap, rel=1e-6)
+
+
+def scores_order(metric: Tensor, parameters: MergeParameters) -> list[int]:
+    from pitome.merge import order_tokens, score_tokens
+
+    _, energy = score_tokens(metric, torch.ones(1, metric.shape[1]).double(), parameters)
+    return order_tokens(energy, parameters)[0].tolist()
+
+
+def test_margins_of_several_near_ties_are_all_counted() -> None:
+    """The larger of two excused flips is reported, whichever was found last."""
+    metric, parameters, gap, sizes, _ = near_tie()
+    both = torch.cat([metric, torch.zeros_like(metric)], dim=-1)
+    other, other_parameters = both, dataclasses.replace(parameters, num_candidates=2)
+    order = scores_order(other, other_parameters)
+    flipped = torch.from_numpy(slots_of({order[1]: order[2]}, 5))[None]  # needs ranks 0 and 2 or 1 and 2 anew
+    verdict = judge_image(flipped, other, sizes, other_parameters, Rounding(1.0, 1.0))
+    energies = energies_of(other, other_parameters)
+    assert verdict.explained
+    assert verdict.margin >= float(energies[order[0]] - energies[order[2]]) - 1e-12
+
+
+def energies_of(metric: Tensor, parameters: MergeParameters) -> Tensor:
+    from pitome.merge import score_tokens
+
+    return score_tokens(metric, torch.ones(1, metric.shape[1]).double(), parameters)[1][0]
+
+
+def test_a_chain_of_near_ties_does_not_excuse_its_ends() -> None:
+    """Each neighbour is within the tolerance, the first and the third are not."""
+    metric, parameters, gap, sizes, _ = near_tie()
+    energies = energies_of(metric, parameters)
+    order = scores_order(metric, parameters)
+    steps = (energies[order[:-1]] - energies[order[1:]])[:2]
+    last_two = torch.from_numpy(slots_of({order[1]: order[2]}, 5))[None]
+    reach = float(energies[order[0]] - energies[order[2]])
+    assert reach > float(steps.max()) * 1.0001
+    narrow = Rounding(1.0, float(steps.max()) * 1.0001)
+    assert not judge_image(last_two, metric, sizes, parameters, narrow).explained
+    assert judge_image(last_two, metric, sizes, parameters, Rounding(1.0, reach * 1.0001)).explained
+
+
+@pytest.mark.parametrize(
+    ("groups", "what"),
+    [
+        ([0, 1, 1, 2, 3, 4], "a token of low energy is protected"),
+        ([0, 0, 1, 2, 3, 4], "the prefix never merges"),
+        ([1, 0, 2, 2, 3, 4], "the prefix keeps its place"),
+        ([0, 1, 2, 3, 4, 4], "another edge"),
+        ([0, 1, 2, 3, 4, 5], "nothing merged"),
+        ([0, 1, 1, 1, 2, 3], "too much merged"),
+        ([0, 1, 1, 1, 1, 1], "everything in one group"),
+    ],
+)
+def test_planted_mistakes_are_never_excused(groups: list[int], what: str) -> None:
+    metric = ring(0, 180, 0, 1, 90, 95)
+    parameters = MergeParameters(1, 4, 1, margin=0.0)
+    sizes, rounding = torch.ones(1, 6, 1), Rounding(1e-4, 1e-4)
+    right = merge(metric, metric, sizes, parameters).assignment
+    assert judge_image(right, metric, sizes, parameters, rounding) == Verdict(True, 0.0)
+    assert judge_image(torch.tensor([groups]), metric, sizes, parameters, rounding) == Verdict(
+        False, math.inf
+    )
+
+
+def test_same_groups_looks_at_groups_only() -> None:
+    first = torch.tensor([[0, 1, 1, 2], [0, 1, 1, 2], [0, 1, 2, 2]])
+    second = torch.tensor([[2, 0, 0, 1], [0, 1, 2, 2], [0, 2, 1, 1]])
+    assert same_groups(first, second).tolist() == [True, False, True]
+
+
+def test_smallest_margin_is_the_smallest_gap_of_energies() -> None:
+    metric, parameters, gap, sizes, _ = near_tie()
+    energies = energies_of(metric, parameters)
+    gaps = [abs(float(a - b)) for i, a in enumerate(energies) for b in energies[:i]]
+    assert smallest_margin(metric[0], sizes[0], parameters) == pytest.approx(min(gaps))
+    assert smallest_margin(metric[0], sizes[0], POSITION) == math.inf
+
+
+def test_rounding_is_the_largest_difference_to_float64() -> None:
+    generator = torch.Generator().manual_seed(0)
+    exact = torch.randn(2, 9, 8, generator=generator).double()
+    single, parameters = exact.float(), MergeParameters(2, 4, 1, margin=0.3)
+    rounding = measure_rounding(single, exact, torch.ones(2, 9, 1), parameters)
+    assert 0 < rounding.similarity < 1e-6
+    assert 0 < rounding.energy < 1e-6
+    moved = single.clone()
+    moved[1, 3] += 0.01
+    assert measure_rounding(moved, exact, torch.ones(2, 9, 1), parameters).similarity > 1e-4
+    assert rounding.times(2) == Rounding(2 * rounding.similarity, 2 * rounding.energy)
+    assert Rounding(1.0, 2.0).largest(Rounding(3.0, 0.0)) == Rounding(3.0, 2.0)

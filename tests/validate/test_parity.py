@@ -1,0 +1,267 @@
+"""Parity of exported graphs: honest ones pass, planted mistakes fail for the right reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from export.onnx import export_onnx
+from pitome.compress import compress
+from pitome.errors import ParityError
+from tests.tiny_models import IMAGE_SIZE, tiny_images, tiny_model
+from validate.parity import check_parity, random_images
+from validate.parity_report import ParityReport
+from validate.passes import CheckedImages
+
+IMAGES = CheckedImages(random=tiny_images(6, seed=1), photos=tiny_images(2, seed=2))
+
+
+@dataclass(frozen=True)
+class Exported:
+    merged: nn.Module
+    unmerged: nn.Module
+    graphs: dict[str, Path]
+    output: str
+
+    def check(self, **graphs: Path) -> ParityReport:
+        return check_parity(
+            self.merged, self.unmerged, {**self.graphs, **graphs}, [self.output], IMAGES, num_exact=4
+        )
+
+
+def export(
+    folder: Path, name: str, output: str, precisions: tuple[str, ...] = ("fp32",), **options: Any
+) -> Exported:
+    model = tiny_model(name)
+    merged = compress(model, **{"ratio": 0.8, **options})
+    graphs = {precision: folder / f"{precision}.onnx" for precision in precisions}
+    for precision, path in graphs.items():
+        export_onnx(merged, path, outputs=[output], precision=precision)  # type: ignore[arg-type]
+    return Exported(merged, model, graphs, output)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp("clip")
+    return export(folder, "CLIPVisionModelWithProjection", "image_embeds", ("fp32", "fp16"))
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp("classifier")
+    return export(folder, "Dinov2ForImageClassification", "logits", method="tome")
+
+
+def edited(graph: Path, change: Callable[[Any], None], folder: Path) -> Path:
+    """A copy of a graph with something planted in it."""
+    model = onnx.load(str(graph))
+    change(model)
+    path = folder / "edited.onnx"
+    onnx.save(model, str(path))
+    return path
+
+
+def merge_node(model: Any, index: int) -> Any:
+    return [node for node in model.graph.node if node.op_type == "EnergyMerge"][index]
+
+
+def set_attribute(index: int, name: str, value: float | int) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        node = merge_node(model, index)
+        (attribute,) = [attribute for attribute in node.attribute if attribute.name == name]
+        attribute.CopyFrom(onnx.helper.make_attribute(name, value))
+
+    return change
+
+
+def test_honest_graphs_pass_in_both_precisions(clip: Exported) -> None:
+    report = clip.check()
+    assert report.verdict == "pass", report.reason
+    decisions = report.decisions
+    assert decisions is not None
+    assert (decisions.runtime, decisions.images) == ("onnxruntime fp32", 8)
+    assert [layer.layer for layer in decisions.layers] == [0, 1, 2, 3]
+    assert [layer.tokens for layer in decisions.layers] == [37, 30, 25, 21]
+    assert [layer.merged for layer in decisions.layers] == [7, 5, 4, 4]
+    assert decisions.compared == decisions.agreed + decisions.excused == 32
+    assert decisions.unexplained == 0
+    for layer in decisions.layers:
+        assert 0 < layer.tolerance < 1e-6
+        assert 0 < layer.similarity_tolerance < 1e-5
+        assert layer.largest_excused_margin <= max(layer.tolerance, layer.similarity_tolerance)
+        assert layer.smallest_margin is not None
+        assert layer.free_running_agreement >= 0.5
+    (reduced,) = report.reported_decisions
+    assert (reduced.runtime, reduced.images, reduced.compared) == ("onnxruntime fp16", 4, 16)
+    assert [record.precision for record in report.arithmetic] == ["fp32", "fp16"]
+    for record in report.arithmetic:
+        assert record.passed
+        assert record.error <= record.limit
+    assert report.arithmetic[0].difference_to_torch < 1e-5
+    assert report.top1_agreement == {}
+    assert {(cosine.model, cosine.against) for cosine in report.task} == {
+        (f"onnxruntime {precision}", against)
+        for precision in ("fp32", "fp16")
+        for against in ("merged", "unmerged")
+    }
+    to_merged = [cosine for cosine in report.task if cosine.against == "merged"]
+    assert min(cosine.minimum for cosine in to_merged if "fp32" in cosine.model) > 0.9999
+    assert max(cosine.mean for cosine in report.task if cosine.against == "unmerged") < 0.9999
+    assert (report.inputs.photos, report.inputs.random) == (2, 6)
+
+
+def test_classifiers_report_the_agreement_of_their_answers(classifier: Exported) -> None:
+    report = classifier.check()
+    assert report.verdict == "pass", report.reason
+    assert report.top1_agreement.keys() == {
+        "onnxruntime fp32 against merged",
+        "onnxruntime fp32 against unmerged",
+    }
+    assert report.top1_agreement["onnxruntime fp32 against merged"] == 1
+    with torch.no_grad():
+        answers = [model(IMAGES.all).logits.argmax(-1) for model in (classifier.merged, classifier.unmerged)]
+    share = float((answers[0] == answers[1]).double().mean())
+    assert report.top1_agreement["onnxruntime fp32 against unmerged"] == share
+
+
+@pytest.mark.parametrize(
+    ("index", "name", "value"),
+    [
+        (0, "margin", 0.1),
+        (2, "margin", -0.9),
+        (1, "num_candidates", 10),
+        (1, "alpha", 5.0),
+        (3, "size_penalty", 0.6),
+    ],
+)
+def test_a_changed_attribute_is_a_wrong_decision(
+    clip: Exported, tmp_path: Path, index: int, name: str, value: float
+) -> None:
+    report = clip.check(fp32=edited(clip.graphs["fp32"], set_attribute(index, name, value), tmp_path))
+    assert report.verdict == "fail"
+    assert "merge decisions differ from PyTorch's by more than rounding" in report.reason
+    assert f"the first of them in layer {index} " in report.reason
+    assert report.decisions is not None
+    for layer in report.decisions.layers:  # the layers before are forced, so only one is wrong
+        assert (layer.unexplained > 0) == (layer.layer == index)
+    assert all(record.passed for record in report.arithmetic)
+
+
+def test_two_swapped_targets_are_a_wrong_decision(clip: Exported, tmp_path: Path) -> None:
+    """In every image the groups of the last two tokens are exchanged behind the first merge's decision."""
+
+    def change(model: Any) -> None:
+        node = merge_node(model, 0)
+        decided = node.output[2]
+        node.output[2] = "decided_before"
+        order = np.arange(37)
+        order[[35, 36]] = [36, 35]
+        model.graph.initializer.append(numpy_helper.from_array(order, "swapped"))
+        swap = onnx.helper.make_node("Gather", ["decided_before", "swapped"], [decided], axis=1)
+        at = list(model.graph.node).index(node)
+        model.graph.node.insert(at + 1, swap)
+
+    with pytest.raises(ParityError, match="EnergyMerge|changes when"):
+        clip.check(fp32=edited(clip.graphs["fp32"], _drop_merge, tmp_path))
+    del change
+
+
+def _drop_merge(model: Any) -> None:
+    """The last merge's node becomes one of another name, so that its decisions are not returned."""
+    node = merge_node(model, 3)
+    for function in list(model.functions):
+        twin = onnx.FunctionProto()
+        twin.CopyFrom(function)
+        twin.name = "Other"
+        model.functions.append(twin)
+    node.op_type = "Other"
+
+
+def scale_initialiser(name_part: str, factor: float) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        found = [tensor for tensor in model.graph.initializer if name_part in tensor.name]
+        assert len(found) == 1, [tensor.name for tensor in model.graph.initializer]
+        found[0].CopyFrom(
+            numpy_helper.from_array(
+                (numpy_helper.to_array(found[0]) * factor).astype(np.float32), found[0].name
+            )
+        )
+
+    return change
+
+
+def set_epsilon(model: Any) -> None:
+    """Of the last LayerNorm, behind every decision."""
+    node = [node for node in model.graph.node if node.op_type == "LayerNormalization"][-1]
+    (epsilon,) = [attribute for attribute in node.attribute if attribute.name == "epsilon"]
+    epsilon.f = 1e-3
+
+
+def scale_last_mlp(model: Any) -> None:
+    """1.01 times the second bias of the last block, behind every decision."""
+    scale_initialiser("layers.3.mlp.fc2.bias", 1.01)(model)
+
+
+@pytest.mark.parametrize("change", [set_epsilon, scale_last_mlp])
+def test_wrong_arithmetic_behind_right_decisions(
+    clip: Exported, tmp_path: Path, change: Callable[[Any], None]
+) -> None:
+    report = clip.check(fp32=edited(clip.graphs["fp32"], change, tmp_path))
+    assert report.verdict == "fail"
+    assert report.reason.startswith("image_embeds in fp32 is off by ")
+    assert "from float64 with the same decisions" in report.reason
+    assert report.decisions is not None
+    assert report.decisions.unexplained == 0
+    assert [record.passed for record in report.arithmetic] == [False, True]
+
+
+def test_wrong_weights_before_the_decisions_fail_too(clip: Exported, tmp_path: Path) -> None:
+    change = scale_initialiser("layers.0.mlp.fc1.bias", 2.0)
+    assert clip.check(fp32=edited(clip.graphs["fp32"], change, tmp_path)).verdict == "fail"
+
+
+def test_a_graph_of_other_weights_in_reduced_precision_fails(clip: Exported, tmp_path: Path) -> None:
+    other = compress(tiny_model("CLIPVisionModelWithProjection", seed=1), ratio=0.8)
+    path = tmp_path / "other.onnx"
+    export_onnx(other, path, outputs=["image_embeds"], precision="fp16")
+    report = clip.check(fp16=path)
+    assert report.verdict == "fail"
+    assert report.reason.startswith("image_embeds in fp16 is off by ")
+    assert [record.passed for record in report.arithmetic] == [True, False]
+
+
+@pytest.mark.parametrize("method", ["random", "none"])
+def test_graphs_that_decide_nothing(tmp_path: Path, method: str) -> None:
+    exported = export(tmp_path, "ViTForImageClassification", "logits", method=method)
+    report = exported.check()
+    assert report.verdict == "pass", report.reason
+    assert report.decisions is None
+    assert report.reported_decisions == ()
+    assert report.arithmetic[0].passed
+
+
+def test_random_images_are_seeded_noise() -> None:
+    images = random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE))
+    assert images.shape == (3, 3, IMAGE_SIZE, IMAGE_SIZE)
+    assert torch.equal(images, random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE)))
+    assert not torch.equal(images, random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE), seed=1))
+    assert 0.9 < float(images.std()) < 1.1
+
+
+def test_images_are_chosen_from_both_kinds() -> None:
+    assert IMAGES.subset(4) == [0, 1, 2, 3]
+    assert torch.equal(IMAGES.all[:2], IMAGES.photos)
+    many = CheckedImages(random=torch.zeros(9, 1), photos=torch.zeros(7, 1))
+    assert many.subset(4) == [0, 1, 7, 8]
+    assert CheckedImages(torch.zeros(0, 1), torch.zeros(7, 1)).subset(4) == [0, 1, 2, 3]
+    assert CheckedImages(torch.zeros(9, 1), torch.zeros(0, 1)).subset(4) == [0, 1, 2, 3]
+    assert CheckedImages(torch.zeros(1, 1), torch.zeros(1, 1)).subset(8) == [0, 1]
