@@ -95,17 +95,21 @@ def validate_bundle(bundle: Path, images: int | None, record: bool, display: Dis
     return found
 
 
-def bench_bundle(
-    bundle: Path, batches: tuple[int, ...] | None, threads: int | None, record: bool, display: Display
-) -> dict[str, Any]:
+def bench_bundle(bundle: Path, changes: dict[str, Any], record: bool, display: Display) -> dict[str, Any]:
     """``pitome bench``: merged against unmerged on onnxruntime, interleaved.
+
+    Args:
+        bundle: its folder.
+        changes: fields of CheckOptions; None and () stand for what the build had.
+        record: write the result into the bundle too.
+        display: shows the progress.
 
     Raises:
         BundleError: the bundle is damaged, or its model is not the one that is loaded now.
     """
     manifest = verify_bundle(bundle)
     prepared, check = reload(bundle, manifest, display)
-    check = CheckOptions(check.parity_images, batches or check.batches, threads or check.threads)
+    check = replace(check, **{name: value for name, value in changes.items() if value})
     graph = manifest.onnx[0]
     found = steps.run_latency(prepared.loaded, bundle / graph.file, manifest.flops.bound, check, display)
     if record:

@@ -74,6 +74,7 @@ def latency_key(graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions) -> 
             "unmerged": unmerged_key(loaded),
             "batches": check.batches,
             "threads": check.threads,
+            "seconds": check.latency_seconds,
             "runtime": installed_version("onnxruntime"),
             "cpu": cpu_model(),
             "source": source_digest("validate"),

@@ -14,6 +14,8 @@ import typer
 
 from commands.display import Display
 from commands.options import (
+    DEFAULT_BATCHES,
+    DEFAULT_LATENCY_SECONDS,
     DEFAULT_PARITY_IMAGES,
     DEFAULT_PROFILE,
     DEFAULT_TARGETS,
@@ -103,6 +105,9 @@ Threads = Annotated[int, typer.Option(min=1, help="Threads of onnxruntime.")]
 Images = Annotated[
     int, typer.Option(min=1, help="Random images that parity is checked on, beside the photos.")
 ]
+LatencySeconds = Annotated[
+    float, typer.Option(min=0.1, hidden=True, help="Seconds to measure per batch size.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Record = Annotated[bool, typer.Option("--record", help="Write the result into the bundle too.")]
 
@@ -132,20 +137,20 @@ def engine(
     batch: Batch = None,
     threads: Threads = DEFAULT_THREADS,
     parity_images: Images = DEFAULT_PARITY_IMAGES,
+    latency_seconds: LatencySeconds = DEFAULT_LATENCY_SECONDS,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only print the schedule and the FLOPs.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Compress, export, build, check and measure a model; leaves a bundle."""
-    options = _engine_options(
-        **{name: value for name, value in locals().items() if name not in ("as_json", "dry_run")}
-    )
+    arguments = {name: value for name, value in locals().items() if name not in ("as_json", "dry_run")}
 
     def work(display: Display) -> None:
         from commands.engine import build_engine, prepare
         from commands.tables import output_console, print_schedule, schedule_rows
 
+        options = _engine_options(**arguments)
         if not dry_run:
             _print_built(build_engine(options, _command_line(), display), as_json)
             return
@@ -183,11 +188,12 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Only compress and export: a bundle with ONNX files, for `pitome build`, `validate` and `bench`."""
-    options = _engine_options(**{name: value for name, value in locals().items() if name != "as_json"})
+    arguments = {name: value for name, value in locals().items() if name != "as_json"}
 
     def work(display: Display) -> None:
         from commands.bundles import export_bundle
 
+        options = _engine_options(**arguments)
         _print_built(export_bundle(options, _command_line(), display), as_json)
 
     _run(work, as_json)
@@ -241,6 +247,9 @@ def bench(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of onnxruntime; as at the build by default.")
     ] = None,
+    latency_seconds: Annotated[
+        float | None, typer.Option(min=0.1, hidden=True, help="Seconds to measure per batch size.")
+    ] = None,
     record: Record = False,
     as_json: Json = False,
 ) -> None:
@@ -250,7 +259,8 @@ def bench(
         from commands.bundles import bench_bundle
         from commands.tables import output_console, print_latency
 
-        found = bench_bundle(bundle, tuple(batch) if batch else None, threads, record, display)
+        changes = {"batches": tuple(batch or ()), "threads": threads, "latency_seconds": latency_seconds}
+        found = bench_bundle(bundle, changes, record, display)
         _print_json(found) if as_json else print_latency(output_console(), found)
 
     _run(work, as_json)
@@ -308,6 +318,38 @@ def models(as_json: Json = False) -> None:
     _run(work, as_json)
 
 
+@app.command()
+def fidelity(
+    model: Annotated[
+        str, typer.Argument(help="Preset with trained weights, Hugging Face id or local folder.")
+    ] = "vit-s14-focus",
+    weights: Weights = None,
+    ratios: Annotated[
+        str, typer.Option(help="Keep ratios; each is compared with the constant r of equal FLOPs too.")
+    ] = "0.95,0.925,0.9",
+    limit: Annotated[int | None, typer.Option(min=2, help="At most so many images.")] = None,
+    views: Annotated[bool, typer.Option("--views", help="Eight views of each photo.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare merged features with the unmerged model's on real photos, for every rule of merging."""
+
+    def work(display: Display) -> None:
+        from commands.fidelity import FidelityOptions, markdown_table, parse_ratios, print_fidelity, run_fidelity
+        from commands.tables import output_console
+
+        options = FidelityOptions(model, weights, parse_ratios(ratios), limit, views)
+        found = run_fidelity(options, display)
+        if as_json:
+            _print_json(found.model_dump(mode="json"))
+        elif markdown:
+            sys.stdout.write(markdown_table(found))
+        else:
+            print_fidelity(output_console(), found)
+
+    _run(work, as_json)
+
+
 def main() -> None:
     """Entry point of the ``pitome`` command."""
     app()
@@ -328,11 +370,11 @@ def _engine_options(
     batch: list[int] | None = None,
     threads: int = DEFAULT_THREADS,
     parity_images: int = DEFAULT_PARITY_IMAGES,
+    latency_seconds: float = DEFAULT_LATENCY_SECONDS,
     **merge: Any,
 ) -> EngineOptions:
-    check = CheckOptions(parity_images=parity_images, threads=threads)
-    if batch:
-        check = CheckOptions(parity_images, tuple(batch), threads)
+    batches = tuple(batch) if batch else DEFAULT_BATCHES
+    check = CheckOptions(parity_images, batches, threads, latency_seconds)
     proportional = None if prop_attn is None else bool(prop_attn)
     return EngineOptions(
         ModelOptions(model, weights, image_size, bool(strict), seed),

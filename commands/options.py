@@ -16,6 +16,7 @@ DEFAULT_PROFILE = "1,8,32"
 DEFAULT_PARITY_IMAGES = 64
 DEFAULT_BATCHES = (1, 8)
 DEFAULT_THREADS = 2
+DEFAULT_LATENCY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class CheckOptions:
     parity_images: int = DEFAULT_PARITY_IMAGES
     batches: tuple[int, ...] = DEFAULT_BATCHES
     threads: int = DEFAULT_THREADS
+    latency_seconds: float = DEFAULT_LATENCY_SECONDS
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from commands import keys, records
 from commands.display import Display
 from commands.options import CheckOptions, PlanOptions
 from export.engines import PlanRequest, build_plan
-from export.onnx import OnnxFile, Precision, export_onnx
+from export.onnx import Precision, export_onnx
 from pitome.bundle import FileRecord, Manifest, OnnxRecord, PlanRecord
 from pitome.compress import Compression
 from pitome.errors import ParityError
@@ -178,28 +180,29 @@ def run_parity(
 
 
 def unmerged_graph(loaded: LoadedModel, display: Display) -> Path:
-    """The unmerged model's fp32 graph, from the cache outside of any bundle, or made now."""
+    """The unmerged model's fp32 graph, from the cache outside of any bundle, or made now.
+
+    One per model is kept: an earlier one, from other weights or other sources, is removed.
+    """
     from pitome.models.packaged import cache_folder
 
-    folder = cache_folder() / "unmerged"
-    path = folder / f"{loaded.name}-{keys.unmerged_key(loaded)[:16]}.onnx"
-    if path.is_file():
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    cache = cache_folder() / "unmerged"
+    final = cache / f"{loaded.name}-{keys.unmerged_key(loaded)[:16]}"
+    if final.is_dir():
+        return final / "model.onnx"
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
     try:
         with display.step("Export the unmerged model") as report:
             outputs = loaded.family.outputs[loaded.task]
-            file: OnnxFile = export_onnx(loaded.model, partial, outputs=outputs, progress=report)
-            if (
-                not file.external_data
-            ):  # a graph with external data refers to it by name, so it is not renamed
-                partial.rename(path)
-                return path
-            return partial
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+            export_onnx(loaded.model, partial / "model.onnx", outputs=outputs, progress=report)
+        for earlier in cache.glob(f"{loaded.name}-{'[0-9a-f]' * 16}"):
+            shutil.rmtree(earlier, ignore_errors=True)
+        with suppress(OSError):  # another build may just have put it there
+            partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return final / "model.onnx"
 
 
 def measure_latency(
@@ -222,6 +225,12 @@ def run_latency(
     unmerged = unmerged_graph(loaded, display)
     with display.step("Measure latency") as report:
         results = measure(
-            merged, unmerged, options.batches, bound=bound, threads=options.threads, progress=report
+            merged,
+            unmerged,
+            options.batches,
+            bound=bound,
+            threads=options.threads,
+            min_seconds=options.latency_seconds,
+            progress=report,
         )
     return LatencyReport.of(results).model_dump(mode="json")

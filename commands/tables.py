@@ -20,8 +20,8 @@ _STYLES = {"plain": "", "good": "green", "bad": "bold red", "warning": "bold yel
 
 def output_console() -> Console:
     """Stdout; wide where it is not a terminal, so that nothing is cut in a log."""
-    console = Console()
-    return console if console.is_terminal else Console(width=140)
+    console = Console(markup=False)  # a path may hold [brackets]
+    return console if console.is_terminal else Console(width=140, markup=False)
 
 
 def print_summary(console: Console, manifest: Manifest, folder: Path) -> None:

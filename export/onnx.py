@@ -201,7 +201,8 @@ def tidy(model: onnx_ir.Model) -> None:
     common.RemoveUnusedNodesPass()(model)
     common.DeduplicateInitializersPass(size_limit=2**40)(model)
     common.ClearMetadataAndDocStringPass()(model)
-    for value in model.graph.initializers.values():  # which the pass leaves out
+    graph = model.graph
+    for value in (*graph.inputs, *graph.outputs, *graph.initializers.values()):  # the pass leaves them out
         value.metadata_props.clear()
     model.metadata_props.clear()
     model.producer_name, model.producer_version = "pitome", None

@@ -188,7 +188,7 @@ def compare_arithmetic(passes: Passes, precision: str) -> list[Arithmetic]:
 
 
 def compare_task(passes: Passes, precision: str) -> list[Cosine]:
-    """Level 3: the runtime, nothing forced, against the merged and the unmerged model of fp32 PyTorch."""
+    """Level 3: the runtime, nothing forced, against the merged and the unmerged fp32 model, on photos."""
     found = []
     for against, name, ours, theirs in _task_pairs(passes, precision):
         expected = task_vectors(name, theirs)
@@ -207,7 +207,7 @@ def compare_task(passes: Passes, precision: str) -> list[Cosine]:
 
 
 def compare_top1(passes: Passes, precision: str) -> dict[str, float]:
-    """Level 3 for classifiers: share of images with the same best class."""
+    """Level 3 for classifiers: share of photos with the same best class."""
     return {
         f"onnxruntime {precision} against {against}": _share(ours.argmax(-1) == theirs.argmax(-1))
         for against, name, ours, theirs in _task_pairs(passes, precision)
@@ -218,11 +218,14 @@ def compare_top1(passes: Passes, precision: str) -> dict[str, float]:
 def _task_pairs(
     passes: Passes, precision: str
 ) -> list[tuple[Literal["merged", "unmerged"], str, Tensor, Tensor]]:
+    """Photos only, where there are any: noise is no task."""
     pairs: list[tuple[Literal["merged", "unmerged"], str, Tensor, Tensor]] = []
     for name, ours in passes.runtime[precision].outputs.items():
-        rows = slice(None) if precision == "fp32" else passes.exact
-        pairs.append(("merged", name, ours, passes.free.outputs[name][rows]))
-        pairs.append(("unmerged", name, ours, passes.unmerged.outputs[name][rows]))
+        ran = list(range(len(ours))) if precision == "fp32" else passes.exact
+        kept = [row for row, image in enumerate(ran) if image < passes.num_photos] or list(range(len(ran)))
+        images = [ran[row] for row in kept]
+        pairs.append(("merged", name, ours[kept], passes.free.outputs[name][images]))
+        pairs.append(("unmerged", name, ours[kept], passes.unmerged.outputs[name][images]))
     return pairs
 
 

@@ -61,6 +61,8 @@ class Passes:
     layers: dict[int, MergeParameters]
     """Layers that decide and their parameters; none where the pairs are constants."""
     exact: list[int]
+    num_photos: int
+    """The first images are photos, the others noise."""
     runtime: dict[str, RuntimePass]
     forced: dict[str, TorchPass]
     """PyTorch in each precision with that runtime's decisions."""
@@ -124,6 +126,7 @@ def run_passes(
     return Passes(
         layers,
         exact,
+        len(images.photos),
         runtime,
         forced,
         forced_exact,

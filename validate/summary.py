@@ -11,6 +11,8 @@ from pitome.manifest import Manifest
 
 Tone = Literal["plain", "good", "bad", "warning"]
 TIMES = "\N{MULTIPLICATION SIGN}"
+STEADY = 0.15
+"""Width of a speed-up's interval, relative to it, from which on the measurement is called unsteady."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +138,14 @@ def _latency_rows(manifest: Manifest) -> list[SummaryRow]:
     rows = []
     for result in latency["results"]:
         low, high = result["speedup_interval"]
+        unsteady = high - low > STEADY * result["speedup"]
         rows.append(
             SummaryRow(
                 f"Speed-up, batch {result['batch']}",
                 f"{times(result['speedup'])} ({low:.2f} to {high:.2f}), bound {times(result['bound'])}, "
-                f"onnxruntime CPU, {latency['threads']} threads",
+                f"onnxruntime CPU, {latency['threads']} threads"
+                + ("; unsteady: the machine was busy, run `pitome bench` again" if unsteady else ""),
+                "warning" if unsteady else "plain",
             )
         )
     return rows

@@ -37,6 +37,12 @@ class Exported:
     def graph(self) -> onnx.ModelProto:
         return onnx.load(str(self.file.path))
 
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Token counts in front of each layer and after the last."""
+        compression: Any = self.model.compression
+        return compression.schedule.tokens
+
     def run(self, images: Tensor) -> tuple[list[np.ndarray], list[Tensor]]:
         """The outputs, and the assignment [B, N] of each merge."""
         feed = {"pixel_values": images.numpy()}

@@ -22,7 +22,7 @@ def test_one_assignment_for_each_merge_in_order(exported: Export) -> None:
 
     images = make_images(2)
     _, assignments = clip.run(images)
-    tokens = clip.model.compression.schedule.tokens  # type: ignore[union-attr]
+    tokens = clip.tokens
     assert [assignment.dtype for assignment in assignments] == [torch.int32] * 3
     assert [tuple(assignment.shape) for assignment in assignments] == [(2, count) for count in tokens[:-1]]
     assert [int(assignment.max()) + 1 for assignment in assignments] == list(tokens[1:])

@@ -128,6 +128,15 @@ def test_rows_that_are_not_finite_reach_no_value(order: Order, energy: Energy, s
     assert torch.isfinite(result.x).all()
 
 
+def test_a_source_that_is_not_finite_merges_last() -> None:
+    """No target is finite: the sources 2 and 4 have similarity -2 and go before the first, which has -3."""
+    x = torch.randn(1, 8, 3, generator=torch.Generator().manual_seed(0))
+    metric = torch.ones(1, 8, 4)
+    metric[0, [0, 1, 3, 5, 7]] = torch.nan
+    result = run(x, metric, torch.ones(1, 8, 1), MergeParameters(2, 8, 0, order="position"))
+    assert result.assignment.tolist() == [[0, 1, 1, 2, 1, 3, 4, 5]]
+
+
 def test_a_negative_size_is_padding() -> None:
     x, metric, size = make_inputs(next(case for case in CASES if case.content == "padding"), torch.float32)
     assert (size == 0).any()

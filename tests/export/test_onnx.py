@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import hashlib
+import itertools
 import json
 import re
 from collections import Counter
@@ -19,16 +19,19 @@ from onnx import TensorProto, inliner, shape_inference
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
+from export.debug_graph import write_debug_graph
 from export.engines import PlanRequest, build_plan
+from export.engines.onnxruntime import open_session
 from export.function import energy_merge_function
-from export.onnx import check_file, export_onnx, model_digest, run_once
+from export.onnx import check_file, export_onnx
 from pitome.compress import compress
 from pitome.errors import InputError
 from pitome.merged_layers import MergedLayers
 from pitome.observe import MergeObserver, observe_merges
-from pitome.op import energy_merge, node_attributes
+from pitome.op import node_attributes
 from pitome.parameters import MergeParameters
 from tests.export.conftest import METADATA, Export, Exported
+from tests.export.small_model import Small
 from tests.export.tiny_models import OUTPUTS, make_images, make_model
 from tests.pitome.slow_merge import slow_merge
 
@@ -187,8 +190,7 @@ def test_the_batch_is_dynamic_and_all_else_static(exported: Export, name: str) -
     assert {size for shape in shapes.values() for size in shape if isinstance(size, str)} == {"batch"}
     assert all(shape[0] == "batch" for name, shape in shapes.items() if name in traced.outputs)
     nodes = [node for node in graph.node if node.op_type == "EnergyMerge"]
-    tokens = traced.model.compression.schedule.tokens  # type: ignore[union-attr]
-    for node, before, after in zip(nodes, tokens, tokens[1:], strict=False):
+    for node, (before, after) in zip(nodes, itertools.pairwise(traced.tokens), strict=True):
         assert shapes[node.output[0]] == ["batch", after, 64]
         assert shapes[node.output[1]] == ["batch", after, 1]
         assert shapes[node.output[2]] == ["batch", before]
@@ -248,38 +250,6 @@ def test_no_initialiser_is_written_twice(exported: Export, name: str) -> None:
     assert all(node.attribute[0].t.ByteSize() < 1024 for node in constants)
 
 
-@dataclasses.dataclass
-class Config:
-    image_size: int = 8
-    num_channels: int = 3
-
-
-@dataclasses.dataclass
-class Output:
-    y: Tensor
-
-
-class Small(nn.Module):
-    """64 pixels as tokens, a merge after each of two layers; two layers share a weight, two have equal ones."""
-
-    def __init__(self, *rules: dict[str, Any]) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.config = Config()
-        self.embed = nn.Linear(3, 96)
-        self.first, self.tied, self.last, self.equal = (nn.Linear(96, 96) for _ in range(4))
-        self.tied.weight = self.first.weight
-        self.equal.weight = nn.Parameter(self.last.weight.detach().clone())
-        self.rules = rules
-
-    def forward(self, pixels: Tensor) -> Output:
-        x = self.embed(pixels.flatten(2).transpose(1, 2))
-        size = torch.ones_like(x[..., :1], dtype=torch.float32)
-        for layer, rule in zip((self.first, self.tied), self.rules, strict=False):
-            x, size, _ = energy_merge(layer(x), x, size, MergeParameters(9, 30, 0, margin=0.5, **rule))
-        return Output(self.equal(self.last(self.tied(x)).relu()))
-
-
 def test_tied_and_equal_weights_are_written_once(tmp_path: Path) -> None:
     model, path = Small({}, {}).eval(), tmp_path / "small.onnx"
     export_onnx(model, path, outputs=["y"])
@@ -293,9 +263,6 @@ def test_tied_and_equal_weights_are_written_once(tmp_path: Path) -> None:
 
 def test_large_weights_lie_beside_the_file(tmp_path: Path) -> None:
     """Both files can be moved together, and are the same when they are written again."""
-    from export.debug_graph import write_debug_graph
-    from export.engines.onnxruntime import open_session
-
     model, images = Small({}, {}).eval(), make_images(2)[:, :, :8, :8]
     digests = []
     for folder in (tmp_path / "one", tmp_path / "two"):
@@ -343,110 +310,3 @@ def test_nothing_in_the_file_tells_where_or_when(exported: Export) -> None:
         for word in (str(Path(__file__).parents[2]), str(Path.home()), "site-packages", ".py", "/tmp/"):
             assert word.encode() not in content
         assert not re.search(rb"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", content)
-
-
-# Refusals and the gate.
-
-
-@pytest.mark.parametrize(
-    ("second", "found"),
-    [
-        ({"order": "position"}, "energy/elu/alternate; position/elu/alternate"),
-        ({"energy": "gaussian"}, "energy/elu/alternate; energy/gaussian/alternate"),
-        ({"split": "half"}, "energy/elu/alternate; energy/elu/half"),
-    ],
-)
-def test_merges_that_need_two_bodies_are_refused(tmp_path: Path, second: dict[str, Any], found: str) -> None:
-    with pytest.raises(InputError) as error:
-        export_onnx(Small({}, second).eval(), tmp_path / "small.onnx", outputs=["y"])
-    assert error.value.asked == "one ONNX file for merges of different order, energy or split"
-    assert error.value.found == (f"the merges are {found}, and parsers take the first body for all of them")
-    assert error.value.remedy == "Use one order, energy and split in all layers"
-    assert list(tmp_path.iterdir()) == []
-
-
-def remove_a_result(graph: onnx.ModelProto) -> None:
-    graph.graph.node[3].input[0] = "never_made"
-
-
-def change_a_type(graph: onnx.ModelProto) -> None:
-    (add, *_) = [node for node in graph.graph.node if node.op_type == "Add"]
-    for tensor in graph.graph.initializer:
-        if tensor.name in add.input:
-            tensor.data_type = TensorProto.INT32  # as many bytes
-
-
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [(remove_a_result, "never_made"), (change_a_type, "inconsistent type")],
-)
-def test_a_broken_graph_does_not_pass_the_gate(
-    exported: Export, tmp_path: Path, damage: Any, words: str
-) -> None:
-    graph, path = exported("clip").graph, tmp_path / "broken.onnx"
-    damage(graph)
-    onnx.save(graph, path)
-    with pytest.raises(InputError, match=words) as error:
-        check_file(path)
-    assert error.value.asked == "the exported graph broken.onnx"
-    assert error.value.found.startswith("onnx.checker refuses it: ")
-    assert "\n" not in error.value.found
-
-
-@pytest.mark.parametrize("part", [0, 0.5])
-def test_half_a_file_does_not_pass_the_gate(exported: Export, tmp_path: Path, part: float) -> None:
-    content, path = exported("clip").file.path.read_bytes(), tmp_path / "half.onnx"
-    path.write_bytes(content[: int(part * len(content))])
-    with pytest.raises(InputError, match=r"the exported graph half\.onnx: onnx\.checker refuses it"):
-        check_file(path)
-
-
-def test_a_graph_that_does_not_run_does_not_pass_the_gate(exported: Export, tmp_path: Path) -> None:
-    """Without the body the operator is unknown, which the checker lets pass."""
-    traced, path = exported("clip"), tmp_path / "no-body.onnx"
-    graph = traced.graph
-    del graph.functions[:]
-    onnx.save(graph, path)
-    with pytest.raises(InputError, match=r"no-body\.onnx: .*EnergyMerge.* is not a registered function"):
-        run_once(path, traced.file)
-
-
-def test_an_output_of_another_shape_does_not_pass_the_gate(exported: Export) -> None:
-    file = exported("clip").file
-    declared = dataclasses.replace(file, outputs=(("image_embeds", "float32", ("batch", 31)),))
-    with pytest.raises(InputError) as error:
-        run_once(file.path, declared)
-    assert error.value.asked == "output image_embeds of model.onnx for a batch of 1"
-    assert error.value.found == "onnxruntime returns the shape (1, 32), the graph declares (1, 31)"
-
-
-# What it leaves alone.
-
-
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_the_given_model_is_as_it_was(tmp_path: Path, precision: Any) -> None:
-    steps: list[tuple[str, int, int]] = []
-    model = Small({}).eval()
-    before, forward = model_digest(model), model(make_images(1)[:, :, :8, :8]).y
-    export_onnx(
-        model,
-        tmp_path / "small.onnx",
-        outputs=["y"],
-        precision=precision,
-        progress=lambda *step: steps.append(step),
-    )
-    assert model_digest(model) == before
-    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-    assert model.tied.weight is model.first.weight
-    assert torch.equal(model(make_images(1)[:, :, :8, :8]).y, forward)
-    assert steps == [("trace", 0, 4), ("write", 1, 4), ("check", 2, 4), ("run", 3, 4)]
-
-
-def test_the_digest_sees_names_types_and_values() -> None:
-    model = Small({})
-    digest = model_digest(model)
-    assert digest == model_digest(Small({}))
-    assert digest != model_digest(copy.deepcopy(model).half())
-    with torch.no_grad():
-        model.embed.bias[0] += 1
-    assert digest != model_digest(model)

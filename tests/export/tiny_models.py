@@ -13,6 +13,7 @@ SIZES: dict[str, Any] = {
     "num_attention_heads": 4,
     "image_size": 32,
     "patch_size": 8,
+    "num_labels": 7,
 }
 OUTPUTS = {
     "clip": ("image_embeds",),
@@ -32,12 +33,12 @@ def make_model(name: str) -> nn.Module:
         clip = transformers.CLIPVisionConfig(intermediate_size=128, projection_dim=32, **SIZES)
         return transformers.CLIPVisionModelWithProjection(clip).eval()
     if name == "vit":
-        vit = transformers.ViTConfig(intermediate_size=128, num_labels=7, **SIZES)
+        vit = transformers.ViTConfig(intermediate_size=128, **SIZES)
         return transformers.ViTForImageClassification(vit).eval()
     if name == "deit":
-        deit = transformers.DeiTConfig(intermediate_size=128, num_labels=7, **SIZES)
+        deit = transformers.DeiTConfig(intermediate_size=128, **SIZES)
         return transformers.DeiTForImageClassificationWithTeacher(deit).eval()
-    dinov2 = transformers.Dinov2Config(mlp_ratio=2, num_labels=7, **SIZES)
+    dinov2 = transformers.Dinov2Config(mlp_ratio=2, **SIZES)
     if name == "dinov2":
         return transformers.Dinov2Model(dinov2).eval()
     return transformers.Dinov2ForImageClassification(dinov2).eval()

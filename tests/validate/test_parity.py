@@ -156,23 +156,29 @@ def test_a_changed_attribute_is_a_wrong_decision(
     assert all(record.passed for record in report.arithmetic)
 
 
-def test_two_swapped_targets_are_a_wrong_decision(clip: Exported, tmp_path: Path) -> None:
-    """In every image the groups of the last two tokens are exchanged behind the first merge's decision."""
+def test_two_swapped_rows_of_a_metric_are_a_wrong_decision(clip: Exported, tmp_path: Path) -> None:
+    """The third merge takes the last two of its 25 tokens for each other."""
 
     def change(model: Any) -> None:
-        node = merge_node(model, 0)
-        decided = node.output[2]
-        node.output[2] = "decided_before"
-        order = np.arange(37)
-        order[[35, 36]] = [36, 35]
-        model.graph.initializer.append(numpy_helper.from_array(order, "swapped"))
-        swap = onnx.helper.make_node("Gather", ["decided_before", "swapped"], [decided], axis=1)
-        at = list(model.graph.node).index(node)
-        model.graph.node.insert(at + 1, swap)
+        node = merge_node(model, 2)
+        swapped = numpy_helper.from_array(np.array([*range(23), 24, 23]), "swapped")
+        model.graph.initializer.append(swapped)
+        gather = onnx.helper.make_node("Gather", [node.input[1], "swapped"], ["swapped_metric"], axis=1)
+        node.input[1] = "swapped_metric"
+        model.graph.node.insert(list(model.graph.node).index(node), gather)
 
-    with pytest.raises(ParityError, match="EnergyMerge|changes when"):
+    report = clip.check(fp32=edited(clip.graphs["fp32"], change, tmp_path))
+    assert report.verdict == "fail"
+    assert "the first of them in layer 2 " in report.reason
+    assert report.decisions is not None
+    assert [layer.unexplained > 0 for layer in report.decisions.layers] == [False, False, True, False]
+
+
+def test_a_graph_with_a_merge_less_cannot_be_compared(clip: Exported, tmp_path: Path) -> None:
+    with pytest.raises(ParityError) as error:
         clip.check(fp32=edited(clip.graphs["fp32"], _drop_merge, tmp_path))
-    del change
+    assert "it has 3 EnergyMerge nodes, the model has 4" in str(error.value)
+    assert error.value.exit_code == 1
 
 
 def _drop_merge(model: Any) -> None:
@@ -190,11 +196,8 @@ def scale_initialiser(name_part: str, factor: float) -> Callable[[Any], None]:
     def change(model: Any) -> None:
         found = [tensor for tensor in model.graph.initializer if name_part in tensor.name]
         assert len(found) == 1, [tensor.name for tensor in model.graph.initializer]
-        found[0].CopyFrom(
-            numpy_helper.from_array(
-                (numpy_helper.to_array(found[0]) * factor).astype(np.float32), found[0].name
-            )
-        )
+        scaled = (numpy_helper.to_array(found[0]) * factor).astype(np.float32)
+        found[0].CopyFrom(numpy_helper.from_array(scaled, found[0].name))
 
     return change
 

@@ -1,0 +1,99 @@
+# The front door. `make help` lists the targets and the variables.
+PYTHON ?= python3
+VENV := .venv
+PITOME := $(VENV)/bin/pitome
+READY := $(VENV)/.ready
+PIP_FLAGS ?=
+
+MODEL ?= clip-b16
+OUT_FOLDER := $(if $(OUT),$(OUT),build)
+# Where `make engine` put the bundle: a hub id's slash becomes two dashes, and random weights get a suffix.
+NAME := $(if $(wildcard $(MODEL)/config.json),$(notdir $(abspath $(MODEL))),$(subst /,--,$(MODEL)))
+BUNDLE ?= $(firstword $(wildcard $(OUT_FOLDER)/$(NAME) $(OUT_FOLDER)/$(NAME)-random) $(OUT_FOLDER)/$(NAME))
+
+# option NAME,--flag: the flag with its value where the variable was set.
+option = $(if $($(1)),$(2) "$($(1))")
+MERGE_OPTIONS = $(call option,RATIO,--ratio) $(call option,R,--r) $(call option,FLOPS,--flops) \
+  $(call option,LAYERS,--layers) $(call option,METHOD,--method) $(call option,METRIC,--metric) \
+  $(call option,PROTECT,--protect) $(call option,CANDIDATES,--candidates) \
+  $(call option,SIZE_PENALTY,--size-penalty) $(call option,PROP_ATTN,--prop-attn) \
+  $(call option,PRECISION,--precision) $(call option,IMAGE_SIZE,--image-size) \
+  $(call option,WEIGHTS,--weights) $(call option,OUT,--out) $(call option,STRICT,--strict)
+# Further options of `pitome engine`, for instance ENGINE_FLAGS="--batch 1 --batch 32".
+ENGINE_FLAGS ?=
+PLAN_OPTIONS = $(call option,BACKEND,--backend) $(call option,TARGETS,--targets) $(call option,PROFILE,--profile)
+
+.PHONY: help setup engine dry-run models validate bench inspect fidelity test test-gpu lint format clean
+
+help: ## Show this help
+	@echo "make TARGET [VARIABLE=value ...]"; echo
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s  %s\n", $$1, $$2}'
+	@echo; echo "Variables of engine and dry-run (defaults in brackets):"
+	@sed -n 's/^#: *//p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  %-12s  %s\n", $$1, $$2}'
+
+#:   MODEL|preset, Hugging Face id or local folder [clip-b16]
+#:   RATIO|keep ratio per layer, in (0, 1] [0.9]
+#:   R|tokens merged per layer: a number, or a list with one per layer
+#:   FLOPS|wanted fraction of the FLOPs, in place of RATIO and R
+#:   LAYERS|merge only in these layers, counted from 0
+#:   METHOD|pitome, paper, authors, tome, random or none [pitome]
+#:   METRIC|measure similarity on hidden or keys [the method's: hidden]
+#:   PROTECT|fraction of the tokens with the lowest energy that never merge [0.1]
+#:   CANDIDATES|tokens that may merge, in place of PROTECT: all, paper or a number
+#:   SIZE_PENALTY|how much large tokens resist merging [0.05]
+#:   PROP_ATTN|proportional attention, 1 or 0 [1]
+#:   PRECISION|of the plan: fp16, fp32 or bf16; the fp32 ONNX is always there [fp16]
+#:   BACKEND|tensorrt_rtx or tensorrt [tensorrt_rtx]
+#:   TARGETS|GPU architectures of the plan [sm80,sm86,sm89,sm120]
+#:   PROFILE|smallest, typical and largest batch of the plan [1,8,32]
+#:   IMAGE_SIZE|pixels of the square input [the model's own]
+#:   WEIGHTS|hub id, folder, packaged or random [the model's own]
+#:   OUT|folder for bundles [build]
+#:   STRICT|1: an unreachable hub is an error instead of random weights [0]
+
+setup: $(READY) ## Create .venv and install the pinned dependencies
+
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pitome needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint requirements.lock --editable '.[test]'
+	touch $(READY)
+
+engine: $(READY) ## Compress, export, build, check and measure MODEL; leaves a bundle
+	@$(PITOME) engine "$(MODEL)" $(MERGE_OPTIONS) $(PLAN_OPTIONS) $(ENGINE_FLAGS)
+
+dry-run: $(READY) ## Show tokens and FLOPs per layer, and build nothing
+	@$(PITOME) engine "$(MODEL)" $(MERGE_OPTIONS) $(PLAN_OPTIONS) --dry-run
+
+models: $(READY) ## List the presets
+	@$(PITOME) models
+
+validate: $(READY) ## Check the bundle of MODEL (or BUNDLE=folder) against PyTorch again
+	@$(PITOME) validate "$(BUNDLE)"
+
+bench: $(READY) ## Measure the bundle of MODEL (or BUNDLE=folder) against the unmerged model
+	@$(PITOME) bench "$(BUNDLE)"
+
+inspect: $(READY) ## Verify the bundle of MODEL (or BUNDLE=folder) and show what is in it
+	@$(PITOME) inspect "$(BUNDLE)"
+
+fidelity: $(READY) ## Compare merged with unmerged features on real photos, for all methods
+	@$(PITOME) fidelity "$(MODEL)"
+
+test: $(READY) lint ## Lint, check types and run the tests
+	$(VENV)/bin/python -m pytest -m "not gpu" $(PYTEST_FLAGS)
+
+test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU
+	$(VENV)/bin/python -m pytest -m gpu $(PYTEST_FLAGS)
+
+lint: $(READY) ## ruff and mypy
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/ruff format --check --quiet .
+	$(VENV)/bin/mypy
+
+format: $(READY) ## Format and fix what ruff can
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean: ## Remove build/ and caches; .venv stays
+	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis

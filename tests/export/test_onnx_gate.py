@@ -1,0 +1,123 @@
+"""What an export refuses, what the gate stops, and what both leave as it was."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+from onnx import TensorProto
+
+from export.onnx import check_file, export_onnx, model_digest, run_once
+from pitome.errors import InputError
+from tests.export.conftest import Export
+from tests.export.small_model import Small
+from tests.export.tiny_models import make_images
+
+
+@pytest.mark.parametrize(
+    ("second", "found"),
+    [
+        ({"order": "position"}, "energy/elu/alternate; position/elu/alternate"),
+        ({"energy": "gaussian"}, "energy/elu/alternate; energy/gaussian/alternate"),
+        ({"split": "half"}, "energy/elu/alternate; energy/elu/half"),
+    ],
+)
+def test_merges_that_need_two_bodies_are_refused(tmp_path: Path, second: dict[str, Any], found: str) -> None:
+    with pytest.raises(InputError) as error:
+        export_onnx(Small({}, second).eval(), tmp_path / "small.onnx", outputs=["y"])
+    assert error.value.asked == "one ONNX file for merges of different order, energy or split"
+    assert error.value.found == (f"the merges are {found}, and parsers take the first body for all of them")
+    assert error.value.remedy == "Use one order, energy and split in all layers"
+    assert list(tmp_path.iterdir()) == []
+
+
+def remove_a_result(graph: onnx.ModelProto) -> None:
+    graph.graph.node[3].input[0] = "never_made"
+
+
+def change_a_type(graph: onnx.ModelProto) -> None:
+    (add, *_) = [node for node in graph.graph.node if node.op_type == "Add"]
+    for tensor in graph.graph.initializer:
+        if tensor.name in add.input:
+            tensor.data_type = TensorProto.INT32  # as many bytes
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [(remove_a_result, "never_made"), (change_a_type, "Inferred elem type differs")],
+)
+def test_a_broken_graph_does_not_pass_the_gate(
+    exported: Export, tmp_path: Path, damage: Any, words: str
+) -> None:
+    graph, path = exported("clip").graph, tmp_path / "broken.onnx"
+    damage(graph)
+    onnx.save(graph, path)
+    with pytest.raises(InputError, match=words) as error:
+        check_file(path)
+    assert error.value.asked == "the exported graph broken.onnx"
+    assert error.value.found.startswith("onnx.checker refuses it: ")
+    assert "\n" not in error.value.found
+
+
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_half_a_file_does_not_pass_the_gate(exported: Export, tmp_path: Path, part: float) -> None:
+    content, path = exported("clip").file.path.read_bytes(), tmp_path / "half.onnx"
+    path.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(InputError, match=r"the exported graph half\.onnx: onnx\.checker refuses it"):
+        check_file(path)
+
+
+def test_a_graph_that_does_not_run_does_not_pass_the_gate(exported: Export, tmp_path: Path) -> None:
+    """Without the body the operator is unknown, which the checker lets pass."""
+    traced, path = exported("clip"), tmp_path / "no-body.onnx"
+    graph = traced.graph
+    del graph.functions[:]
+    onnx.save(graph, path)
+    with pytest.raises(InputError, match=r"no-body\.onnx: .*EnergyMerge.* is not a registered function"):
+        run_once(path, traced.file)
+
+
+def test_an_output_of_another_shape_does_not_pass_the_gate(exported: Export) -> None:
+    file = exported("clip").file
+    declared = dataclasses.replace(file, outputs=(("image_embeds", "float32", ("batch", 31)),))
+    with pytest.raises(InputError) as error:
+        run_once(file.path, declared)
+    assert error.value.asked == "output image_embeds of model.onnx for a batch of 1"
+    assert error.value.found == "onnxruntime returns the shape (1, 32), the graph declares (1, 31)"
+
+
+# What it leaves alone.
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_given_model_is_as_it_was(tmp_path: Path, precision: Any) -> None:
+    steps: list[tuple[str, int, int]] = []
+    model = Small({}).eval()
+    before, forward = model_digest(model), model(make_images(1)[:, :, :8, :8]).y
+    export_onnx(
+        model,
+        tmp_path / "small.onnx",
+        outputs=["y"],
+        precision=precision,
+        progress=lambda *step: steps.append(step),
+    )
+    assert model_digest(model) == before
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert model.tied.weight is model.first.weight
+    assert torch.equal(model(make_images(1)[:, :, :8, :8]).y, forward)
+    assert steps == [("trace", 0, 4), ("write", 1, 4), ("check", 2, 4), ("run", 3, 4)]
+
+
+def test_the_digest_sees_names_types_and_values() -> None:
+    model = Small({})
+    digest = model_digest(model)
+    assert digest == model_digest(Small({}))
+    assert digest != model_digest(copy.deepcopy(model).half())
+    with torch.no_grad():
+        model.embed.bias[0] += 1
+    assert digest != model_digest(model)
