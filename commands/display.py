@@ -17,7 +17,7 @@ class Display:
     """Progress bars on a terminal; a line for each step elsewhere."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, quiet=quiet)
+        self.console = Console(stderr=True, quiet=quiet, markup=False)
         self._progress: Progress | None = None
 
     @contextmanager
@@ -29,7 +29,7 @@ class Display:
             if self.console.is_terminal:
                 columns = (
                     SpinnerColumn(),
-                    TextColumn("{task.description:<44}"),
+                    TextColumn("{task.description:<44}", markup=False),
                     BarColumn(24),
                     TimeElapsedColumn(),
                 )

@@ -329,13 +329,21 @@ def fidelity(
     ] = "0.95,0.925,0.9",
     limit: Annotated[int | None, typer.Option(min=2, help="At most so many images.")] = None,
     views: Annotated[bool, typer.Option("--views", help="Eight views of each photo.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a Markdown table; --json wins.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare merged features with the unmerged model's on real photos, for every rule of merging."""
 
     def work(display: Display) -> None:
-        from commands.fidelity import FidelityOptions, markdown_table, parse_ratios, print_fidelity, run_fidelity
+        from commands.fidelity import (
+            FidelityOptions,
+            markdown_table,
+            parse_ratios,
+            print_fidelity,
+            run_fidelity,
+        )
         from commands.tables import output_console
 
         options = FidelityOptions(model, weights, parse_ratios(ratios), limit, views)

@@ -19,7 +19,7 @@ from commands.options import CheckOptions, PlanOptions
 from export.engines import PlanRequest, build_plan
 from export.onnx import Precision, export_onnx
 from pitome.bundle import FileRecord, Manifest, OnnxRecord, PlanRecord
-from pitome.compress import Compression
+from pitome.compress import Compression, compress
 from pitome.errors import ParityError
 from pitome.models.loading import LoadedModel
 
@@ -195,7 +195,10 @@ def unmerged_graph(loaded: LoadedModel, display: Display) -> Path:
     try:
         with display.step("Export the unmerged model") as report:
             outputs = loaded.family.outputs[loaded.task]
-            export_onnx(loaded.model, partial / "model.onnx", outputs=outputs, progress=report)
+            # Not the bare model: while it is traced, transformers puts an all-True mask into some families'
+            # attention, and a baseline that adds a constant to every score would flatter the merged graph.
+            unmerged = compress(loaded.model, method="none")
+            export_onnx(unmerged, partial / "model.onnx", outputs=outputs, progress=report)
         for earlier in cache.glob(f"{loaded.name}-{'[0-9a-f]' * 16}"):
             shutil.rmtree(earlier, ignore_errors=True)
         with suppress(OSError):  # another build may just have put it there

@@ -4,7 +4,7 @@ ONNX Runtime, TensorRT-RTX and TensorRT all take it: no Scatter with a reduction
 over more than 3840. A body serves one (order, energy, split), because parsers tell functions apart by
 bare name only and string attributes cannot steer a body; everything else is an attribute reference.
 
-Positions named ``*_at`` count from the first token, the prefix included; T = N - num_protected.
+All positions count from the first token, the prefix included.
 """
 
 from __future__ import annotations
@@ -30,34 +30,29 @@ _CONSTANTS = """
     zero = Constant <value_ints: ints = [0]> ()
     one = Constant <value_ints: ints = [1]> ()
     two = Constant <value_ints: ints = [2]> ()
-    both = Constant <value_ints: ints = [1, 2]> ()
     flat = Constant <value_ints: ints = [0, -1]> ()
     end = Constant <value_ints: ints = [9223372036854775807]> ()
-    end_twice = Constant <value_ints: ints = [9223372036854775807, 9223372036854775807]> ()
+    zero_scalar = Constant <value_int: int = 0> ()
+    one_scalar = Constant <value_int: int = 1> ()
+    minus_one_scalar = Constant <value_int: int = -1> ()
     number_zero = Constant <value_float: float = 0.0> ()
     number_one = Constant <value_float: float = 1.0> ()
     infinity = Constant <value: tensor = float {inf}> ()
     minus_infinity = Constant <value: tensor = float {-inf}> ()
     merged_scalar = Constant <value_int: int = @num_merged> ()
     merged = Unsqueeze (merged_scalar, zero)
-    prefix_scalar = Constant <value_int: int = @num_protected> ()
-    prefix = Unsqueeze (prefix_scalar, zero)
+    prefix = Constant <value_int: int = @num_protected> ()
     candidate_scalar = Constant <value_int: int = @num_candidates> ()
     num_candidate = Unsqueeze (candidate_scalar, zero)
-    margin_value = Constant <value_float: float = @margin> ()
-    penalty = Constant <value_float: float = @size_penalty> ()
     num_token = Shape <start: int = 1, end: int = 2> (x)
     num_token_scalar = Squeeze (num_token, zero)
-    zero_scalar = Constant <value_int: int = 0> ()
-    one_scalar = Constant <value_int: int = 1> ()
-    nothing = Constant <value_float: float = 0.0> ()
-    all_size = Reshape (size, flat)
-    all_size_counted = Max (all_size, nothing)
-    own_size = Slice (all_size_counted, prefix, end, one)
+    position_row = Range (zero_scalar, num_token_scalar, one_scalar)
+    size_flat = Reshape (size, flat)
+    token_size = Max (size_flat, number_zero)
 """
 
-# The Gram matrix of all tokens gives the norms as its diagonal: two passes over [N, N] in place of
-# normalising rows of [N, C], and no copy of the rows without the prefix.
+# The Gram matrix gives the norms as its diagonal: two passes over [N, N] in place of normalising rows
+# of [N, C]. The prefix takes part up to here, and costs less than a copy of the rows without it.
 _SIMILARITY = f"""
     rows = Cast <to: int = 1> (metric)
     rows_across = Transpose <perm: ints = [0, 2, 1]> (rows)
@@ -66,8 +61,7 @@ _SIMILARITY = f"""
     num_token_next = Add (num_token_scalar, one_scalar)
     num_gram = Mul (num_token_scalar, num_token_scalar)
     diagonal_at = Range (zero_scalar, num_gram, num_token_next)
-    square_all = Gather <axis: int = 1> (gram_flat, diagonal_at)
-    square = Slice (square_all, prefix, end, one)
+    square = Gather <axis: int = 1> (gram_flat, diagonal_at)
     is_finite = Less (square, infinity)
     norm = Sqrt (square)
     smallest = Constant <value_float: float = {SMALLEST_NORM}> ()
@@ -75,25 +69,24 @@ _SIMILARITY = f"""
     inverse = Reciprocal (norm_clamped)
     inverse_row = Unsqueeze (inverse, two)
     inverse_column = Unsqueeze (inverse, one)
-    prefix_twice = Concat <axis: int = 0> (prefix, prefix)
-    dot = Slice (gram, prefix_twice, end_twice, both)
-    scaled = Mul (dot, inverse_row)
+    scaled = Mul (gram, inverse_row)
     cosine = Mul (scaled, inverse_column)
     finite_row = Unsqueeze (is_finite, two)
     finite_column = Unsqueeze (is_finite, one)
-    finite_pair = And (finite_row, finite_column)
     fill_target = Constant <value_float: float = {NON_FINITE_TARGET}> ()
     fill_source = Constant <value_float: float = {NON_FINITE_SOURCE}> ()
-    fill = Where (finite_row, fill_target, fill_source)
-    similarity = Where (finite_pair, cosine, fill)
+    finite_target = Where (finite_column, cosine, fill_target)
+    similarity = Where (finite_row, finite_target, fill_source)
 """
 
 _ENERGY = {
     "elu": """
+    margin_value = Constant <value_float: float = @margin> ()
     above = Sub (similarity, margin_value)
     valued = Elu <alpha: float = @alpha> (above)
 """,
     "gaussian": """
+    margin_value = Constant <value_float: float = @margin> ()
     width = Sub (number_one, margin_value)
     distance = Sub (number_one, similarity)
     steps = Div (distance, width)
@@ -104,25 +97,31 @@ _ENERGY = {
 """,
 }
 
+# A token that is not finite comes last of those that may merge, and the prefix, which may not, after it:
+# the lowest float stands for the first of the two, because no mean of the energy function is that low.
 _CANDIDATES = {
     "energy": """
-    is_real = Greater (own_size, number_zero)
-    counted = And (is_real, is_finite)
-    counted_number = Cast <to: int = 1> (counted)
-    counted_column = Unsqueeze (counted_number, two)
+    is_real = Greater (token_size, number_zero)
+    is_unprotected = GreaterOrEqual (position_row, prefix)
+    is_scored = And (is_real, is_unprotected)
+    is_counted = And (is_scored, is_finite)
+    counted = Cast <to: int = 1> (is_counted)
+    counted_column = Unsqueeze (counted, two)
     energy_sum = MatMul (valued, counted_column)
     energy_flat = Reshape (energy_sum, flat)
-    count = ReduceSum <keepdims: int = 1> (counted_number, one)
+    count = ReduceSum <keepdims: int = 1> (counted, one)
     count_clamped = Max (count, number_one)
     mean_energy = Div (energy_flat, count_clamped)
-    finite_energy = Where (is_finite, mean_energy, minus_infinity)
-    token_energy = Where (is_real, finite_energy, infinity)
+    lowest = Constant <value_float: float = -3.4028234663852886e38> ()
+    finite_energy = Where (is_finite, mean_energy, lowest)
+    real_energy = Where (is_real, finite_energy, infinity)
+    token_energy = Where (is_unprotected, real_energy, minus_infinity)
     unused_energy, candidate = TopK <axis: int = 1, largest: int = 1> (token_energy, num_candidate)
 """,
     "position": """
-    place_row = Range (zero_scalar, candidate_scalar, one_scalar)
-    own_shape = Shape (own_size)
-    batch_only = Slice (own_shape, zero, one, zero)
+    after_last = Add (prefix, candidate_scalar)
+    place_row = Range (prefix, after_last, one_scalar)
+    batch_only = Shape <start: int = 0, end: int = 1> (x)
     candidate_shape = Concat <axis: int = 0> (batch_only, num_candidate)
     candidate = Expand (place_row, candidate_shape)
 """,
@@ -151,19 +150,18 @@ _EDGES = """
     between = GatherND <batch_dims: int = 1> (to_any, target_index)
     best_similarity = ReduceMax <keepdims: int = 0> (between, one)
     best_target = ArgMax <axis: int = 1, keepdims: int = 0> (between)
-    source_all_size = GatherElements <axis: int = 1> (own_size, source_all)
+    source_all_size = GatherElements <axis: int = 1> (token_size, source_all)
     source_is_real = Greater (source_all_size, number_zero)
     safe_size = Where (source_is_real, source_all_size, number_one)
     log_size = Log (safe_size)
+    penalty = Constant <value_float: float = @size_penalty> ()
     loss = Mul (log_size, penalty)
     penalised = Sub (best_similarity, loss)
     edge = Where (source_is_real, penalised, infinity)
     unused_edge, taken = TopK <axis: int = 1, largest: int = 1> (edge, merged)
-    source = GatherElements <axis: int = 1> (source_all, taken)
-    source_at = Add (source, prefix)
+    source_at = GatherElements <axis: int = 1> (source_all, taken)
     taken_target = GatherElements <axis: int = 1> (best_target, taken)
-    target = GatherElements <axis: int = 1> (target_all, taken_target)
-    target_at = Add (target, prefix)
+    target_at = GatherElements <axis: int = 1> (target_all, taken_target)
 """
 
 # One row for every edge holds the mean of its whole group; edges with one target hold the same row.
@@ -174,8 +172,8 @@ _MEANS = """
     target_x = GatherND <batch_dims: int = 1> (x, target_row)
     source_number = Cast <to: int = 1> (source_x)
     target_number = Cast <to: int = 1> (target_x)
-    source_size = GatherElements <axis: int = 1> (all_size_counted, source_at)
-    target_size = GatherElements <axis: int = 1> (all_size_counted, target_at)
+    source_size = GatherElements <axis: int = 1> (token_size, source_at)
+    target_size = GatherElements <axis: int = 1> (token_size, target_at)
     target_across = Unsqueeze (target_at, one)
     same_target = Equal (target_row, target_across)
     same_number = Cast <to: int = 1> (same_target)
@@ -185,35 +183,35 @@ _MEANS = """
     target_size_column = Unsqueeze (target_size, two)
     target_weighted = Mul (target_number, target_size_column)
     group_sum = Add (target_weighted, weighted)
-    received = ReduceSum <keepdims: int = 0> (weight, two)
-    group_size = Add (target_size, received)
-    group_is_real = Greater (group_size, number_zero)
-    safe_group_size = Where (group_is_real, group_size, number_one)
-    group_size_column = Unsqueeze (safe_group_size, two)
-    group_mean = Div (group_sum, group_size_column)
+    received = ReduceSum <keepdims: int = 1> (weight, two)
+    group_size_column = Add (target_size_column, received)
+    group_is_real = Greater (group_size_column, number_zero)
+    safe_group_size = Where (group_is_real, group_size_column, number_one)
+    group_mean = Div (group_sum, safe_group_size)
     group_row = CastLike (group_mean, x)
+    group_size = Reshape (group_size_column, flat)
     first_edge = ArgMax <axis: int = 2, keepdims: int = 0> (same_number)
 """
 
-# Kept tokens keep their order: their slot is the number of kept tokens before them. The removed are
-# sent behind the last slot, so that every position has a slot of its own and scattering is exact.
+# Kept tokens keep their order: sorted by falling distance from the end, which the removed lose.
 _SLOTS = """
-    position_row = Range (zero_scalar, num_token_scalar, one_scalar)
-    size_shape = Shape (all_size)
-    position = Expand (position_row, size_shape)
+    from_end_row = Range (num_token_scalar, zero_scalar, minus_one_scalar)
+    from_end_number = Cast <to: int = 1> (from_end_row)
+    size_shape = Shape (size_flat)
+    from_end = Expand (from_end_number, size_shape)
     source_shape = Shape (source_at)
-    one_per_source = Expand (one, source_shape)
-    none_per_token = Expand (zero, size_shape)
-    is_removed = ScatterElements <axis: int = 1> (none_per_token, source_at, one_per_source)
-    removed_before = CumSum (is_removed, one_scalar)
-    kept_slot = Sub (position, removed_before)
+    no_distance = Expand (number_zero, source_shape)
+    kept_distance = ScatterElements <axis: int = 1> (from_end, source_at, no_distance)
     num_kept = Sub (num_token, merged)
-    removed_rank = Sub (removed_before, one)
-    removed_slot = Add (num_kept, removed_rank)
-    removed_flag = Cast <to: int = 9> (is_removed)
-    any_slot = Where (removed_flag, removed_slot, kept_slot)
-    position_of_slot = ScatterElements <axis: int = 1> (none_per_token, any_slot, position)
-    kept_at = Slice (position_of_slot, zero, num_kept, one)
+    unused_distance, kept_at = TopK <axis: int = 1, largest: int = 1> (kept_distance, num_kept)
+"""
+
+# The slot of a kept token is the number of kept tokens before it; a source takes its target's.
+_ASSIGNMENT = """
+    kept_flag = Sign (kept_distance)
+    kept_number = Cast <to: int = 7> (kept_flag)
+    kept_until = CumSum (kept_number, one_scalar)
+    kept_slot = Sub (kept_until, one_scalar)
     slot_of_source = GatherElements <axis: int = 1> (kept_slot, target_at)
     assignment_long = ScatterElements <axis: int = 1> (kept_slot, source_at, slot_of_source)
     assignment = Cast <to: int = 6> (assignment_long)
@@ -221,19 +219,18 @@ _SLOTS = """
 
 # Rows 0 to N-1 of the table are the tokens, then one row for each edge, then a zero for empty slots.
 _OUTPUT = """
-    all_group_size = ScatterElements <axis: int = 1> (all_size_counted, target_at, group_size)
+    all_group_size = ScatterElements <axis: int = 1> (token_size, target_at, group_size)
     kept_size = GatherElements <axis: int = 1> (all_group_size, kept_at)
     size_out = Unsqueeze (kept_size, two)
     first_edge_row = Add (first_edge, num_token)
+    position = Expand (position_row, size_shape)
     row_of_position = ScatterElements <axis: int = 1> (position, target_at, first_edge_row)
     kept_row = GatherElements <axis: int = 1> (row_of_position, kept_at)
     zero_row_number = Add (num_token, merged)
     kept_is_real = Greater (kept_size, number_zero)
     kept_row_or_zero = Where (kept_is_real, kept_row, zero_row_number)
     first_x = Slice (x, zero, one, one)
-    first_shape = Shape (first_x)
-    zero_number = CastLike (number_zero, x)
-    zero_row = Expand (zero_number, first_shape)
+    zero_row = Sub (first_x, first_x)
     table = Concat <axis: int = 1> (x, group_row, zero_row)
     kept_row_index = Unsqueeze (kept_row_or_zero, two)
     y = GatherND <batch_dims: int = 1> (table, kept_row_index)
@@ -247,5 +244,5 @@ def energy_merge_function(order: Order, energy: Energy, split: Split) -> onnx.Fu
     parts = [_CONSTANTS, _SIMILARITY]
     if order == "energy":
         parts.append(_ENERGY[energy])
-    parts += [_CANDIDATES[order], _SPLIT[split], _EDGES, _MEANS, _SLOTS, _OUTPUT]
+    parts += [_CANDIDATES[order], _SPLIT[split], _EDGES, _MEANS, _SLOTS, _ASSIGNMENT, _OUTPUT]
     return parser.parse_function(f"{_SIGNATURE}{{{''.join(parts)}}}")

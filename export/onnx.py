@@ -121,10 +121,10 @@ def _trace(model: nn.Module, outputs: Sequence[str], precision: Precision) -> on
     size = config.image_size
     height, width = size if isinstance(size, (tuple, list)) else (size, size)
     example = torch.zeros(2, config.num_channels, height, width)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # a warning for each torchvision operator
     with torch.no_grad():
         program = torch.onnx.export(
-            _Traced(model, outputs, dtype).eval(),
+            _Traced(model, outputs, dtype),
             (example,),
             dynamo=True,
             opset_version=OPSET,

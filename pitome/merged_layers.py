@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from pitome.attention import proportional_attention
 from pitome.errors import InputError
-from pitome.merge import compose_assignments, unmerge
+from pitome.merge import compose_assignments
 from pitome.methods import Merger, MethodSettings
 from pitome.models.family import Family
 from pitome.observe import current_observer
+from pitome.op import unmerge
 from pitome.schedule import TokenSchedule
 
 

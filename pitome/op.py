@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pitome.merge import MergeResult, merge
+from pitome.merge import unmerge as reference_unmerge
 from pitome.parameters import MergeParameters
 
 ONNX_DOMAIN = "pitome"
@@ -38,6 +39,19 @@ def energy_merge(x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParam
             parameters.energy,
             parameters.split,
         )
+    )
+
+
+def unmerge(x: Tensor, assignment: Tensor) -> Tensor:
+    """Like ``pitome.merge.unmerge``; exported as a gather of whole rows, which needs no index per element."""
+    if not torch.onnx.is_in_onnx_export():
+        return reference_unmerge(x, assignment)
+    return torch.onnx.ops.symbolic(
+        "GatherND",
+        (x, assignment.long().unsqueeze(-1)),
+        {"batch_dims": 1},
+        dtype=x.dtype,
+        shape=(x.shape[0], assignment.shape[1], x.shape[2]),
     )
 
 

@@ -17,7 +17,7 @@ TINY_MODELS = (*CLIP_MODELS, *VIT_MODELS, *DEIT_MODELS, *DINOV2_MODELS)
 NO_CLASSIFIERS = tuple(name for name in TINY_MODELS if "Classification" not in name)
 
 
-def tiny_model(name: str, seed: int = 0, **config: Any) -> nn.Module:
+def tiny_model(name: str, seed: int = 0, **config: Any) -> Any:
     """A model of one of ``TINY_MODELS``, in eval mode; ``config`` changes its configuration.
 
     Weights are ten times larger than the library's initial ones, so that blocks matter beside the residual;

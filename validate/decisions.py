@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from pitome.parameters import MergeParameters
 
 Floats = NDArray[np.float64]
 _LONGEST_PERMUTED_RUN = 4
-_SWEEPS = 3
 
 
 @dataclass(frozen=True)
@@ -99,14 +98,14 @@ def judge(
     slots = groups[prefix:]
     order = _float64_order(scores)
     violations, margin = _violations(order, slots, scores)
-    for _ in range(_SWEEPS if violations else 0):
+    before = violations + 1
+    while 0 < violations < before:
+        before = violations
         for start, stop in _near_ties(order, scores):
             for trial in _reordered(order, start, stop, scores):
                 count, needed = _violations(trial, slots, scores)
                 if count < violations:
                     order, violations, margin = trial, count, needed
-        if not violations:
-            break
     if violations:
         return Verdict(False, float("inf"))
     return Verdict(True, max(margin, _inversion(order, scores)))
@@ -167,11 +166,14 @@ def _reordered(
     order: NDArray[np.int64], start: int, stop: int, scores: _Scores
 ) -> Iterator[NDArray[np.int64]]:
     """Other orders of one run, none of which puts a token before one whose energy is larger by more than the
-    tolerance; long runs by swaps of neighbours only."""
+    tolerance; long runs by swaps of two only."""
     if stop - start <= _LONGEST_PERMUTED_RUN:
         choices: Iterable[Any] = permutations(range(start, stop))
     else:
-        choices = ([*range(start, at), at + 1, at, *range(at + 2, stop)] for at in range(start, stop - 1))
+        choices = (
+            [second if at == first else first if at == second else at for at in range(start, stop)]
+            for first, second in combinations(range(start, stop), 2)
+        )
     for choice in choices:
         trial = order.copy()
         trial[start:stop] = order[list(choice)]

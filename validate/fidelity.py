@@ -139,7 +139,7 @@ def measure_fidelity(
     if loaded.random:
         raise InputError(
             f"the fidelity of {loaded.name}",
-            "its weights are random, and how close features of random weights stay says nothing of a real model",
+            "its weights are random, and how close random features stay says nothing of a real model",
             "Give a model with trained weights, such as vit-s14-focus",
         )
     photos = [name.partition(",")[0] for name in names]
@@ -203,7 +203,7 @@ def comparison_schedules(
 def equal_flops_constant(
     shape: ModelShape, schedule: TokenSchedule, metric: Metric = "hidden"
 ) -> TokenSchedule:
-    """Of all schedules with one r for every layer, the one whose FLOPs ratio is closest; ties: the smaller r."""
+    """Of all schedules with one r for every layer, that of the closest FLOPs ratio; ties: the smaller r."""
     sizes = (shape.num_layers, shape.num_tokens, shape.num_protected)
     # In the last of L layers T - (L - 1) r tokens are left, and at most half of them can merge.
     most = (shape.num_tokens - shape.num_protected) // (shape.num_layers + 1)

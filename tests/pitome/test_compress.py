@@ -40,7 +40,7 @@ def assert_equal_outputs(first: dict[str, Tensor], second: dict[str, Tensor]) ->
         assert torch.equal(value, second[name]), name
 
 
-def stack_of(model: nn.Module) -> MergedLayers:
+def stack_of(model: nn.Module) -> Any:
     (stack,) = [part for part in model.modules() if isinstance(part, MergedLayers)]
     return stack
 
@@ -49,7 +49,7 @@ def stack_of(model: nn.Module) -> MergedLayers:
 @pytest.mark.parametrize("name", TINY_MODELS)
 def test_nothing_merged_is_the_very_same(name: str, options: dict[str, Any]) -> None:
     model, images = tiny_model(name), tiny_images(2)
-    compressed = compress(model, **options)
+    compressed: Any = compress(model, **options)
     assert_equal_outputs(outputs_of(model, images), outputs_of(compressed, images))
     assert compressed.compression.flops.ratio == 1
 
@@ -68,7 +68,7 @@ def test_merging_keeps_every_shape_and_changes_values(name: str) -> None:
 def test_parameters_are_shared_and_the_model_is_left_as_it_was(name: str) -> None:
     model, images = tiny_model(name), tiny_images(2)
     before, names = outputs_of(model, images), list(model.state_dict())
-    compressed = compress(model, ratio=0.8)
+    compressed: Any = compress(model, ratio=0.8)
     addresses = sorted(tensor.data_ptr() for tensor in model.parameters())
     assert sorted(tensor.data_ptr() for tensor in compressed.parameters()) == addresses
     assert {id(tensor) for tensor in compressed.buffers()} == {id(tensor) for tensor in model.buffers()}
@@ -82,7 +82,7 @@ def test_parameters_are_shared_and_the_model_is_left_as_it_was(name: str) -> Non
 @pytest.mark.parametrize("name", TINY_MODELS)
 def test_class_and_forward_signature_are_kept(name: str) -> None:
     model, images = tiny_model(name), tiny_images(1)
-    compressed = compress(model)
+    compressed: Any = compress(model)
     assert type(compressed) is type(model)
     assert inspect.signature(compressed.forward) == inspect.signature(model.forward)
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_images_of_a_batch_do_not_depend_on_each_other(name: str) -> None:
 
 @pytest.mark.parametrize("name", ONE_PER_FAMILY)
 def test_torch_export_with_a_dynamic_batch_gives_the_same_outputs(name: str) -> None:
-    compressed = compress(tiny_model(name), ratio=0.8)
+    compressed: Any = compress(tiny_model(name), ratio=0.8)
     batch = torch.export.Dim("batch")
     names = list(inspect.signature(compressed.forward).parameters)
     shapes = {key: {0: batch} if key == "pixel_values" else None for key in names[:1]}
@@ -120,23 +120,27 @@ def test_torch_export_with_a_dynamic_batch_gives_the_same_outputs(name: str) -> 
 @pytest.mark.parametrize("name", NO_CLASSIFIERS)
 def test_tokens_of_a_group_leave_with_one_vector(name: str) -> None:
     model, images = tiny_model(name), tiny_images(2)
-    compressed = compress(model, ratio=0.8)
+    compressed: Any = compress(model, ratio=0.8)
     with torch.no_grad(), observe_merges() as observer:
         tokens = compressed(images).last_hidden_state
-    assignment = observer.assignment
+    assignment, size = observer.assignment, observer.size
+    assert assignment is not None
+    assert size is not None
     assert tokens.shape[1] == compressed.compression.schedule.num_tokens
     for image in range(2):
         slots = assignment[image]
         for slot in slots.unique():
             group = tokens[image, slots == slot]
             assert torch.equal(group, group[:1].expand_as(group))
-            assert float(observer.size[image, slot]) == len(group)
+            assert float(size[image, slot]) == len(group)
         assert len(tokens[image].unique(dim=0)) == len(slots.unique())
 
 
 @pytest.mark.parametrize("name", NO_CLASSIFIERS)
 def test_short_form_holds_the_same_tokens(name: str) -> None:
     model, images = tiny_model(name), tiny_images(2)
+    short: Any
+    long: Any
     short, long = compress(model, ratio=0.8, tokens="merged"), compress(model, ratio=0.8)
     with torch.no_grad():
         merged, unmerged = short(images), long(images)
@@ -168,7 +172,7 @@ def test_short_form_of_a_model_that_merges_nothing_has_no_size() -> None:
 @pytest.mark.parametrize("method", ["pitome", "tome", "random"])
 def test_classifier_that_averages_patches_gets_the_size_weighted_mean(method: str) -> None:
     model, images = tiny_model("Dinov2ForImageClassification"), tiny_images(3)
-    compressed = compress(model, ratio=0.7, method=method)
+    compressed: Any = compress(model, ratio=0.7, method=method)
     with torch.no_grad():
         logits = compressed(images).logits
         short = compress(model.dinov2, ratio=0.7, method=method, tokens="merged")(images)
@@ -185,11 +189,13 @@ def test_classifier_that_averages_patches_gets_the_size_weighted_mean(method: st
 @pytest.mark.parametrize("name", ["DeiTForImageClassificationWithTeacher", "DeiTModel"])
 @pytest.mark.parametrize("method", ["pitome", "paper", "authors", "tome", "random"])
 def test_both_prefix_tokens_of_a_distilled_deit_stay_alone(name: str, method: str) -> None:
-    compressed = compress(tiny_model(name), ratio=0.5, method=method)
+    compressed: Any = compress(tiny_model(name), ratio=0.5, method=method)
     with torch.no_grad(), observe_merges() as observer:
         compressed(tiny_images(4))
     steps = [record.decided for record in observer.records]
     assert len(steps) == NUM_LAYERS
+    assert observer.assignment is not None
+    assert observer.size is not None
     for assignment in [*steps, observer.assignment]:
         assert (assignment[:, :2] == torch.tensor([0, 1])).all()
         assert (assignment[:, 2:] >= 2).all()
@@ -237,7 +243,8 @@ def test_options_choose_the_schedule() -> None:
     model = tiny_model("ViTModel")
 
     def merged(**options: Any) -> tuple[int, ...]:
-        return compress(model, **options).compression.schedule.num_merged
+        compressed: Any = compress(model, **options)
+        return compressed.compression.schedule.num_merged
 
     assert merged() == merged(ratio=0.9) == (3, 3, 3, 2)
     assert merged(r=5) == (5, 5, 5, 5)
@@ -245,5 +252,6 @@ def test_options_choose_the_schedule() -> None:
     assert merged(r=[1, 0, 2, 7]) == (1, 0, 2, 7)
     assert merged(ratio=0.5, layers=[3]) == (0, 0, 0, 18)
     assert merged(schedule=TokenSchedule(NUM_PATCHES + 1, 1, (0, 4, 0, 0))) == (0, 4, 0, 0)
-    counted = compress(model, flops=0.7).compression
+    model_at_target: Any = compress(model, flops=0.7)
+    counted = model_at_target.compression
     assert 0.6 < counted.flops.ratio <= 0.7

@@ -95,16 +95,14 @@ def test_model_that_is_more_than_an_image_encoder() -> None:
         vision_config=tiny_model("CLIPVisionModel").config.to_dict(),
         text_config={**text, "vocab_size": 49408},
     )
-    with pytest.raises(
-        InputError, match=r"its main input is input_ids.*for CLIP a CLIPVisionModelWithProj"
-    ):
+    with pytest.raises(InputError, match=r"its main input is input_ids.*for CLIP a CLIPVisionModelWithProj"):
         compress(transformers.CLIPModel(config))
 
 
 def test_a_compressed_model_is_not_compressed_again() -> None:
     for tokens in ("unmerged", "merged"):
-        compressed = compress(tiny_model("ViTModel"), tokens=tokens)  # type: ignore[arg-type]
-        compressed.config = SimpleNamespace(model_type="vit")  # type: ignore[assignment]
+        compressed: Any = compress(tiny_model("ViTModel"), tokens=tokens)
+        compressed.config = SimpleNamespace(model_type="vit")
         with pytest.raises(InputError, match="it is compressed already"):
             compress(compressed)
 
@@ -128,7 +126,7 @@ def test_short_form_of_a_classifier() -> None:
 )
 @pytest.mark.parametrize("model_name", ["CLIPVisionModelWithProjection", "ViTModel", "Dinov2Model"])
 def test_what_has_another_length_in_each_layer(model_name: str, name: str, message: str) -> None:
-    compressed = compress(tiny_model(model_name))
+    compressed: Any = compress(tiny_model(model_name))
     with pytest.raises(InputError, match=f"^{message}.*Ask the unmerged model"):
         compressed(tiny_images(1), **{name: True})
     compressed(tiny_images(1), **{name: False})

@@ -99,7 +99,7 @@ def test_merged_model_is_the_slow_one(name: str, options: dict[str, Any]) -> Non
 def test_a_block_taken_apart_is_the_block(name: str) -> None:
     """Merging by a merge that moves nothing: all blocks through the taken-apart path, against the library."""
     model: Any = tiny_model(name).double()
-    compressed = compress(model, ratio=1.0)
+    compressed: Any = compress(model, ratio=1.0)
     stack = stack_of(compressed)
     x = torch.randn(2, stack.schedule.num_tokens, 32, generator=torch.Generator().manual_seed(1)).double()
     with torch.no_grad():
@@ -113,7 +113,7 @@ def test_a_block_taken_apart_is_the_block(name: str) -> None:
 
 def test_forced_decisions_are_what_the_layers_after_see() -> None:
     """Forced to the decisions of other images, every layer still records its own of what it then sees."""
-    compressed = compress(tiny_model("ViTModel"), ratio=0.7).double()
+    compressed: Any = compress(tiny_model("ViTModel"), ratio=0.7).double()
     images, others = tiny_images(2, seed=0).double(), tiny_images(2, seed=9).double()
     with torch.no_grad():
         with observe_merges() as own:
@@ -126,6 +126,8 @@ def test_forced_decisions_are_what_the_layers_after_see() -> None:
             same = compressed(images).last_hidden_state
     torch.testing.assert_close(same, free, rtol=1e-10, atol=1e-10)
     assert (moved - free).abs().max() > 1e-2
+    assert forced.assignment is not None
+    assert foreign.assignment is not None
     assert torch.equal(forced.assignment, foreign.assignment)
     assert torch.equal(forced.records[0].decided, own.records[0].decided)
     assert torch.equal(forced.records[0].metric, own.records[0].metric)
@@ -133,7 +135,7 @@ def test_forced_decisions_are_what_the_layers_after_see() -> None:
 
 
 def test_copy_of_a_compressed_model_computes_the_same() -> None:
-    compressed = compress(tiny_model("CLIPVisionModel"), ratio=0.7)
+    compressed: Any = compress(tiny_model("CLIPVisionModel"), ratio=0.7)
     with torch.no_grad():
         first, second = compressed(tiny_images(2)), copy.deepcopy(compressed)(tiny_images(2))
     assert torch.equal(first.last_hidden_state, second.last_hidden_state)

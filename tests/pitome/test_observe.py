@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from tests.tiny_models import tiny_images, tiny_model
 
 
 def test_records_are_what_each_merge_got_and_decided() -> None:
-    compressed = compress(tiny_model("ViTModel"), r=[4, 0, 3, 2])
+    compressed: Any = compress(tiny_model("ViTModel"), r=[4, 0, 3, 2])
     with torch.no_grad(), observe_merges() as observer:
         compressed(tiny_images(3))
     mergers = [merger for merger in stack_of(compressed).mergers if merger is not None]
@@ -24,22 +25,24 @@ def test_records_are_what_each_merge_got_and_decided() -> None:
     for record, merger, count in zip(observer.records, mergers, (37, 33, 30), strict=True):
         assert record.metric.shape == (3, count, 32)
         assert record.size.shape == (3, count, 1)
-        again = merge(record.metric, record.metric, record.size, merger.parameters)  # type: ignore[attr-defined]
+        again = merge(record.metric, record.metric, record.size, merger.parameters)
         assert torch.equal(record.decided, again.assignment)
         composed = compose_assignments(composed, again.assignment)
+    assert observer.assignment is not None
+    assert observer.size is not None
     assert torch.equal(observer.assignment, composed)
     assert torch.equal(observer.size, again.size)
 
 
 def test_metric_is_dropped_where_it_is_not_wanted() -> None:
-    compressed = compress(tiny_model("ViTModel"), method="tome")
+    compressed: Any = compress(tiny_model("ViTModel"), method="tome")
     with torch.no_grad(), observe_merges(keep_metric=False) as observer:
         compressed(tiny_images(1))
     assert [record.metric.numel() for record in observer.records] == [0] * 4
 
 
 def test_observer_ends_with_its_block_even_after_an_error() -> None:
-    compressed = compress(tiny_model("ViTModel"))
+    compressed: Any = compress(tiny_model("ViTModel"))
     with pytest.raises(RuntimeError), observe_merges():
         raise RuntimeError
     assert current_observer() is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -26,7 +28,7 @@ CLIP = family_of_type("clip")
         ("tome", None, 36),
     ],
 )
-def test_parameters_of_one_layer(method: str, candidates, num_candidates: int) -> None:
+def test_parameters_of_one_layer(method: str, candidates: Any, num_candidates: int) -> None:
     chosen = resolve_settings(method, CLIP, 4, candidates=candidates)
     merger = build_merger(chosen, 2, 37, 1, 4)
     assert isinstance(merger, EnergyMerger)

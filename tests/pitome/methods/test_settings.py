@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pitome.methods import METHOD_NAMES, resolve_settings
@@ -38,7 +40,7 @@ def test_tome_keeps_the_order_of_positions() -> None:
 
 
 @pytest.mark.parametrize("family", [VIT, DEIT], ids=lambda family: family.name)
-def test_authors_of_vit_and_deit(family) -> None:
+def test_authors_of_vit_and_deit(family: Any) -> None:
     settings = resolve_settings("authors", family, 4)
     assert settings.metric == "keys"
     assert settings.margins == pytest.approx((0.75, 0.5625, 0.375, 0.1875))
@@ -79,5 +81,5 @@ def test_only_random_has_a_seed() -> None:
     ("method", "metric", "width"),
     [("pitome", "hidden", 64), ("pitome", "keys", 16), ("random", "hidden", 0), ("none", "hidden", 0)],
 )
-def test_width_of_the_metric(method: str, metric, width: int) -> None:
+def test_width_of_the_metric(method: str, metric: Any, width: int) -> None:
     assert resolve_settings(method, CLIP, 2, metric=metric).metric_width(64, 16) == width

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -62,7 +64,7 @@ def test_queries_keys_and_values_are_those_of_the_heads(name: str) -> None:
 
 
 @pytest.mark.parametrize("family", all_families(), ids=lambda family: family.name)
-def test_every_task_names_fields_of_the_outputs(family) -> None:
+def test_every_task_names_fields_of_the_outputs(family: Any) -> None:
     import transformers
 
     for architecture, task in family.architectures.items():
@@ -89,7 +91,7 @@ def test_unknown_type_names_the_families() -> None:
 @pytest.mark.parametrize(
     ("image", "patch", "count"), [(224, 16, 196), (224, 14, 256), ((32, 64), 16, 8), ((32, 64), (16, 8), 16)]
 )
-def test_patches_of_an_image(image, patch, count: int) -> None:
+def test_patches_of_an_image(image: Any, patch: Any, count: int) -> None:
     assert patch_count(image, patch) == count
 
 

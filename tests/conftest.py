@@ -1,0 +1,34 @@
+"""For all tests: a quiet, offline-safe environment, and no GPU tests where there is no driver."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+import pytest
+
+# Set before anything imports the libraries that read them.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+_DRIVER = "libcuda.so.1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked ``gpu`` where no NVIDIA driver can be loaded, and say so."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked or _has_driver():
+        return
+    skip = pytest.mark.skip(reason=f"no NVIDIA driver: {_DRIVER} not found")
+    for item in marked:
+        item.add_marker(skip)
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return False
+    return True
