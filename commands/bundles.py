@@ -58,6 +58,7 @@ def add_plan(bundle: Path, options: PlanOptions, display: Display) -> Built:
     num_merges = _count_merges(manifest)
     check_request(steps.plan_request(bundle, options, graphs[0].file, num_merges))
     with build_folder(bundle) as folder:
+        _require_unchanged(bundle, manifest)
         place = Workplace(
             folder, bundle, display, manifest, frozenset(file.file for file in manifest.files())
         )
@@ -173,16 +174,20 @@ def _take_over_all(place: Workplace, manifest: Manifest) -> None:
 
 def _record(bundle: Path, manifest: Manifest, update: dict[str, Any]) -> None:
     with build_folder(bundle) as folder:
-        current = read_manifest(bundle)
-        if current != manifest:
-            raise BundleError(
-                f"recording in {bundle}", "it was built anew in the meantime", "Run the command again"
-            )
+        _require_unchanged(bundle, manifest)
         place = Workplace(
             folder, bundle, Display(quiet=True), manifest, frozenset(file.file for file in manifest.files())
         )
         _take_over_all(place, manifest)
         _rewrite(folder, manifest, update)
+
+
+def _require_unchanged(bundle: Path, manifest: Manifest) -> None:
+    """Under the lock: what was read before it may be of an earlier build."""
+    if read_manifest(bundle) != manifest:
+        raise BundleError(
+            f"writing into {bundle}", "it was built anew in the meantime", "Run the command again"
+        )
 
 
 def _rewrite(folder: Path, manifest: Manifest, update: dict[str, Any]) -> Manifest:

@@ -12,6 +12,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# The models are tiny: two threads that wait for each other make them many times slower on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _DRIVER = "libcuda.so.1"
 

@@ -13,19 +13,31 @@ import pytest
 from pitome.bundle import verify_bundle
 from tests.commands.command_line import QUICK, QUICK_PLAN, contents, finish, pitome, start
 
-LARGEST_FILE = {"graph": 100_000, "plan": 1_500_000}
-"""Bytes that a file may have, so that this is the first one that does not fit on the "disk"."""
+# The largest file that is allowed, so that this is the first one that does not fit; and what is said then.
+FULL = {
+    "graph": (
+        100_000,
+        "a file grew over the largest size that is allowed",
+        "Raise the limit (`ulimit -f`), or choose another folder with OUT=",
+    ),
+    "plan": (
+        1_500_000,
+        "File too large. Make room, or choose another OUT",
+        "and run the same command again",
+    ),
+}
 
 
-@pytest.mark.parametrize("file", LARGEST_FILE)
+@pytest.mark.parametrize("file", FULL)
 def test_full_disk(clip_folder: Path, tmp_path: Path, file: str) -> None:
     """RLIMIT_FSIZE makes writing fail as a full disk does, without root."""
-    out = tmp_path / "build"
-    options = (*QUICK, *QUICK_PLAN)
-    failed = finish(start("engine", clip_folder, "--out", out, *options, before=_limit(LARGEST_FILE[file])))
+    out, (largest, found, remedy) = tmp_path / "build", FULL[file]
+    failed = finish(
+        start("engine", clip_folder, "--out", out, *QUICK, *QUICK_PLAN, before=_limit_files(largest))
+    )
     assert failed.code == 2, failed.err
-    assert "a file grew over the largest size that is allowed" in failed.message
-    assert "Raise the limit (`ulimit -f`), or choose another folder with OUT=" in failed.message
+    assert found in failed.message
+    assert remedy in failed.message
     assert "Traceback" not in failed.err
     assert contents(out) == {"clip-tiny.lock": b""}
 
@@ -57,7 +69,7 @@ def test_kill_and_second_build(clip_folder: Path, copied: Path) -> None:
     assert {path.name for path in out.iterdir()} == {"clip-tiny", "clip-tiny.lock"}
 
 
-def _limit(size: int) -> Callable[[], None]:
+def _limit_files(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
