@@ -59,6 +59,7 @@ class _Traced(nn.Module):
     def __init__(self, model: nn.Module, outputs: Sequence[str], dtype: torch.dtype) -> None:
         super().__init__()
         self.model, self.outputs, self.dtype = model, tuple(outputs), dtype
+        self.training = model.training
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
         output = self.model(pixel_values.to(self.dtype))
