@@ -81,7 +81,7 @@ fidelity: $(READY) ## Compare merged with unmerged features on real photos, for 
 	@$(PITOME) fidelity "$(MODEL)"
 
 test: $(READY) lint ## Lint, check types and run the tests
-	$(VENV)/bin/python -m pytest -m "not gpu" $(PYTEST_FLAGS)
+	$(VENV)/bin/python -m pytest -m "not gpu" -n 2 --dist loadfile $(PYTEST_FLAGS)
 
 test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU
 	$(VENV)/bin/python -m pytest -m gpu $(PYTEST_FLAGS)

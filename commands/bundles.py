@@ -28,7 +28,7 @@ from pitome.publish import build_folder
 
 
 def export_bundle(options: EngineOptions, command: str, display: Display) -> Built:
-    """``pitome export``: a bundle with graphs only."""
+    """``pitome export``: a bundle with graphs; plans and checks of the very same graphs stay in it."""
     prepared = prepare(options.model, options.merge, display)
     final = bundle_folder(options.out, prepared.loaded)
     with build_folder(final) as folder:
@@ -36,6 +36,12 @@ def export_bundle(options: EngineOptions, command: str, display: Display) -> Bui
         place = Workplace(folder, final, display, before, intact)
         graphs = export_graphs(place, prepared, options.plan.precision)
         manifest = first_manifest(prepared, graphs, options.plan.precision, command, option_record(options))
+        if before is not None and before.onnx == tuple(graphs) and place.take_over(*before.plans):
+            kept = ("plans", "parity", "parity_key", "latency", "latency_key")
+            manifest = manifest.model_copy(update={name: getattr(before, name) for name in kept})
+        elif before is not None and before.plans:
+            names = ", ".join(plan.file for plan in before.plans)
+            display.note(f"dropped: {names}, made from other graphs; run `pitome build {final}`")
         manifest = finish(folder, manifest, prepared.compression)
     return Built(final, manifest, tuple(place.reused))
 

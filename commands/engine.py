@@ -18,7 +18,7 @@ from export.engines import check_request
 from export.onnx import Precision
 from pitome import __version__
 from pitome.bundle import FileRecord, Manifest, OnnxRecord, file_sha256, valid_files, write_manifest
-from pitome.compress import Compression, compress
+from pitome.compression import Compression, compress
 from pitome.models.loading import LoadedModel, load_model
 from pitome.publish import build_folder
 

@@ -13,7 +13,7 @@ from typing import Any
 from commands.options import CheckOptions, PlanOptions
 from commands.records import installed_version, method_record, schedule_record
 from pitome.bundle import OnnxRecord, digest_of
-from pitome.compress import Compression
+from pitome.compression import Compression
 from pitome.models.loading import LoadedModel
 
 _EXPORT_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir")

@@ -22,7 +22,7 @@ from pitome.bundle import (
     WeightsRecord,
     file_sha256,
 )
-from pitome.compress import Compression
+from pitome.compression import Compression
 from pitome.methods import EnergyMerger, build_merger
 from pitome.models.loading import LoadedModel
 from pitome.schedule import choose_candidates

@@ -19,7 +19,7 @@ from commands.options import CheckOptions, PlanOptions
 from export.engines import PlanRequest, build_plan
 from export.onnx import Precision, export_onnx
 from pitome.bundle import FileRecord, Manifest, OnnxRecord, PlanRecord
-from pitome.compress import Compression, compress
+from pitome.compression import Compression, compress
 from pitome.errors import ParityError
 from pitome.models.loading import LoadedModel
 

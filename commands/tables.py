@@ -13,7 +13,7 @@ from pitome.manifest import Manifest
 from validate.summary import giga, summary_rows, times
 
 if TYPE_CHECKING:
-    from pitome.compress import Compression
+    from pitome.compression import Compression
 
 _STYLES = {"plain": "", "good": "green", "bad": "bold red", "warning": "bold yellow"}
 

@@ -1,6 +1,7 @@
 """Energy-based token merging for transformers (PiToMe, arXiv 2405.16148).
 
-Importing the package imports no torch: names are loaded when they are used.
+Importing the package imports no torch: names are loaded when they are used. None of them is also the name
+of a module in here: importing such a module would put it in the name's place.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 _HOME = {
-    "Compression": "pitome.compress",
+    "Compression": "pitome.compression",
     "MergeParameters": "pitome.parameters",
     "MergeResult": "pitome.merge",
     "TokenSchedule": "pitome.schedule",
-    "compress": "pitome.compress",
+    "compress": "pitome.compression",
     "energy_merge": "pitome.op",
     "load_model": "pitome.models.loading",
-    "merge": "pitome.merge",
     "observe_merges": "pitome.observe",
     "unmerge": "pitome.merge",
 }

@@ -14,7 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from pitome.compress import compress
+from pitome.compression import compress
 from pitome.errors import InputError
 from pitome.flops import count_flops
 from pitome.methods.settings import Metric

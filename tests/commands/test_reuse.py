@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pitome.bundle import verify_bundle
+from pitome.bundle import read_manifest, verify_bundle
 from tests.commands.command_line import QUICK, QUICK_PLAN, pitome
 
 GRAPHS = ["model.onnx", "model.fp16.onnx"]
@@ -60,3 +60,20 @@ def flip_byte(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+
+
+def test_export_of_the_same_graphs_keeps_the_plan(clip_folder: Path, copied: Path) -> None:
+    before = read_manifest(copied)
+    outcome = pitome("export", str(clip_folder), "--out", str(copied.parent))
+    assert outcome.code == 0, outcome.err
+    after = verify_bundle(copied)
+    assert after.plans == before.plans
+    assert after.parity == before.parity
+    assert after.latency == before.latency
+
+
+def test_export_of_other_graphs_says_what_it_drops(clip_folder: Path, copied: Path) -> None:
+    outcome = pitome("export", str(clip_folder), "--out", str(copied.parent), "--ratio", "0.8")
+    assert outcome.code == 0, outcome.err
+    assert "dropped: model.fp16.tensorrt_rtx.plan" in outcome.message
+    assert verify_bundle(copied).plans == ()

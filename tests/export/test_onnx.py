@@ -24,7 +24,7 @@ from export.engines import PlanRequest, build_plan
 from export.engines.onnxruntime import open_session
 from export.function import energy_merge_function
 from export.onnx import check_file, export_onnx
-from pitome.compress import compress
+from pitome.compression import compress
 from pitome.errors import InputError
 from pitome.merged_layers import MergedLayers
 from pitome.observe import MergeObserver, observe_merges

@@ -21,7 +21,7 @@ TRACE = """
     import export
     import pitome
     from export.onnx import export_onnx
-    from pitome.compress import compress
+    from pitome.compression import compress
     from tiny_models import OUTPUTS, make_model
 
     copy = Path(sys.argv[1])

@@ -10,7 +10,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from pitome.compress import compress
+from pitome.compression import compress
 from pitome.flops import count_flops
 from pitome.models.families import family_of
 from pitome.models.family import ModelShape

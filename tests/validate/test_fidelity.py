@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from commands.fidelity import markdown_table, parse_ratios
 from commands.main import app
-from pitome.compress import compress
+from pitome.compression import compress
 from pitome.errors import InputError
 from pitome.flops import count_flops
 from pitome.models.family import ModelShape

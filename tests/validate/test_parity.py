@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from export.onnx import export_onnx
-from pitome.compress import compress
+from pitome.compression import compress
 from pitome.errors import ParityError
 from tests.tiny_models import IMAGE_SIZE, tiny_images, tiny_model
 from validate.parity import check_parity, random_images

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pitome.compress import compress
+from pitome.compression import compress
 from pitome.merge import unmerge
 from pitome.merged_layers import MergedLayers
 from pitome.observe import observe_merges
