@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from commands import steps
+from commands import records, steps
 from commands.display import Display
 from commands.engine import (
     Built,
@@ -145,12 +145,14 @@ def reload(bundle: Path, manifest: Manifest, display: Display) -> tuple[Prepared
             f"now have {prepared.loaded.sha256[:12]}",
             "Get the same weights, or run `make engine` again",
         )
+    described = (records.method_record(prepared.compression), records.schedule_record(prepared.compression))
+    if described != (manifest.method, manifest.schedule):
+        raise BundleError(
+            f"the model of {bundle}",
+            "its options lead to another method or schedule with this version of pitome",
+            f"Use pitome {manifest.pitome_version}, or run `make engine` again",
+        )
     return prepared, check
-
-
-def inspect_bundle(bundle: Path) -> Manifest:
-    """``pitome inspect``: the verified manifest."""
-    return verify_bundle(bundle)
 
 
 def compare_bundles(first: Path, second: Path) -> list[tuple[str, str, str]]:

@@ -144,7 +144,7 @@ def _latency_rows(manifest: Manifest) -> list[SummaryRow]:
                 f"Speed-up, batch {result['batch']}",
                 f"{times(result['speedup'])} ({low:.2f} to {high:.2f}), bound {times(result['bound'])}, "
                 f"onnxruntime CPU, {latency['threads']} threads"
-                + ("; unsteady: the machine was busy, run `pitome bench` again" if unsteady else ""),
+                + ("; unsteady, the machine was busy: `pitome bench BUNDLE --record`" if unsteady else ""),
                 "warning" if unsteady else "plain",
             )
         )

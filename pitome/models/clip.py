@@ -13,7 +13,6 @@ from pitome.models.family import (
     linear_flops,
     patch_count,
     patch_embedding_flops,
-    split_heads,
 )
 
 
@@ -44,10 +43,6 @@ class Clip(Family):
         """The encoder's blocks."""
         return self._tower(model).encoder.layers
 
-    def num_protected(self, model: nn.Module) -> int:
-        """The class token."""
-        return 1
-
     def attention(self, layer: Any) -> Any:
         """The attention module of a block."""
         return layer.self_attn
@@ -56,14 +51,9 @@ class Clip(Family):
         """The factor of Q K^T."""
         return float(layer.self_attn.scale)
 
-    def project(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Norm and projections of a block."""
-        attention, normed = layer.self_attn, layer.layer_norm1(x)
-        query, key, value = (
-            split_heads(linear(normed), attention.head_dim)
-            for linear in (attention.q_proj, attention.k_proj, attention.v_proj)
-        )
-        return query, key, value
+    def first_norm(self, layer: Any) -> Any:
+        """The norm in front of a block's attention."""
+        return layer.layer_norm1
 
     def add_attention(self, layer: Any, x: Tensor, attended: Tensor) -> Tensor:
         """The attention residual."""

@@ -12,7 +12,6 @@ from pitome.models.family import (
     linear_flops,
     patch_count,
     patch_embedding_flops,
-    split_heads,
 )
 
 
@@ -30,10 +29,6 @@ class Dinov2(Family):
         "image-classification": ("logits",),
     }
 
-    def vision_config(self, config: Any) -> Any:
-        """The configuration itself."""
-        return config
-
     def _tower(self, model: Any) -> Any:
         return getattr(model, "dinov2", model)
 
@@ -41,18 +36,9 @@ class Dinov2(Family):
         """The encoder's blocks."""
         return self._tower(model).encoder.layer
 
-    def num_protected(self, model: nn.Module) -> int:
-        """The class token."""
-        return 1
-
-    def project(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Norm and projections of a block."""
-        attention, normed = layer.attention, layer.norm1(x)
-        query, key, value = (
-            split_heads(linear(normed), attention.head_dim)
-            for linear in (attention.q_proj, attention.k_proj, attention.v_proj)
-        )
-        return query, key, value
+    def first_norm(self, layer: Any) -> Any:
+        """The norm in front of a block's attention."""
+        return layer.norm1
 
     def add_attention(self, layer: Any, x: Tensor, attended: Tensor) -> Tensor:
         """The attention residual."""

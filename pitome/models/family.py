@@ -69,20 +69,12 @@ class Family(ABC):
     author_settings: ClassVar[AuthorSettings | None] = None
 
     @abstractmethod
-    def vision_config(self, config: Any) -> Any:
-        """The configuration of the vision tower within ``config``."""
-
-    @abstractmethod
     def layers(self, model: nn.Module) -> Any:
         """The list of blocks, in order; it is the one that the model's forward loops over."""
 
     @abstractmethod
-    def num_protected(self, model: nn.Module) -> int:
-        """Prefix tokens: class token, distillation token, registers."""
-
-    @abstractmethod
-    def project(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Norm and projections of a block: x [B, N, C] -> query, key, value, each [B, H, N, d]."""
+    def first_norm(self, layer: Any) -> Any:
+        """The norm in front of a block's attention."""
 
     @abstractmethod
     def add_attention(self, layer: Any, x: Tensor, attended: Tensor) -> Tensor:
@@ -96,13 +88,30 @@ class Family(ABC):
     def shape(self, model: nn.Module) -> ModelShape:
         """The sizes of the model."""
 
+    def vision_config(self, config: Any) -> Any:
+        """The configuration of the vision tower within ``config``."""
+        return config
+
+    def num_protected(self, model: nn.Module) -> int:
+        """Prefix tokens: class token, distillation token, registers."""
+        return 1
+
+    def attention(self, layer: Any) -> Any:
+        """The attention module of a block, with ``q_proj``, ``k_proj``, ``v_proj`` and ``head_dim``."""
+        return layer.attention
+
     def attention_scale(self, layer: Any) -> float:
         """The factor of Q K^T."""
         return float(self.attention(layer).scaling)
 
-    def attention(self, layer: Any) -> Any:
-        """The attention module of a block."""
-        return layer.attention
+    def project(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Norm and projections of a block: x [B, N, C] -> query, key, value, each [B, H, N, d]."""
+        attention, normed = self.attention(layer), self.first_norm(layer)(x)
+        query, key, value = (
+            split_heads(linear(normed), attention.head_dim)
+            for linear in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        return query, key, value
 
 
 def split_heads(projected: Tensor, head_width: int) -> Tensor:

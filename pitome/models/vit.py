@@ -13,7 +13,6 @@ from pitome.models.family import (
     linear_flops,
     patch_count,
     patch_embedding_flops,
-    split_heads,
 )
 
 
@@ -34,10 +33,6 @@ class Vit(Family):
     """The authors' rows for ViT are DeiT's and MAE's; supervised checkpoints take DeiT's."""
     prefix_tokens: ClassVar[int] = 1
 
-    def vision_config(self, config: Any) -> Any:
-        """The configuration itself."""
-        return config
-
     def tower(self, model: Any) -> Any:
         """The model without its classifier."""
         return getattr(model, "vit", model)
@@ -50,14 +45,9 @@ class Vit(Family):
         """The class token, and DeiT's distillation token."""
         return self.prefix_tokens
 
-    def project(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Norm and projections of a block."""
-        attention, normed = layer.attention, layer.layernorm_before(x)
-        query, key, value = (
-            split_heads(linear(normed), attention.head_dim)
-            for linear in (attention.q_proj, attention.k_proj, attention.v_proj)
-        )
-        return query, key, value
+    def first_norm(self, layer: Any) -> Any:
+        """The norm in front of a block's attention."""
+        return layer.layernorm_before
 
     def add_attention(self, layer: Any, x: Tensor, attended: Tensor) -> Tensor:
         """The attention residual."""
