@@ -69,7 +69,8 @@ def build_engine(options: EngineOptions, command: str, display: Display) -> Buil
         InputError, BackendError: options, model or machine that cannot do it; nothing is left behind.
         ParityError: the graph does not compute what PyTorch computes; nothing is published.
     """
-    check_request(steps.plan_request(Path(), options.plan, "model.onnx", 1))
+    merges_nothing = options.merge.method in ("none", "random") or options.merge.ratio == 1
+    check_request(steps.plan_request(Path(), options.plan, "model.onnx", 0 if merges_nothing else 1))
     prepared = prepare(options.model, options.merge, display)
     final = bundle_folder(options.out, prepared.loaded)
     with build_folder(final) as folder:

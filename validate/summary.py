@@ -105,6 +105,8 @@ def _method_row(manifest: Manifest) -> SummaryRow:
     if not any(manifest.schedule.num_merged):
         return SummaryRow("Method", f"{method.name}: nothing is merged")
     attention = ", proportional attention" if method.proportional_attention else ""
+    if method.name == "random":
+        return SummaryRow("Method", f"random pairs (seed {method.seed}){attention}")
     return SummaryRow(
         "Method",
         f"{method.name}: {method.order} order, metric {method.metric}, "

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from tests.pitome.test_compress import stack_of
 from torch import nn
 
 from pitome.compression import compress
 from pitome.errors import InputError
 from pitome.schedule import TokenSchedule
+from tests.pitome.test_compression import stack_of
 from tests.tiny_models import IMAGE_SIZE, tiny_images, tiny_model
 
 

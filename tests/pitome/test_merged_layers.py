@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.pitome.test_compress import stack_of
 from torch import Tensor
 
 from pitome.compression import compress
@@ -16,6 +15,7 @@ from pitome.methods import EnergyMerger
 from pitome.observe import observe_merges
 from pitome.schedule import TokenSchedule
 from tests.pitome.slow_merge import merge_values, slow_merge
+from tests.pitome.test_compression import stack_of
 from tests.tiny_models import NO_CLASSIFIERS, NUM_HEADS, tiny_images, tiny_model
 
 SAFE_MARGIN = 1e-9

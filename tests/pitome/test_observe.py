@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from tests.pitome.test_compress import stack_of
 
 from pitome.compression import compress
 from pitome.merge import compose_assignments, merge
 from pitome.observe import current_observer, observe_merges
+from tests.pitome.test_compression import stack_of
 from tests.tiny_models import tiny_images, tiny_model
 
 
