@@ -7,8 +7,8 @@ PIP_FLAGS ?=
 
 MODEL ?= clip-b16
 OUT_FOLDER := $(if $(OUT),$(OUT),build)
-# Where `make engine` put the bundle: a hub id's slash becomes two dashes, and random weights get a suffix.
-NAME := $(if $(wildcard $(MODEL)/config.json),$(notdir $(abspath $(MODEL))),$(subst /,--,$(MODEL)))
+# Where `make engine` put the bundle: a hub id's slash becomes two dashes, its revision is left out, and random weights get a suffix.
+NAME := $(if $(wildcard $(MODEL)/config.json),$(notdir $(abspath $(MODEL))),$(subst /,--,$(firstword $(subst @, ,$(MODEL)))))
 BUNDLE ?= $(firstword $(wildcard $(OUT_FOLDER)/$(NAME) $(OUT_FOLDER)/$(NAME)-random) $(OUT_FOLDER)/$(NAME))
 
 # option NAME,--flag: the flag with its value where the variable was set.

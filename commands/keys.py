@@ -6,6 +6,7 @@ A key is the digest of everything an artefact was made from: equal key and intac
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pitome.bundle import OnnxRecord, digest_of
 from pitome.compression import Compression
 from pitome.models.loading import LoadedModel
 
+_PARITY_PACKAGES = ("torch", "transformers", "onnxruntime", "scikit-image", "pillow")
 _EXPORT_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir")
 
 
@@ -56,10 +58,12 @@ def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: Check
     return digest_of(
         {
             "onnx": [graph.sha256 for graph in graphs],
-            "weights": loaded.sha256,
+            "model": _model(loaded),
+            "preprocess": loaded.preprocess,
             "images": check.parity_images,
-            "runtime": installed_version("onnxruntime"),
-            "source": source_digest("pitome", "validate"),
+            "threads": check.threads,
+            "packages": {package: installed_version(package) for package in _PARITY_PACKAGES},
+            "source": source_digest("pitome", "export", "validate"),
         }
     )
 
@@ -77,7 +81,7 @@ def latency_key(graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions) -> 
             "seconds": check.latency_seconds,
             "runtime": installed_version("onnxruntime"),
             "cpu": cpu_model(),
-            "source": source_digest("validate"),
+            "source": source_digest("export", "validate"),
         }
     )
 
@@ -99,6 +103,7 @@ def _model(loaded: LoadedModel) -> dict[str, Any]:
         "weights": loaded.sha256,
         "architecture": loaded.architecture,
         "image_size": loaded.image_size,
+        "config": json.loads(json.dumps(loaded.config, default=str)),
     }
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast, get_args
 
 from pitome.errors import InputError
+from pitome.manifest import Precision
 from pitome.schedule import Candidates
 
-Precision = Literal["fp32", "fp16", "bf16"]
-PRECISIONS = ("fp32", "fp16", "bf16")
+PRECISIONS = get_args(Precision)
 DEFAULT_TARGETS = "sm80,sm86,sm89,sm120"
 DEFAULT_PROFILE = "1,8,32"
 DEFAULT_PARITY_IMAGES = 64
@@ -125,8 +125,12 @@ def parse_candidates(protect: float | None, candidates: str | None) -> Candidate
         )
     if protect is not None:
         return float(protect)
-    if candidates is None or candidates in ("all", "paper"):
-        return candidates  # type: ignore[return-value]
+    if candidates is None:
+        return None
+    if candidates == "all":
+        return "all"
+    if candidates == "paper":
+        return "paper"
     return parse_integers("CANDIDATES", candidates, "all, paper or a number")[0]
 
 
@@ -152,4 +156,5 @@ def parse_plan_options(precision: str, backend: str, targets: str | None, profil
     if targets is None:
         targets = DEFAULT_TARGETS if backend == "tensorrt_rtx" else ""
     chosen = tuple(target.strip().lower() for target in targets.split(",") if target.strip())
-    return PlanOptions(precision, backend, chosen, numbers)  # type: ignore[arg-type]
+    smallest, typical, largest = numbers
+    return PlanOptions(cast("Precision", precision), backend, chosen, (smallest, typical, largest))

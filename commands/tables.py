@@ -116,6 +116,17 @@ def print_parity(console: Console, parity: dict[str, Any]) -> None:
             numbers = [str(layer[name]) for name in columns]
             table.add_row(*numbers, f"{layer['tolerance']:.1e}", f"{layer['free_running_agreement']:.3f}")
         console.print(table)
+    for reduced in parity["reported_decisions"]:
+        agreed, compared = (
+            sum(layer[name] for layer in reduced["layers"]) for name in ("agreed", "compared")
+        )
+        console.print(
+            f"{reduced['runtime']}: {agreed} of {compared} decisions as PyTorch's (reported, not judged)"
+        )
+    for precision in parity["unchecked"]:
+        console.print(
+            f"{precision}: not run, onnxruntime has no kernels for it on a CPU", style="bold yellow"
+        )
     table = Table(title="Arithmetic, same decisions, against float64", title_justify="left")
     for heading in ("output", "precision", "error", "PyTorch's error", "limit", "passed"):
         table.add_column(heading, justify="right")

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,12 +21,13 @@ from torch import Tensor, nn
 
 from export.function import OPSET, energy_merge_function
 from pitome.errors import InputError
+from pitome.manifest import Precision
+from pitome.models.family import height_and_width
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, ONNX_VERSION
 
 if TYPE_CHECKING:
     import onnx_ir
 
-Precision = Literal["fp32", "fp16", "bf16"]
 TORCH_TYPES: Mapping[str, torch.dtype] = {
     "fp32": torch.float32,
     "fp16": torch.float16,
@@ -119,9 +120,7 @@ def _trace(model: nn.Module, outputs: Sequence[str], precision: Precision) -> on
     if dtype != torch.float32:
         model = copy.deepcopy(model).to(dtype)
     config: Any = model.config
-    size = config.image_size
-    height, width = size if isinstance(size, (tuple, list)) else (size, size)
-    example = torch.zeros(2, config.num_channels, height, width)
+    example = torch.zeros(2, config.num_channels, *height_and_width(config.image_size))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # a warning for each torchvision operator
     with torch.no_grad():
         program = torch.onnx.export(

@@ -17,7 +17,7 @@ from pitome.merged_layers import MergedLayers
 from pitome.methods import MethodSettings, build_merger, resolve_settings
 from pitome.methods.settings import Metric
 from pitome.models.families import family_of
-from pitome.models.family import Family, ModelShape
+from pitome.models.family import Family, ModelShape, height_and_width
 from pitome.observe import observe_merges
 from pitome.schedule import Candidates, TokenSchedule
 
@@ -253,8 +253,7 @@ def _refuse_what_is_lost(model: Any, args: tuple[Any, ...], kwargs: dict[str, An
 
 
 def _check_images(model: Any, pixels: Tensor) -> None:
-    size = model.config.image_size
-    height, width = size if isinstance(size, (tuple, list)) else (size, size)
+    height, width = height_and_width(model.config.image_size)
     if pixels.dim() != 4 or tuple(pixels.shape[2:]) != (height, width):
         raise InputError(
             f"images of shape {tuple(pixels.shape)}",

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from export.onnx import TORCH_TYPES
 from validate.decisions import judge, same_groups, smallest_margin
 from validate.outputs import cosines, task_vectors
 from validate.parity_report import Arithmetic, Cosine, Decisions, Inputs, LayerDecisions, ParityReport
-from validate.passes import TORCH_TYPES, CheckedImages, Passes, Progress, run_passes
+from validate.passes import CheckedImages, Passes, Progress, run_passes
 
 ROUNDING_FACTOR = 2.0
 """Both values of a comparison may be off by the measured rounding."""
@@ -80,6 +81,7 @@ def check_parity(
             for precision in passes.runtime
             if precision != "fp32" and passes.layers
         ),
+        unchecked=tuple(precision for precision in graphs if precision not in passes.runtime),
         arithmetic=arithmetic,
         task=tuple(record for precision in passes.runtime for record in compare_task(passes, precision)),
         top1_agreement={

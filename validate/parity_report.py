@@ -99,6 +99,7 @@ class ParityReport(_Frozen):
     reported_decisions: tuple[Decisions, ...] = Field(
         description="of reduced precision: reported, not judged"
     )
+    unchecked: tuple[str, ...] = Field(description="precisions of graphs that no runtime here can run")
     arithmetic: tuple[Arithmetic, ...]
     task: tuple[Cosine, ...]
     top1_agreement: dict[str, float] = Field(

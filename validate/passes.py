@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from export.onnx import TORCH_TYPES
 from pitome.errors import ParityError
 from pitome.merged_layers import MergedLayers
 from pitome.methods import EnergyMerger
@@ -19,11 +20,6 @@ from validate.decisions import Rounding, measure_rounding, same_groups
 from validate.runtime_pass import RuntimePass, run_graph
 
 Progress = Callable[[str, int, int], None]
-TORCH_TYPES: Mapping[str, torch.dtype] = {
-    "fp32": torch.float32,
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
-}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from pitome.manifest import Manifest
 from validate.charts import Chart, margins_chart, speedup_chart, tokens_chart
 from validate.reproduce import reproduce_command
-from validate.summary import decision_totals, giga, megabytes, percent, summary_rows, times
+from validate.summary import (
+    NOT_EXECUTED,
+    decision_totals,
+    giga,
+    megabytes,
+    percent,
+    summary_rows,
+    times,
+    unchecked_precisions,
+)
 
 if TYPE_CHECKING:
     from pitome.flops import FlopsCount
@@ -49,6 +58,8 @@ def render_report(manifest: Manifest, flops: FlopsCount | None = None) -> str:
         charts=_charts(manifest),
         layers=_layers(manifest, flops),
         totals=decision_totals(parity),
+        never_executed=NOT_EXECUTED,
+        unchecked=unchecked_precisions(manifest),
         best=_best(manifest.latency),
         percent=percent,
         task=_task_rows(parity),

@@ -11,6 +11,11 @@ from pitome.manifest import Manifest
 
 Tone = Literal["plain", "good", "bad", "warning"]
 TIMES = "\N{MULTIPLICATION SIGN}"
+NOT_EXECUTED = {
+    False: "never executed: built from a checked ONNX file",
+    True: "never executed, and neither was the ONNX file it was built from",
+}
+"""What is known of a plan that did not run, by whether the graph it was built from is unchecked."""
 STEADY = 0.15
 """Width of a speed-up's interval, relative to it, from which on the measurement is called unsteady."""
 
@@ -36,9 +41,12 @@ def summary_rows(manifest: Manifest) -> list[SummaryRow]:
         )
     )
     rows.append(_parity_row(manifest.parity))
+    rows += _unchecked_rows(manifest)
     rows += _latency_rows(manifest)
     for plan in manifest.plans:
-        executed = "executed" if plan.executed else "not executed: no GPU was present"
+        executed = (
+            "executed" if plan.executed else NOT_EXECUTED[plan.precision in unchecked_precisions(manifest)]
+        )
         rows.append(
             SummaryRow(
                 f"Plan {plan.precision}",
@@ -50,6 +58,14 @@ def summary_rows(manifest: Manifest) -> list[SummaryRow]:
         size = onnx.bytes + sum(data.bytes for data in onnx.external_data)
         rows.append(SummaryRow(f"ONNX {onnx.precision}", f"{onnx.file}, {megabytes(size)}"))
     return rows
+
+
+def unchecked_precisions(manifest: Manifest) -> tuple[str, ...]:
+    """Precisions of graphs that no runtime ran: all of them where parity was not checked."""
+    if manifest.parity is None:
+        return tuple(graph.precision for graph in manifest.onnx)
+    unchecked: Any = manifest.parity.get("unchecked") or ()
+    return tuple(unchecked)
 
 
 def decision_totals(parity: Mapping[str, Any]) -> dict[str, int]:
@@ -131,6 +147,19 @@ def _parity_row(parity: Mapping[str, Any] | None) -> SummaryRow:
     reason = f" ({parity['reason']})" if parity.get("reason") else ""
     value = f"{verdict}: {found}{reason}" if totals["compared"] else f"{verdict}{reason}"
     return SummaryRow("Parity", value, "good" if verdict == "pass" else "bad")
+
+
+def _unchecked_rows(manifest: Manifest) -> list[SummaryRow]:
+    if manifest.parity is None:
+        return []
+    return [
+        SummaryRow(
+            f"Parity of {precision}",
+            f"not checked: onnxruntime has no {precision} kernels on a CPU, so the graph was not run",
+            "warning",
+        )
+        for precision in unchecked_precisions(manifest)
+    ]
 
 
 def _latency_rows(manifest: Manifest) -> list[SummaryRow]:

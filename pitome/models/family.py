@@ -119,12 +119,16 @@ def split_heads(projected: Tensor, head_width: int) -> Tensor:
     return projected.unflatten(-1, (-1, head_width)).transpose(1, 2)
 
 
+def height_and_width(size: Any) -> tuple[int, int]:
+    """An image or patch size of a configuration, in pixels: a number, or (height, width)."""
+    height, width = size if isinstance(size, (tuple, list)) else (size, size)
+    return height, width
+
+
 def patch_count(image_size: Any, patch_size: Any) -> int:
     """Patches of an image; both sizes in pixels, numbers or (height, width)."""
-    height, width = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
-    patch_height, patch_width = (
-        patch_size if isinstance(patch_size, (tuple, list)) else (patch_size, patch_size)
-    )
+    height, width = height_and_width(image_size)
+    patch_height, patch_width = height_and_width(patch_size)
     return (height // patch_height) * (width // patch_width)
 
 

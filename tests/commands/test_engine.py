@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
 from pitome.bundle import verify_bundle
@@ -32,6 +34,30 @@ def test_plan_is_for_four_architectures(built: Built) -> None:
     assert plan.targets == ("sm80", "sm86", "sm89", "sm120")
     assert (plan.precision, plan.profile, plan.merge_path) == ("fp16", (1, 8, 32), "function")
     assert not plan.executed
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "model.fp16.onnx"])
+def test_graph_carries_schedule_method_and_version(built: Built, file: str) -> None:
+    manifest = verify_bundle(built[0])
+    properties = onnx.load(str(built[0] / file), load_external_data=False).metadata_props
+    found = {entry.key: json.loads(entry.value) for entry in properties}
+    document = manifest.model_dump(mode="json")
+    assert found["pitome.schedule"] == document["schedule"]
+    assert found["pitome.method"] == document["method"]
+    assert found["pitome.version"] == manifest.pitome_version
+    assert found["pitome.model"]["weights"] == manifest.model.weights.sha256
+
+
+def test_a_graph_that_nothing_here_runs_is_never_called_checked(vit_folder: Path, tmp_path: Path) -> None:
+    outcome = pitome(
+        "engine", vit_folder, "--out", tmp_path, *QUICK, "--precision", "bf16", "--targets", "sm89"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "not checked: onnxruntime has no bf16 kernels on a CPU, so the graph was not run" in outcome.out
+    assert "built from a checked ONNX file" not in outcome.out
+    parity = verify_bundle(tmp_path / "vit-tiny").parity
+    assert parity is not None
+    assert parity["unchecked"] == ["bf16"]
 
 
 def test_parity_and_latency_are_recorded(built: Built) -> None:

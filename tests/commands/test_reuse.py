@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 from pitome.bundle import read_manifest, verify_bundle
@@ -60,6 +62,17 @@ def flip_byte(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+
+
+def test_another_configuration_of_the_same_weights_rebuilds_everything(
+    clip_folder: Path, copied: Path, changed_model: Callable[[], Path]
+) -> None:
+    model = changed_model().rename(copied.parent.parent / clip_folder.name)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-3}))
+    again = pitome("engine", model, "--out", copied.parent, *QUICK, *QUICK_PLAN, "--json")
+    assert again.code == 0, again.err
+    assert again.document["reused"] == []
 
 
 def test_export_of_the_same_graphs_keeps_the_plan(clip_folder: Path, copied: Path) -> None:

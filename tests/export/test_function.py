@@ -18,11 +18,11 @@ from torch import Tensor
 
 from export.engines import PlanRequest, build_plan
 from export.function import OPSET, energy_merge_function
-from export.operator_model import operator_model
 from pitome.merge import MergeResult, apply_assignment, merge
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, node_attributes
 from pitome.parameters import Energy, MergeParameters, Order, Split
 from tests.operator_cases import CASES, OperatorCase, make_inputs
+from tests.operator_model import operator_model
 from tests.pitome.slow_checker import unexplained
 from tests.pitome.test_merge import assert_values, by_name, rounding
 

@@ -243,7 +243,7 @@ def test_page_shows_what_the_manifest_holds(document, flops):
         "1.66\N{MULTIPLICATION SIGN}",
         "1.65 to 1.68",
         "95.3 %",  # share of the bound at batch 8: 1.66 / (176 / 101)
-        "not executed: no GPU was present",
+        "never executed: built from a checked ONNX file",
         "sm80, sm86, sm89, sm120",
         "198 MB",
         *(digest(letter) for letter in "abcd"),
@@ -260,6 +260,22 @@ def test_page_shows_what_the_manifest_holds(document, flops):
         "Whole model",
     ):
         assert shown in text, shown
+
+
+def test_what_was_not_run_is_said(document, flops):
+    document["parity"]["unchecked"] = ["fp16"]
+    text = Page(render(document, flops)).text
+    assert "The fp16 graph was not run: onnxruntime has no fp16 kernels on a CPU" in text
+    assert "never executed, and neither was the ONNX file it was built from" in text
+    assert "built from a checked ONNX file" not in text
+
+
+def test_decisions_of_reduced_precision_are_reported(document, flops):
+    layers = [layer_parity(layer) for layer in range(12)]
+    document["parity"]["reported_decisions"] = [{"runtime": "onnxruntime fp16", "layers": layers}]
+    agreed, compared = (sum(layer[name] for layer in layers) for name in ("agreed", "compared"))
+    shown = f"onnxruntime fp16 against PyTorch in that precision: {agreed} of {compared} decisions agree"
+    assert shown in Page(render(document, flops)).text
 
 
 def test_summary_is_the_command_lines(document):
@@ -314,7 +330,7 @@ def test_model_that_merges_nothing(document):
     document["parity"]["decisions"]["layers"] = []
     text = Page(render(document)).text
     assert "nothing is merged" in text
-    assert "No layer merges anything" in text
+    assert "No merge decides anything" in text
     assert "R=" not in reproduce_command(Manifest.model_validate(document))
 
 

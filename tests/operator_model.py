@@ -1,4 +1,4 @@
-"""A model of one merge alone, for tests of the operator and for looking at it."""
+"""A model of one merge alone."""
 
 from __future__ import annotations
 
