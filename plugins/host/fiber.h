@@ -1,0 +1,51 @@
+// One thread of a block: a stack of its own, and where it waits.
+#pragma once
+
+#include <ucontext.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "include/cuda_runtime.h"
+
+namespace pitome_host {
+
+class Fiber {
+ public:
+  enum class State { kReady, kAtBarrier, kInWarp, kFinished };
+
+  Fiber();
+  ~Fiber();
+  Fiber(const Fiber &) = delete;
+  Fiber &operator=(const Fiber &) = delete;
+
+  // Get ready to run `body`, whatever it was doing before.
+  void start(const std::function<void()> &body);
+
+  // Run until it waits or is finished. Called by the scheduler.
+  void resume();
+
+  // Go back to the scheduler. Called by the running fiber.
+  void pause();
+
+  State state = State::kFinished;
+  Place place = {};        // where it waits
+  uint64_t value = 0;      // what it brought there
+  unsigned mask = 0;       // with which lanes it exchanges
+  uint3 thread = {};       // its threadIdx
+  int index = 0;           // its number in the block
+
+ private:
+  static void enter();
+
+  ucontext_t context_ = {}, scheduler_ = {};
+  void *stack_;
+  size_t stack_bytes_;
+  const std::function<void()> *body_ = nullptr;
+  // For AddressSanitizer, which must know on which stack the code runs.
+  void *fake_stack_ = nullptr;
+  const void *scheduler_stack_ = nullptr;
+  size_t scheduler_stack_bytes_ = 0;
+};
+
+}  // namespace pitome_host

@@ -1,0 +1,127 @@
+// Step 1 of METHOD.md section 2 for a tile of 64 x 64 pairs: dot products of raw rows, and their norms.
+#pragma once
+
+#include "multiply.cuh"
+
+namespace pitome {
+
+constexpr float kSmallestNorm = 1e-6f;
+constexpr float kNonFiniteTarget = -2.0f;
+constexpr float kNonFiniteSource = -3.0f;
+constexpr float kNoRow = -1.0f;  // in place of an inverse norm
+
+// What a block holds of one tile. The rows are done with when the products are written.
+struct alignas(128) SimilarityTile {
+  union {
+    TileRows rows[2];
+    TileProducts products;
+  };
+  int token[2][kTile];           // position of each row, negative where there is none
+  float inverse_norm[2][kTile];  // negative where the row is not finite or there is none
+
+  // The cosine of two rows that exist (step 1); row = source, column = target.
+  __device__ float similarity(int row, int column) const {
+    if (inverse_norm[0][row] < 0) return kNonFiniteSource;
+    if (inverse_norm[1][column] < 0) return kNonFiniteTarget;
+    return products[row][column] * inverse_norm[0][row] * inverse_norm[1][column];
+  }
+};
+
+// Reads rows of the metric piece by piece: each thread always has the same vector of the same four rows, so a
+// row's sum of squares is added up in the same order wherever the row stands.
+template <typename T>
+class RowReader {
+ public:
+  __device__ RowReader(const Problem &problem, Global<const T> metric, int image, const SimilarityTile &tile,
+                       bool second_is_first)
+      : metric_(metric), width_(problem.metric_width), in_vectors_(problem.metric_in_vectors),
+        num_parts_(second_is_first ? 2 : 4) {
+#pragma unroll
+    for (int part = 0; part < 4; ++part) {
+      int token = part < num_parts_ ? tile.token[part / 2][row(part)] : -1;
+      start_[part] = token < 0 ? -1 : (int64_t{image} * problem.num_tokens + token) * width_;
+    }
+  }
+
+  // Fetch the vectors that begin at element `first` of the rows.
+  __device__ void fetch(int first) {
+    const int column = first + static_cast<int>(threadIdx.x) % kRowVectors * kVector<T>;
+#pragma unroll
+    for (int part = 0; part < 4; ++part) {
+      Elements<T> piece;
+      if (start_[part] >= 0 && column < width_) {
+        if (in_vectors_) {
+          piece.vector = metric_.load_vector(start_[part] + column);
+        } else {
+#pragma unroll
+          for (int k = 0; k < kVector<T>; ++k)
+            if (column + k < width_) piece.value[k] = metric_.load(start_[part] + column + k);
+        }
+      }
+      vector_[part] = piece.vector;
+    }
+  }
+
+  // Put what was fetched into the tile and add its squares to the norms.
+  __device__ void store(SimilarityTile &tile) {
+#pragma unroll
+    for (int part = 0; part < 4; ++part) {
+      if (part >= num_parts_) break;
+      tile.rows[part / 2][row(part)][threadIdx.x % kRowVectors] = vector_[part];
+      Elements<T> piece;
+      piece.vector = vector_[part];
+#pragma unroll
+      for (int k = 0; k < kVector<T>; ++k) {
+        float number = to_float(piece.value[k]);
+        square_[part] += number * number;
+      }
+    }
+  }
+
+  __device__ void write_norms(SimilarityTile &tile, bool second_is_first) const {
+#pragma unroll
+    for (int part = 0; part < 4; ++part) {
+      float square = square_[part];
+#pragma unroll
+      for (int lanes = 1; lanes < kRowVectors; lanes *= 2) square += __shfl_xor_sync(kAllLanes, square, lanes);
+      if (part >= num_parts_ || threadIdx.x % kRowVectors != 0) continue;
+      bool usable = start_[part] >= 0 && square < infinity();
+      float inverse = usable ? 1.0f / fmaxf(sqrtf(square), kSmallestNorm) : kNoRow;
+      tile.inverse_norm[part / 2][row(part)] = inverse;
+      if (second_is_first) tile.inverse_norm[1][row(part)] = inverse;
+    }
+  }
+
+ private:
+  __device__ static int row(int part) { return (threadIdx.x + part % 2 * kTileThreads) / kRowVectors; }
+
+  Global<const T> metric_;
+  int width_;
+  bool in_vectors_;
+  int num_parts_;
+  int64_t start_[4];
+  uint4 vector_[4];
+  float square_[4] = {};
+};
+
+// Fill `products` and `inverse_norm` from the rows named in `token`, with all threads of the block.
+template <typename T>
+__device__ void compare_rows(const Problem &problem, Global<const T> metric, int image, bool second_is_first,
+                             SimilarityTile &tile) {
+  __syncthreads();  // `token` is complete
+  RowReader<T> reader(problem, metric, image, tile, second_is_first);
+  TileProduct<T> product;
+  reader.fetch(0);
+  for (int first = 0; first < problem.metric_width; first += kDepth<T>) {
+    reader.store(tile);
+    __syncthreads();
+    if (first + kDepth<T> < problem.metric_width) reader.fetch(first + kDepth<T>);  // while this piece is multiplied
+    product.add(tile.rows[0], tile.rows[second_is_first ? 0 : 1]);
+    __syncthreads();
+  }
+  product.write(tile.products);
+  reader.write_norms(tile, second_is_first);
+  __syncthreads();
+}
+
+}  // namespace pitome
