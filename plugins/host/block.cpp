@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
@@ -28,7 +29,7 @@ void Block::run(dim3 size, const std::function<void()> &body, std::mt19937_64 &r
   prepare(body);
   for (;;) {
     run_ready(random);
-    if (release_warps() || release_barrier()) continue;
+    if (release_barrier()) continue;
     bool finished = std::all_of(fibers_.begin(), fibers_.begin() + num_threads_,
                                 [](const auto &fiber) { return fiber->state == Fiber::State::kFinished; });
     if (finished) return;
@@ -39,7 +40,10 @@ void Block::run(dim3 size, const std::function<void()> &body, std::mt19937_64 &r
 void Block::prepare(const std::function<void()> &body) {
   while (static_cast<int>(fibers_.size()) < num_threads_) fibers_.push_back(std::make_unique<Fiber>());
   warps_.resize(static_cast<size_t>(num_threads_ + kWarpLanes - 1) / kWarpLanes);
-  order_.resize(static_cast<size_t>(num_threads_));
+  warp_order_.resize(warps_.size());
+  std::iota(warp_order_.begin(), warp_order_.end(), 0);
+  lane_order_.resize(kWarpLanes);
+  std::iota(lane_order_.begin(), lane_order_.end(), 0);
   shared_.reset();
   shared_bytes_ = 0;
   for (int index = 0; index < num_threads_; ++index) {
@@ -49,18 +53,40 @@ void Block::prepare(const std::function<void()> &body) {
     fiber.thread = {number % blockDim.x, number / blockDim.x % blockDim.y,
                     number / (blockDim.x * blockDim.y)};
     fiber.start(body);
-    order_[index] = index;
   }
 }
 
+// Run what can run up to the block's next barrier. At times all warps go step by step, at times each goes as far
+// ahead of the others as it can.
 void Block::run_ready(std::mt19937_64 &random) {
-  std::shuffle(order_.begin(), order_.end(), random);
-  for (int index : order_) {
-    current_ = fibers_[index].get();
-    if (current_->state != Fiber::State::kReady) continue;
+  const bool step_by_step = random() % 2 == 0;
+  std::shuffle(warp_order_.begin(), warp_order_.end(), random);
+  bool any = true;
+  while (any) {
+    any = false;
+    for (int warp : warp_order_) {
+      while (run_warp(warp, random)) {
+        any = true;
+        if (step_by_step) break;
+      }
+    }
+  }
+}
+
+// Run the lanes of a warp up to where they wait; false where nothing could run.
+bool Block::run_warp(int warp, std::mt19937_64 &random) {
+  const int first = warp * kWarpLanes, lanes = std::min(kWarpLanes, num_threads_ - first);
+  release_warp(first);
+  bool any = false;
+  std::shuffle(lane_order_.begin(), lane_order_.end(), random);
+  for (int lane : lane_order_) {
+    if (lane >= lanes || fibers_[first + lane]->state != Fiber::State::kReady) continue;
+    current_ = fibers_[first + lane].get();
     threadIdx = current_->thread;
     current_->resume();
+    any = true;
   }
+  return any;
 }
 
 int Block::wait(bool value, Place place) {
@@ -97,15 +123,9 @@ const uint64_t *Block::exchange(unsigned mask, uint64_t value, Place place) {
   return warps_[static_cast<size_t>(self->index) / kWarpLanes].published;
 }
 
-bool Block::release_warps() {
-  bool released = false;
-  for (int first = 0; first < num_threads_; first += kWarpLanes) released |= release_warp(first);
-  return released;
-}
-
 // Let the lanes of one exchange go when all of them have come to it. The values are copied first: a lane that
 // goes on may bring its next one before another has read this one.
-bool Block::release_warp(int first) {
+void Block::release_warp(int first) {
   const int lanes = std::min(kWarpLanes, num_threads_ - first);
   for (int lane = 0; lane < lanes; ++lane) {
     const Fiber &one = *fibers_[first + lane];
@@ -124,9 +144,8 @@ bool Block::release_warp(int first) {
       published[other] = fibers_[first + other]->value;
       fibers_[first + other]->state = Fiber::State::kReady;
     }
-    return true;
+    return;
   }
-  return false;
 }
 
 void Block::report_stuck() const {

@@ -32,13 +32,13 @@ class Block {
 
   void prepare(const std::function<void()> &body);
   void run_ready(std::mt19937_64 &random);
-  bool release_warps();
-  bool release_warp(int first);
+  bool run_warp(int warp, std::mt19937_64 &random);
+  void release_warp(int first);
   bool release_barrier();
   [[noreturn]] void report_stuck() const;
 
   std::vector<std::unique_ptr<Fiber>> fibers_;
-  std::vector<int> order_;
+  std::vector<int> warp_order_, lane_order_;
   std::vector<Warp> warps_;
   Fiber *current_ = nullptr;
   int num_threads_ = 0;

@@ -20,23 +20,19 @@ constexpr size_t kStackBytes = 256 * 1024;
 
 static Fiber *entering = nullptr;
 
-Fiber::Fiber() : stack_bytes_(kStackBytes) {
+Fiber::Fiber() {
   // Pages come into being when they are touched: a thousand stacks cost little.
-  stack_ = mmap(nullptr, stack_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  stack_ = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (stack_ == MAP_FAILED) throw std::bad_alloc();
 }
 
-Fiber::~Fiber() { munmap(stack_, stack_bytes_); }
+Fiber::~Fiber() { munmap(stack_, kStackBytes); }
 
 void Fiber::start(const std::function<void()> &body) {
   body_ = &body;
   state = State::kReady;
   fake_stack_ = nullptr;
-  getcontext(&context_);
-  context_.uc_stack.ss_sp = stack_;
-  context_.uc_stack.ss_size = stack_bytes_;
-  context_.uc_link = nullptr;
-  makecontext(&context_, &Fiber::enter, 0);
+  own_.prepare(stack_, kStackBytes, &Fiber::enter);
 }
 
 void Fiber::enter() {
@@ -45,20 +41,20 @@ void Fiber::enter() {
   (*self->body_)();
   self->state = State::kFinished;
   PITOME_START_SWITCH(nullptr, self->scheduler_stack_, self->scheduler_stack_bytes_);
-  setcontext(&self->scheduler_);
+  self->scheduler_.resume(self->own_);
 }
 
 void Fiber::resume() {
   [[maybe_unused]] void *own_fake_stack = nullptr;
   entering = this;
-  PITOME_START_SWITCH(&own_fake_stack, stack_, stack_bytes_);
-  swapcontext(&scheduler_, &context_);
+  PITOME_START_SWITCH(&own_fake_stack, stack_, kStackBytes);
+  own_.resume(scheduler_);
   PITOME_FINISH_SWITCH(own_fake_stack, nullptr, nullptr);
 }
 
 void Fiber::pause() {
   PITOME_START_SWITCH(&fake_stack_, scheduler_stack_, scheduler_stack_bytes_);
-  swapcontext(&context_, &scheduler_);
+  scheduler_.resume(own_);
   PITOME_FINISH_SWITCH(fake_stack_, &scheduler_stack_, &scheduler_stack_bytes_);
 }
 

@@ -1,12 +1,11 @@
 // One thread of a block: a stack of its own, and where it waits.
 #pragma once
 
-#include <ucontext.h>
-
 #include <cstddef>
 #include <cstdint>
 
 #include "include/cuda_runtime.h"
+#include "stack_switch.h"
 
 namespace pitome_host {
 
@@ -29,18 +28,17 @@ class Fiber {
   void pause();
 
   State state = State::kFinished;
-  Place place = {};        // where it waits
-  uint64_t value = 0;      // what it brought there
-  unsigned mask = 0;       // with which lanes it exchanges
-  uint3 thread = {};       // its threadIdx
-  int index = 0;           // its number in the block
+  Place place = {};    // where it waits
+  uint64_t value = 0;  // what it brought there
+  unsigned mask = 0;   // with which lanes it exchanges
+  uint3 thread = {};   // its threadIdx
+  int index = 0;       // its number in the block
 
  private:
   static void enter();
 
-  ucontext_t context_ = {}, scheduler_ = {};
+  StackSwitch own_, scheduler_;
   void *stack_;
-  size_t stack_bytes_;
   const std::function<void()> *body_ = nullptr;
   // For AddressSanitizer, which must know on which stack the code runs.
   void *fake_stack_ = nullptr;
