@@ -23,13 +23,15 @@ MERGE_OPTIONS = $(call option,RATIO,--ratio) $(call option,R,--r) $(call option,
 ENGINE_FLAGS ?=
 PLAN_OPTIONS = $(call option,BACKEND,--backend) $(call option,TARGETS,--targets) $(call option,PROFILE,--profile)
 
-.PHONY: help setup engine dry-run models validate bench inspect fidelity test test-gpu lint format clean
+.PHONY: help setup engine dry-run models validate bench inspect fidelity plugin plugin-host test test-gpu lint format clean
 
 help: ## Show this help
 	@echo "make TARGET [VARIABLE=value ...]"; echo
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s  %s\n", $$1, $$2}'
 	@echo; echo "Variables of engine and dry-run (defaults in brackets):"
 	@sed -n 's/^#: *//p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  %-12s  %s\n", $$1, $$2}'
+	@echo; echo "Variables of plugin and plugin-host, also from the environment:"
+	@sed -n 's/^#plugin: *//p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  %-13s  %s\n", $$1, $$2}'
 
 #:   MODEL|preset, Hugging Face id or local folder [clip-b16]
 #:   RATIO|keep ratio per layer, in (0, 1] [0.9]
@@ -80,20 +82,41 @@ inspect: $(READY) ## Verify the bundle of MODEL (or BUNDLE=folder) and show what
 fidelity: $(READY) ## Compare merged with unmerged features on real photos, for all methods
 	@$(PITOME) fidelity "$(MODEL)"
 
-test: $(READY) lint ## Lint, check types and run the tests
+#plugin: CUDA_HOME|folder of the CUDA toolkit [looked for, else downloaded from PyPI]
+#plugin: PITOME_CUDA|wheels: the toolkit from PyPI, whatever is installed
+#plugin: TENSORRT_ROOT|folder of TensorRT, for its headers [looked for, else downloaded from PyPI]
+
+# call build,options of the toolchain,targets: it configures every time, which is quick where nothing has changed.
+PLUGIN_BUILD := build/plugin
+build = @cmake=$$($(VENV)/bin/python -m plugins.toolchain $(1) $(PLUGIN_BUILD)/toolchain.cmake) \
+  && "$$cmake" -C $(PLUGIN_BUILD)/toolchain.cmake -S plugins -B $(PLUGIN_BUILD)/cmake >/dev/null \
+  && env -u MAKEFLAGS -u MAKELEVEL "$$cmake" --build $(PLUGIN_BUILD)/cmake --parallel $$(nproc) --target $(2)
+
+plugin: $(READY) ## Build the TensorRT plugin for GPUs and for the CPU, in build/plugin
+	$(call build,,pitome_plugin pitome_plugin_host)
+
+plugin-host: $(READY) ## Build what the plugin's tests need: for the CPU, with sanitizers too; needs no nvcc
+	$(call build,--no-compiler,host host_sanitized)
+
+test: $(READY) lint plugin plugin-host ## Lint, check types, build the plugin and run the tests
 	$(VENV)/bin/python -m pytest -m "not gpu" -n 2 --dist loadfile $(PYTEST_FLAGS)
 
 test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU
 	$(VENV)/bin/python -m pytest -m gpu $(PYTEST_FLAGS)
 
-lint: $(READY) ## ruff and mypy
+CXX_FILES = $(shell find plugins tests/plugins -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
+CLANG_FORMAT := $(VENV)/bin/clang-format --style=file:plugins/.clang-format
+
+lint: $(READY) ## ruff, mypy and clang-format
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/mypy
+	@$(CLANG_FORMAT) --dry-run -Werror $(CXX_FILES)
 
-format: $(READY) ## Format and fix what ruff can
+format: $(READY) ## Format, and fix what ruff can
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	@$(CLANG_FORMAT) -i $(CXX_FILES)
 
 clean: ## Remove build/ and caches; .venv stays
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,11 +1,14 @@
 """The one table of cases that drives the tests of every implementation of ``pitome::EnergyMerge``.
 
 ``CASES`` covers every pair of values of the axes below (rule x content, N x D, ...), then some by hand.
+``LARGE_CASES`` covers in the same way what the CUDA kernels must: more tokens, widths and batches, and the
+dtype as one more axis. Slow loops would take too long for them.
 ``make_inputs`` gives a case's tensors; the seed is the case's name, so a case always means the same inputs.
 
-``exact`` cases have metrics whose similarities, energies and ties are exact in float32: rows of +-1 with D a
-power of 4, margins that are sums of few powers of two, no exponential that is not 0 or 1. There, decisions
-must be those of METHOD.md, ties included. Elsewhere they may differ where they are won by less than rounding.
+``exact`` cases have metrics whose similarities, energies and ties are exact in float32: rows of +-1 in as many
+places as the largest power of 4 that D holds, margins that are sums of few powers of two, no exponential that
+is not 0 or 1. There, decisions must be those of METHOD.md, ties included. Elsewhere they may differ where they
+are won by less than rounding.
 """
 
 from __future__ import annotations
@@ -94,11 +97,21 @@ def _fill(case: OperatorCase, random: np.random.Generator) -> tuple[np.ndarray, 
             (count, width)
         )
     else:
-        rows = random.choice([-1.0, 1.0], (count, width))
+        signed = _signed_width(width)
+        rows = np.zeros((count, width))
+        rows[:, random.permutation(width)[:signed]] = random.choice([-1.0, 1.0], (count, signed))
     size = np.ones(count)
     for change in _CHANGES.get(case.content, ()):
         change(rows, size, prefix, random)
     return rows, size
+
+
+def _signed_width(metric_width: int) -> int:
+    """The largest power of 4 up to D: the norm of so many ones is a power of two."""
+    power = 1
+    while 4 * power <= metric_width:
+        power *= 4
+    return power
 
 
 def _repeat_rows(rows: np.ndarray, size: np.ndarray, prefix: int, random: np.random.Generator) -> None:
@@ -165,6 +178,7 @@ Row = dict[str, Any]
 Axes = dict[str, tuple[Any, ...]]
 Pair = tuple[tuple[str, Any], tuple[str, Any]]
 
+_RULES = tuple(itertools.product(("energy", "position"), ("elu", "gaussian"), ("alternate", "half")))
 _AXES: Axes = {
     "num_tokens": (2, 3, 5, 17, 50, 197, 198, 257, 577),
     "content": EXACT_CONTENTS + ROUNDED_CONTENTS,
@@ -173,36 +187,60 @@ _AXES: Axes = {
     "merged": ("one", "tenth", "most"),
     "candidates": ("paper", "odd", "between", "all"),
     # One axis, so that each combination of the three meets every content and every N.
-    "rule": tuple(itertools.product(("energy", "position"), ("elu", "gaussian"), ("alternate", "half"))),
+    "rule": _RULES,
     "batch": (1, 3),
     "size_penalty": (0.0, 0.05),
 }
+_LARGE_AXES: Axes = {
+    "num_tokens": (2, 3, 197, 198, 257, 577, 1370, 3840),
+    "content": EXACT_CONTENTS + ROUNDED_CONTENTS,
+    "metric_width": (1, 64, 80, 768, 1408),
+    "prefix": (0, 1, 5),
+    "merged": ("one", "tenth", "most"),
+    "candidates": ("paper", "odd", "all"),
+    "rule": _RULES,
+    "batch": (1, 3, 17),
+    "size_penalty": (0.0, 0.05),
+    "dtype": DTYPES,
+    "width": (1, 100, 768, 1408),
+}
 
 
-def _possible(choice: Row) -> bool:
+def _fits(choice: Row) -> bool:
     """Whether the chosen values go together; axes that are not chosen yet do not matter."""
     tokens, prefix = choice.get("num_tokens"), choice.get("prefix", 0)
     room = tokens is None or tokens - prefix >= 2
     # With D = 1 every cosine is +-1, give or take rounding: nothing but ties that are not exact.
     ties = choice.get("content") in ROUNDED_CONTENTS and choice.get("metric_width") == 1
-    # The slow loops and the CPU build of the kernels take minutes for many tokens.
-    long = tokens == 577 and choice.get("batch") == 3
-    return room and not ties and not long
+    return room and not ties
 
 
-def pairwise(axes: Axes) -> Iterator[Row]:
+def _possible(choice: Row) -> bool:
+    """``_fits``, and the slow loops do not take minutes."""
+    return _fits(choice) and not (choice.get("num_tokens") == 577 and choice.get("batch") == 3)
+
+
+def _possible_large(choice: Row) -> bool:
+    """``_fits``, and neither the CPU build of the kernels nor the float64 loops over values take minutes."""
+    tokens, batch = choice.get("num_tokens", 2), choice.get("batch", 1)
+    multiply_adds = batch * tokens**2 * max(choice.get("metric_width", 1), 64)  # the kernels' tiles are full
+    values = batch * tokens * choice.get("width", 1)
+    return _fits(choice) and multiply_adds <= 1e9 and values <= 1e7
+
+
+def pairwise(axes: Axes, possible: Callable[[Row], bool] = _possible) -> Iterator[Row]:
     """Greedy choice of rows so that every possible pair of values of two axes is in one; deterministic."""
     missing: dict[Pair, None] = {
         ((first, one), (second, other)): None
         for first, second in itertools.combinations(axes, 2)
         for one, other in itertools.product(axes[first], axes[second])
-        if _possible({first: one, second: other})
+        if possible({first: one, second: other})
     }
     used: Counter[tuple[str, Any]] = Counter()
     while missing:
         row: Row = dict(next(iter(missing)))
         for axis in [axis for axis in axes if axis not in row]:
-            fitting = [{**row, axis: value} for value in axes[axis] if _possible({**row, axis: value})]
+            fitting = [{**row, axis: value} for value in axes[axis] if possible({**row, axis: value})]
             row = max(fitting, key=lambda new: (_count_new(new, axes, missing), -used[axis, new[axis]]))
         for pair in _pairs(row, axes):
             missing.pop(pair, None)
@@ -251,9 +289,11 @@ def _case_of(row: Row) -> OperatorCase:
         split,
         f"s{row['size_penalty']}",
     ]
+    width = row.get("width", 6)
+    words += [f"C{width}"] if "width" in row else []
     name = "-".join(map(str, [row["content"], *words]))
     return OperatorCase(
-        name, row["batch"], row["num_tokens"], 6, row["metric_width"], parameters, row["content"]
+        name, row["batch"], row["num_tokens"], width, row["metric_width"], parameters, row["content"]
     )
 
 
@@ -263,7 +303,7 @@ def _margin(energy: Energy, metric_width: int, merged: int, exact: bool) -> floa
     if energy == "elu":
         return -1.0 if merged % 2 else 0.5
     # So narrow that anything but an equal row (similarities are multiples of 2 / D) adds exp(-2048) = 0.
-    return 1 - 1 / (32 * metric_width)
+    return 1 - 1 / (32 * _signed_width(metric_width))
 
 
 def _by_hand() -> Iterator[OperatorCase]:
@@ -287,4 +327,9 @@ def _all_cases() -> tuple[OperatorCase, ...]:
     return tuple({case.name: case for case in cases}.values())
 
 
+def _large_cases() -> tuple[tuple[OperatorCase, torch.dtype], ...]:
+    return tuple((_case_of(row), row["dtype"]) for row in pairwise(_LARGE_AXES, _possible_large))
+
+
 CASES = _all_cases()
+LARGE_CASES = _large_cases()

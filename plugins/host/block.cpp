@@ -4,6 +4,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "counters.h"
+
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
@@ -20,24 +22,29 @@ static bool same(Place one, Place other) {
 }
 
 static std::string describe(Place place) {
-  const char *slash = std::strrchr(place.file, '/');
+  const char* slash = std::strrchr(place.file, '/');
   return std::string(slash == nullptr ? place.file : slash + 1) + ":" + std::to_string(place.line);
 }
 
-void Block::run(dim3 size, const std::function<void()> &body, std::mt19937_64 &random) {
+void Block::run(dim3 size, const std::function<void()>& body, std::mt19937_64& random) {
   num_threads_ = static_cast<int>(size.x * size.y * size.z);
   prepare(body);
+  int64_t barriers = 0;
   for (;;) {
     run_ready(random);
-    if (release_barrier()) continue;
+    if (release_barrier()) {
+      ++barriers;
+      continue;
+    }
     bool finished = std::all_of(fibers_.begin(), fibers_.begin() + num_threads_,
-                                [](const auto &fiber) { return fiber->state == Fiber::State::kFinished; });
-    if (finished) return;
-    report_stuck();
+                                [](const auto& fiber) { return fiber->state == Fiber::State::kFinished; });
+    if (!finished) report_stuck();
+    count_barriers(barriers);
+    return;
   }
 }
 
-void Block::prepare(const std::function<void()> &body) {
+void Block::prepare(const std::function<void()>& body) {
   while (static_cast<int>(fibers_.size()) < num_threads_) fibers_.push_back(std::make_unique<Fiber>());
   warps_.resize(static_cast<size_t>(num_threads_ + kWarpLanes - 1) / kWarpLanes);
   warp_order_.resize(warps_.size());
@@ -47,7 +54,7 @@ void Block::prepare(const std::function<void()> &body) {
   shared_.reset();
   shared_bytes_ = 0;
   for (int index = 0; index < num_threads_; ++index) {
-    Fiber &fiber = *fibers_[index];
+    Fiber& fiber = *fibers_[index];
     unsigned number = static_cast<unsigned>(index);
     fiber.index = index;
     fiber.thread = {number % blockDim.x, number / blockDim.x % blockDim.y,
@@ -56,9 +63,9 @@ void Block::prepare(const std::function<void()> &body) {
   }
 }
 
-// Run what can run up to the block's next barrier. At times all warps go step by step, at times each goes as far
-// ahead of the others as it can.
-void Block::run_ready(std::mt19937_64 &random) {
+// Run what can run up to the block's next barrier. At times all warps go step by step, at times each goes as
+// far ahead of the others as it can.
+void Block::run_ready(std::mt19937_64& random) {
   const bool step_by_step = random() % 2 == 0;
   std::shuffle(warp_order_.begin(), warp_order_.end(), random);
   bool any = true;
@@ -74,7 +81,7 @@ void Block::run_ready(std::mt19937_64 &random) {
 }
 
 // Run the lanes of a warp up to where they wait; false where nothing could run.
-bool Block::run_warp(int warp, std::mt19937_64 &random) {
+bool Block::run_warp(int warp, std::mt19937_64& random) {
   const int first = warp * kWarpLanes, lanes = std::min(kWarpLanes, num_threads_ - first);
   release_warp(first);
   bool any = false;
@@ -90,7 +97,7 @@ bool Block::run_warp(int warp, std::mt19937_64 &random) {
 }
 
 int Block::wait(bool value, Place place) {
-  Fiber *self = current_;
+  Fiber* self = current_;
   if (self->index == 0) seen_barriers.insert(describe(place));
   if (!open_barriers.empty() && open_barriers.count(describe(place)) != 0) return value;
   self->state = Fiber::State::kAtBarrier;
@@ -104,7 +111,7 @@ bool Block::release_barrier() {
   Place place = fibers_[0]->place;
   int votes = 0;
   for (int index = 0; index < num_threads_; ++index) {
-    const Fiber &fiber = *fibers_[index];
+    const Fiber& fiber = *fibers_[index];
     if (fiber.state != Fiber::State::kAtBarrier || !same(fiber.place, place)) return false;
     votes += fiber.value != 0;
   }
@@ -113,8 +120,8 @@ bool Block::release_barrier() {
   return true;
 }
 
-const uint64_t *Block::exchange(unsigned mask, uint64_t value, Place place) {
-  Fiber *self = current_;
+const uint64_t* Block::exchange(unsigned mask, uint64_t value, Place place) {
+  Fiber* self = current_;
   self->state = Fiber::State::kInWarp;
   self->place = place;
   self->value = value;
@@ -128,7 +135,7 @@ const uint64_t *Block::exchange(unsigned mask, uint64_t value, Place place) {
 void Block::release_warp(int first) {
   const int lanes = std::min(kWarpLanes, num_threads_ - first);
   for (int lane = 0; lane < lanes; ++lane) {
-    const Fiber &one = *fibers_[first + lane];
+    const Fiber& one = *fibers_[first + lane];
     if (one.state != Fiber::State::kInWarp) continue;
     bool complete = true;
     for (int other = 0; other < kWarpLanes; ++other) {
@@ -138,7 +145,7 @@ void Block::release_warp(int first) {
     }
     if (!complete) continue;
     const unsigned mask = one.mask;
-    uint64_t *published = warps_[static_cast<size_t>(first) / kWarpLanes].published;
+    uint64_t* published = warps_[static_cast<size_t>(first) / kWarpLanes].published;
     for (int other = 0; other < lanes; ++other) {
       if (!(mask >> other & 1)) continue;
       published[other] = fibers_[first + other]->value;
@@ -152,18 +159,18 @@ void Block::report_stuck() const {
   std::set<std::string> places;
   int waiting = 0;
   for (int index = 0; index < num_threads_; ++index) {
-    const Fiber &fiber = *fibers_[index];
+    const Fiber& fiber = *fibers_[index];
     if (fiber.state == Fiber::State::kFinished) continue;
     ++waiting;
     places.insert(describe(fiber.place) + (fiber.state == Fiber::State::kInWarp ? " (lanes of a warp)" : ""));
   }
   std::string text = std::to_string(waiting) + " of " + std::to_string(num_threads_) +
                      " threads wait for threads that do not come, at";
-  for (const std::string &place : places) text += " " + place;
+  for (const std::string& place : places) text += " " + place;
   throw Fault{text};
 }
 
-void *Block::shared_memory(size_t bytes) {
+void* Block::shared_memory(size_t bytes) {
   if (shared_ == nullptr) {
     if (bytes > kMostSharedBytes)
       throw Fault{std::to_string(bytes) + " bytes of shared memory, more than a block has"};

@@ -11,28 +11,23 @@
 
 namespace pitome_host {
 
-// What a kernel did that no GPU defines: a barrier that not all threads reach, say.
-struct Fault {
-  std::string text;
-};
-
 class Block {
  public:
   // Run `body` once for every thread. Throws Fault.
-  void run(dim3 size, const std::function<void()> &body, std::mt19937_64 &random);
+  void run(dim3 size, const std::function<void()>& body, std::mt19937_64& random);
 
   int wait(bool value, Place place);
-  const uint64_t *exchange(unsigned mask, uint64_t value, Place place);
-  void *shared_memory(size_t bytes);
+  const uint64_t* exchange(unsigned mask, uint64_t value, Place place);
+  void* shared_memory(size_t bytes);
 
  private:
   struct Warp {
     uint64_t published[32];  // what the lanes brought to the exchange that they leave now
   };
 
-  void prepare(const std::function<void()> &body);
-  void run_ready(std::mt19937_64 &random);
-  bool run_warp(int warp, std::mt19937_64 &random);
+  void prepare(const std::function<void()>& body);
+  void run_ready(std::mt19937_64& random);
+  bool run_warp(int warp, std::mt19937_64& random);
   void release_warp(int first);
   bool release_barrier();
   [[noreturn]] void report_stuck() const;
@@ -40,15 +35,15 @@ class Block {
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<int> warp_order_, lane_order_;
   std::vector<Warp> warps_;
-  Fiber *current_ = nullptr;
+  Fiber* current_ = nullptr;
   int num_threads_ = 0;
   int votes_ = 0;  // of the barrier that is being left
   std::unique_ptr<char[]> shared_;
   size_t shared_bytes_ = 0;
 };
 
-// Barriers that threads came to, as "file:line", and those that let everyone pass: the tests' way to show that
-// a missing barrier is noticed.
+// Barriers that threads came to, as "file:line", and those that let everyone pass: the tests' way to show
+// that a missing barrier is noticed.
 extern std::set<std::string> seen_barriers, open_barriers;
 
 }  // namespace pitome_host

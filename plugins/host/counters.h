@@ -15,25 +15,29 @@ struct Counter {
   int64_t launches = 0;
   int64_t blocks = 0;
   int64_t threads_per_block = 0;
-  int64_t loaded_bytes = 0;      // every load of every thread, whichever cache serves it
+  int64_t loaded_bytes = 0;  // every load of every thread, whichever cache serves it
   int64_t stored_bytes = 0;
-  int64_t distinct_bytes = 0;    // sectors that a launch touched, each once: what device memory must move
-  int64_t multiply_adds = 0;     // of tiles, padding included
+  int64_t distinct_bytes = 0;  // sectors that a launch touched, each once: what device memory must move
+  int64_t barriers = 0;        // that a block came to, at most
+  int64_t multiply_adds = 0;   // of tiles, padding included
 };
 
 struct Counters {
   bool enabled = false;
   std::map<std::string, Counter> by_kernel;
-  Counter *current = nullptr;
+  Counter* current = nullptr;
   std::string name;
   std::unordered_set<uint64_t> sectors;
 
   void begin(int64_t blocks, int64_t threads_per_block);
   void end();
-  void touch(const void *address, size_t bytes);
+  void touch(const void* address, size_t bytes);
 };
 
 extern Counters counters;
+
+// How often the threads of one block met.
+void count_barriers(int64_t number);
 
 // {"kernel": {"launches": 1, ...}, ...}
 std::string counters_as_json();

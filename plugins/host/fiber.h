@@ -3,11 +3,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "include/cuda_runtime.h"
 #include "stack_switch.h"
 
 namespace pitome_host {
+
+// What a kernel did that no GPU defines: a barrier that not all threads reach, say.
+struct Fault {
+  std::string text;
+};
 
 class Fiber {
  public:
@@ -15,13 +22,13 @@ class Fiber {
 
   Fiber();
   ~Fiber();
-  Fiber(const Fiber &) = delete;
-  Fiber &operator=(const Fiber &) = delete;
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
 
   // Get ready to run `body`, whatever it was doing before.
-  void start(const std::function<void()> &body);
+  void start(const std::function<void()>& body);
 
-  // Run until it waits or is finished. Called by the scheduler.
+  // Run until it waits or is finished. Called by the scheduler; throws the fault of the body.
   void resume();
 
   // Go back to the scheduler. Called by the running fiber.
@@ -38,11 +45,12 @@ class Fiber {
   static void enter();
 
   StackSwitch own_, scheduler_;
-  void *stack_;
-  const std::function<void()> *body_ = nullptr;
+  void* stack_;
+  const std::function<void()>* body_ = nullptr;
+  std::optional<Fault> fault_;
   // For AddressSanitizer, which must know on which stack the code runs.
-  void *fake_stack_ = nullptr;
-  const void *scheduler_stack_ = nullptr;
+  void* fake_stack_ = nullptr;
+  const void* scheduler_stack_ = nullptr;
   size_t scheduler_stack_bytes_ = 0;
 };
 

@@ -10,8 +10,8 @@
 #include "counters.h"
 #include "include/cuda_runtime.h"
 
-// What cudaStream_t points to: kernels that wait for their turn. Nothing runs before the stream is synchronised,
-// so that an argument which does not outlive the launch is noticed.
+// What cudaStream_t points to: kernels that wait for their turn. Nothing runs before the stream is
+// synchronised, so that an argument which does not outlive the launch is noticed.
 struct CUstream_st {
   std::vector<std::function<void()>> kernels;
 };
@@ -25,9 +25,9 @@ Block block;
 std::string fault_text;
 bool faults_are_kept = false;
 
-CUstream_st &stream_of(cudaStream_t stream) { return stream == nullptr ? default_stream : *stream; }
+CUstream_st& stream_of(cudaStream_t stream) { return stream == nullptr ? default_stream : *stream; }
 
-void run_kernel(const cudaLaunchConfig_t &config, const std::function<void()> &thread) {
+void run_kernel(const cudaLaunchConfig_t& config, const std::function<void()>& thread) {
   gridDim = config.gridDim;
   blockDim = config.blockDim;
   const int64_t blocks = int64_t{gridDim.x} * gridDim.y * gridDim.z;
@@ -37,29 +37,30 @@ void run_kernel(const cudaLaunchConfig_t &config, const std::function<void()> &t
   std::shuffle(order.begin(), order.end(), random_numbers);
   for (int64_t number : order) {
     blockIdx = {static_cast<unsigned>(number % gridDim.x),
-                   static_cast<unsigned>(number / gridDim.x % gridDim.y),
-                   static_cast<unsigned>(number / gridDim.x / gridDim.y)};
+                static_cast<unsigned>(number / gridDim.x % gridDim.y),
+                static_cast<unsigned>(number / gridDim.x / gridDim.y)};
     block.run(config.blockDim, thread, random_numbers);
   }
   counters.end();
 }
 
-bool is_possible(const cudaLaunchConfig_t &config) {
+bool is_possible(const cudaLaunchConfig_t& config) {
   const dim3 grid = config.gridDim, size = config.blockDim;
   const int64_t threads = int64_t{size.x} * size.y * size.z;
-  return grid.x > 0 && grid.y > 0 && grid.z > 0 && grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535 &&
-         threads > 0 && threads <= 1024 && size.z <= 64 && config.dynamicSmemBytes == 0 && config.numAttrs == 0;
+  return grid.x > 0 && grid.y > 0 && grid.z > 0 && grid.x <= 0x7fffffffu && grid.y <= 65535 &&
+         grid.z <= 65535 && threads > 0 && threads <= 1024 && size.z <= 64 && config.dynamicSmemBytes == 0 &&
+         config.numAttrs == 0;
 }
 
 }  // namespace
 
 int wait_for_block(bool value, Place place) { return block.wait(value, place); }
-const uint64_t *exchange_in_warp(unsigned mask, uint64_t value, Place place) {
+const uint64_t* exchange_in_warp(unsigned mask, uint64_t value, Place place) {
   return block.exchange(mask, value, place);
 }
-void *shared_memory(size_t bytes) { return block.shared_memory(bytes); }
+void* shared_memory(size_t bytes) { return block.shared_memory(bytes); }
 
-cudaError_t launch(const cudaLaunchConfig_t &config, std::function<void()> thread) {
+cudaError_t launch(const cudaLaunchConfig_t& config, std::function<void()> thread) {
   if (!is_possible(config)) return cudaErrorInvalidConfiguration;
   stream_of(config.stream).kernels.push_back([config, thread] { run_kernel(config, thread); });
   return cudaSuccess;
@@ -69,7 +70,7 @@ cudaError_t launch(const cudaLaunchConfig_t &config, std::function<void()> threa
 
 using namespace pitome_host;
 
-cudaError_t cudaStreamCreate(cudaStream_t *stream) {
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
   *stream = new CUstream_st;
   return cudaSuccess;
 }
@@ -83,9 +84,9 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   std::vector<std::function<void()>> kernels;
   kernels.swap(stream_of(stream).kernels);
   try {
-    for (const auto &kernel : kernels) kernel();
+    for (const auto& kernel : kernels) kernel();
     return cudaSuccess;
-  } catch (const Fault &fault) {
+  } catch (const Fault& fault) {
     counters.end();
     fault_text = fault.text;
     if (faults_are_kept) return cudaErrorLaunchFailure;
@@ -94,7 +95,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   }
 }
 
-const char *cudaGetErrorString(cudaError_t error) {
+const char* cudaGetErrorString(cudaError_t error) {
   switch (error) {
     case cudaSuccess:
       return "no error";
@@ -109,11 +110,11 @@ const char *cudaGetErrorString(cudaError_t error) {
 
 #define PITOME_HOST_API extern "C" __attribute__((visibility("default")))
 
-PITOME_HOST_API void *pitome_host_stream_create() { return new CUstream_st; }
-PITOME_HOST_API void pitome_host_stream_synchronize(void *stream) {
+PITOME_HOST_API void* pitome_host_stream_create() { return new CUstream_st; }
+PITOME_HOST_API void pitome_host_stream_synchronize(void* stream) {
   cudaStreamSynchronize(static_cast<cudaStream_t>(stream));
 }
-PITOME_HOST_API void pitome_host_stream_destroy(void *stream) { delete static_cast<cudaStream_t>(stream); }
+PITOME_HOST_API void pitome_host_stream_destroy(void* stream) { delete static_cast<cudaStream_t>(stream); }
 
 // Choose the order of threads and blocks from here on.
 PITOME_HOST_API void pitome_host_set_seed(uint64_t seed) { random_numbers.seed(seed); }
@@ -122,7 +123,7 @@ PITOME_HOST_API void pitome_host_set_seed(uint64_t seed) { random_numbers.seed(s
 PITOME_HOST_API void pitome_host_keep_faults(int32_t keep) { faults_are_kept = keep != 0; }
 
 // The last fault, or an empty text; and forget it.
-PITOME_HOST_API const char *pitome_host_fault() {
+PITOME_HOST_API const char* pitome_host_fault() {
   static std::string last;
   last.swap(fault_text);
   fault_text.clear();
@@ -130,15 +131,15 @@ PITOME_HOST_API const char *pitome_host_fault() {
 }
 
 // Every barrier that a thread came to so far, as "file:line" with a newline behind each.
-PITOME_HOST_API const char *pitome_host_barriers() {
+PITOME_HOST_API const char* pitome_host_barriers() {
   static std::string text;
   text.clear();
-  for (const std::string &place : seen_barriers) text += place + "\n";
+  for (const std::string& place : seen_barriers) text += place + "\n";
   return text.c_str();
 }
 
 // Let the barrier at "file:line" hold nobody, as if it were not written; an empty text undoes that.
-PITOME_HOST_API void pitome_host_open_barrier(const char *place) {
+PITOME_HOST_API void pitome_host_open_barrier(const char* place) {
   open_barriers.clear();
   if (*place != 0) open_barriers.insert(place);
 }
@@ -149,7 +150,7 @@ PITOME_HOST_API void pitome_host_count(int32_t enabled) {
   counters.enabled = enabled != 0;
 }
 
-PITOME_HOST_API const char *pitome_host_counters() {
+PITOME_HOST_API const char* pitome_host_counters() {
   static std::string text;
   text = counters_as_json();
   return text.c_str();

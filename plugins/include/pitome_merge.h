@@ -45,39 +45,40 @@ typedef struct {
   int32_t dtype;        /* of x, metric and y: PITOME_FLOAT32, ... */
 } pitome_merge_shape;
 
-/* Device pointers, all contiguous; x, metric and y of the shape's dtype. None of the outputs overlaps an input. */
+/* Device pointers, all contiguous; x, metric and y of the shape's dtype. None of the outputs overlaps an
+ * input. */
 typedef struct {
-  const void *x;       /* [B, N, C] */
-  const void *metric;  /* [B, N, D] */
-  const float *size;   /* [B, N], <= 0 is padding */
-  void *y;             /* [B, N - r, C] */
-  float *size_out;     /* [B, N - r] */
-  int32_t *assignment; /* [B, N] */
-  void *workspace;     /* pitome_merge_workspace_size bytes, aligned to 16; may hold anything */
+  const void* x;       /* [B, N, C] */
+  const void* metric;  /* [B, N, D] */
+  const float* size;   /* [B, N], <= 0 is padding */
+  void* y;             /* [B, N - r, C] */
+  float* size_out;     /* [B, N - r] */
+  int32_t* assignment; /* [B, N] */
+  void* workspace;     /* pitome_merge_workspace_size bytes, aligned to 16; may hold anything */
 } pitome_merge_tensors;
 
-/* Whether the parameters alone are within the contract. On PITOME_INVALID, `message` (of `message_size` bytes,
- * or NULL) says what was asked, what was found and what to do. */
-PITOME_API int32_t pitome_merge_check_parameters(const pitome_merge_parameters *parameters, char *message,
+/* Whether the parameters alone are within the contract. On PITOME_INVALID, `message` (of `message_size`
+ * bytes, or NULL) says what was asked, what was found and what to do. */
+PITOME_API int32_t pitome_merge_check_parameters(const pitome_merge_parameters* parameters, char* message,
                                                  size_t message_size);
 
 /* The same for parameters and shape together. */
-PITOME_API int32_t pitome_merge_check(const pitome_merge_parameters *parameters, const pitome_merge_shape *shape,
-                                      char *message, size_t message_size);
+PITOME_API int32_t pitome_merge_check(const pitome_merge_parameters* parameters,
+                                      const pitome_merge_shape* shape, char* message, size_t message_size);
 
 /* Bytes of workspace that `pitome_merge_enqueue` needs for this shape; 0 where the shape is invalid. It grows
  * with batch, num_tokens and nothing else of the shape. */
-PITOME_API size_t pitome_merge_workspace_size(const pitome_merge_parameters *parameters,
-                                              const pitome_merge_shape *shape);
+PITOME_API size_t pitome_merge_workspace_size(const pitome_merge_parameters* parameters,
+                                              const pitome_merge_shape* shape);
 
 /* Enqueue the merge on a stream (a cudaStream_t). At most five kernel launches, no synchronisation, no memory
  * operation; the structures are read before it returns. Bitwise the same result every time. */
-PITOME_API int32_t pitome_merge_enqueue(const pitome_merge_parameters *parameters, const pitome_merge_shape *shape,
-                                        const pitome_merge_tensors *tensors, void *stream, char *message,
-                                        size_t message_size);
+PITOME_API int32_t pitome_merge_enqueue(const pitome_merge_parameters* parameters,
+                                        const pitome_merge_shape* shape, const pitome_merge_tensors* tensors,
+                                        void* stream, char* message, size_t message_size);
 
 /* The version of this library, such as "0.1.0". */
-PITOME_API const char *pitome_merge_version(void);
+PITOME_API const char* pitome_merge_version(void);
 
 #ifdef __cplusplus
 }

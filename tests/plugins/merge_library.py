@@ -94,9 +94,7 @@ class MergeLibrary:
         )
 
     def workspace_size(self, parameters: Parameters, shape: Shape) -> int:
-        return int(
-            self.handle.pitome_merge_workspace_size(ctypes.byref(parameters), ctypes.byref(shape))
-        )
+        return int(self.handle.pitome_merge_workspace_size(ctypes.byref(parameters), ctypes.byref(shape)))
 
     def enqueue(
         self, x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters, stream: int = 0

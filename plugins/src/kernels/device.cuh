@@ -1,7 +1,7 @@
 // What the kernels take from CUDA, with device memory behind a type that only loads and stores.
 //
-// The same sources compile with nvcc for GPUs and with g++ against host/include, where PITOME_HOST is defined,
-// threads are fibers, and every access to device memory is counted.
+// The same sources compile with nvcc for GPUs and with g++ against host/include, where PITOME_HOST is
+// defined, threads are fibers, and every access to device memory is counted.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -13,7 +13,7 @@
 
 #if defined(PITOME_HOST)
 #define PITOME_KERNEL(name) pitome_host::name_kernel(name)
-#define PITOME_SHARED(Type, name) Type &name = pitome_host::shared_memory<Type>()
+#define PITOME_SHARED(Type, name) Type& name = pitome_host::shared_memory<Type>()
 #else
 #define PITOME_KERNEL(name)
 #define PITOME_SHARED(Type, name) __shared__ Type name
@@ -31,7 +31,7 @@ class Global {
   using Value = std::remove_const_t<T>;
 
   Global() = default;
-  __host__ __device__ explicit Global(T *address) : address_(address) {}
+  __host__ __device__ explicit Global(T* address) : address_(address) {}
 
   __device__ Value load(int64_t index) const {
 #if defined(PITOME_HOST)
@@ -52,18 +52,18 @@ class Global {
 #if defined(PITOME_HOST)
     pitome_host::count_load(address_ + index, sizeof(uint4));
 #endif
-    return *reinterpret_cast<const uint4 *>(address_ + index);
+    return *reinterpret_cast<const uint4*>(address_ + index);
   }
 
   __device__ void store_vector(int64_t index, uint4 value) const {
 #if defined(PITOME_HOST)
     pitome_host::count_store(address_ + index, sizeof(uint4));
 #endif
-    *reinterpret_cast<uint4 *>(address_ + index) = value;
+    *reinterpret_cast<uint4*>(address_ + index) = value;
   }
 
  private:
-  T *address_ = nullptr;
+  T* address_ = nullptr;
 };
 
 // How many elements 16 bytes hold.
@@ -97,10 +97,10 @@ union Elements {
   __device__ Elements() : vector{} {}
 };
 
-__device__ inline float infinity() {
-  return HUGE_VALF;
-}
+__device__ inline float infinity() { return HUGE_VALF; }
 
-__host__ __device__ constexpr int ceil_divide(int number, int divisor) { return (number + divisor - 1) / divisor; }
+__host__ __device__ constexpr int ceil_divide(int number, int divisor) {
+  return (number + divisor - 1) / divisor;
+}
 
 }  // namespace pitome

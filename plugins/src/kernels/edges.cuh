@@ -6,7 +6,7 @@
 namespace pitome {
 
 // Keep the larger of two values, of equal ones that of the lower target.
-__device__ inline void keep_better(float &value, int &target, float other_value, int other_target) {
+__device__ inline void keep_better(float& value, int& target, float other_value, int other_target) {
   if (other_value > value || (other_value == value && other_target < target)) {
     value = other_value;
     target = other_target;
@@ -28,16 +28,14 @@ __global__ void __launch_bounds__(kTileThreads)
   const int place = threadIdx.x % kTile;
   if (threadIdx.x < kTile) {
     int source = first_source + place;
-    tile.token[0][place] =
-        source < problem.num_sources()
-            ? token_of_rank(problem, workspace, image, problem.source_rank(source))
-            : -1;
+    tile.token[0][place] = source < problem.num_sources()
+                               ? token_of_rank(problem, workspace, image, problem.source_rank(source))
+                               : -1;
   } else if (threadIdx.x < 2 * kTile) {
     int target = first_target + place;
-    tile.token[1][place] =
-        target < problem.num_targets()
-            ? token_of_rank(problem, workspace, image, problem.target_rank(target))
-            : -1;
+    tile.token[1][place] = target < problem.num_targets()
+                               ? token_of_rank(problem, workspace, image, problem.target_rank(target))
+                               : -1;
   }
   compare_rows(problem, metric, image, false, tile);
 

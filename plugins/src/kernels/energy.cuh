@@ -13,7 +13,7 @@ struct EnergyShared {
   float counted[2][kTile];  // 1 where the token counts in means: it exists, is finite, and is no padding
 };
 
-__device__ inline float energy_of(const Problem &problem, float similarity) {
+__device__ inline float energy_of(const Problem& problem, float similarity) {
   if (problem.gaussian) {
     float distance = (1.0f - similarity) / (1.0f - problem.margin);
     return expf(-0.5f * (distance * distance));
@@ -23,7 +23,7 @@ __device__ inline float energy_of(const Problem &problem, float similarity) {
 }
 
 // The tile above the diagonal with this number: (0, 0), (0, 1), (1, 1), (0, 2), ...
-__device__ inline void find_tile(int number, int &row, int &column) {
+__device__ inline void find_tile(int number, int& row, int& column) {
   column = static_cast<int>((sqrtf(8.0f * static_cast<float>(number) + 1.0f) - 1.0f) / 2.0f);
   while (column * (column + 1) / 2 > number) --column;
   while ((column + 1) * (column + 2) / 2 <= number) ++column;
@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(kTileThreads)
     add_energies(Problem problem, Workspace workspace, Global<const T> metric, Global<const float> size) {
   PITOME_KERNEL("add_energies");
   PITOME_SHARED(EnergyShared, shared);
-  SimilarityTile &tile = shared.tile;
+  SimilarityTile& tile = shared.tile;
   const int tiles = problem.num_token_tiles();
   const int num_pairs = tiles * (tiles + 1) / 2;
   const int image = blockIdx.x / num_pairs;

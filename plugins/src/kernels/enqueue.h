@@ -11,20 +11,20 @@ namespace pitome {
 
 // Sources of each translation unit: merge_float32.cu, merge_float16.cu and merge_bfloat16.cu.
 template <typename T>
-cudaError_t enqueue_energies(const Problem &problem, const Workspace &workspace, const pitome_merge_tensors &tensors,
-                             cudaStream_t stream);
+cudaError_t enqueue_energies(const Problem& problem, const Workspace& workspace,
+                             const pitome_merge_tensors& tensors, cudaStream_t stream);
 template <typename T>
-cudaError_t enqueue_edges(const Problem &problem, const Workspace &workspace, const pitome_merge_tensors &tensors,
-                          cudaStream_t stream);
+cudaError_t enqueue_edges(const Problem& problem, const Workspace& workspace,
+                          const pitome_merge_tensors& tensors, cudaStream_t stream);
 template <typename T>
-cudaError_t enqueue_rows(const Problem &problem, const Workspace &workspace, const pitome_merge_tensors &tensors,
-                         cudaStream_t stream);
+cudaError_t enqueue_rows(const Problem& problem, const Workspace& workspace,
+                         const pitome_merge_tensors& tensors, cudaStream_t stream);
 
 // decisions.cu
-cudaError_t enqueue_order(const Problem &problem, const Workspace &workspace, const pitome_merge_tensors &tensors,
-                          cudaStream_t stream);
-cudaError_t enqueue_selection(const Problem &problem, const Workspace &workspace,
-                              const pitome_merge_tensors &tensors, cudaStream_t stream);
+cudaError_t enqueue_order(const Problem& problem, const Workspace& workspace,
+                          const pitome_merge_tensors& tensors, cudaStream_t stream);
+cudaError_t enqueue_selection(const Problem& problem, const Workspace& workspace,
+                              const pitome_merge_tensors& tensors, cudaStream_t stream);
 
 template <typename... Parameters, typename... Arguments>
 cudaError_t launch(int64_t blocks, int threads, cudaStream_t stream, void (*kernel)(Parameters...),

@@ -1,4 +1,5 @@
-// Launch 5: the values (step 7). A warp has one slot: it reads the rows of its tokens once and writes one row.
+// Launch 5: the values (step 7). A warp has one slot: it reads the rows of its tokens once and writes one
+// row.
 #pragma once
 
 #include "problem.cuh"
@@ -30,10 +31,12 @@ struct Piece {
   }
 };
 
-__device__ inline float weight_of(Global<const float> size, int64_t token) { return fmaxf(size.load(token), 0.0f); }
+__device__ inline float weight_of(Global<const float> size, int64_t token) {
+  return fmaxf(size.load(token), 0.0f);
+}
 
 // size_b + sum of size_a, in the order of the values' sums.
-__device__ inline float add_sizes(const Workspace &workspace, Global<const float> size, int64_t first_token,
+__device__ inline float add_sizes(const Workspace& workspace, Global<const float> size, int64_t first_token,
                                   int64_t first_member, int4 slot) {
   float total = weight_of(size, first_token + slot.x);
   for (int index = slot.y; index < slot.z; ++index)

@@ -1,5 +1,5 @@
-// Products of two tiles of rows, accumulated in float32: by tensor cores where there are some for the type, else
-// by loops. The loops are also what the CPU build runs.
+// Products of two tiles of rows, accumulated in float32: by tensor cores where there are some for the type,
+// else by loops. The loops are also what the CPU build runs.
 #pragma once
 
 #include "problem.cuh"
@@ -29,7 +29,7 @@ using TileProducts = float[kTile][kProductPitch];
 template <typename T>
 class LoopProduct {
  public:
-  __device__ void add(const TileRows &first, const TileRows &second) {
+  __device__ void add(const TileRows& first, const TileRows& second) {
     const int row = threadIdx.x / 16, column = threadIdx.x % 16;
 #if defined(PITOME_HOST)
     pitome_host::count_multiply_adds(16 * kDepth<T>);
@@ -59,7 +59,7 @@ class LoopProduct {
     }
   }
 
-  __device__ void write(TileProducts &products) const {
+  __device__ void write(TileProducts& products) const {
     const int row = threadIdx.x / 16, column = threadIdx.x % 16;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
@@ -83,17 +83,17 @@ class TensorCoreProduct {
     nvcuda::wmma::fill_fragment(sum_[1], 0.0f);
   }
 
-  __device__ void add(const TileRows &first, const TileRows &second) {
+  __device__ void add(const TileRows& first, const TileRows& second) {
     using namespace nvcuda::wmma;
     constexpr int pitch = kRowPitch * kVector<T>;
-    const T *left = reinterpret_cast<const T *>(first[row()]);
+    const T* left = reinterpret_cast<const T*>(first[row()]);
 #pragma unroll
     for (int k = 0; k < kDepth<T>; k += 16) {
       fragment<matrix_a, 16, 16, 16, T, row_major> a;
       load_matrix_sync(a, left + k, pitch);
 #pragma unroll
       for (int part = 0; part < 2; ++part) {
-        const T *right = reinterpret_cast<const T *>(second[column(part)]);
+        const T* right = reinterpret_cast<const T*>(second[column(part)]);
         fragment<matrix_b, 16, 16, 16, T, col_major> b;  // its columns are the second tile's rows
         load_matrix_sync(b, right + k, pitch);
         mma_sync(sum_[part], a, b, sum_[part]);
@@ -101,7 +101,7 @@ class TensorCoreProduct {
     }
   }
 
-  __device__ void write(TileProducts &products) const {
+  __device__ void write(TileProducts& products) const {
     using namespace nvcuda::wmma;
 #pragma unroll
     for (int part = 0; part < 2; ++part)
@@ -123,10 +123,10 @@ template <typename T>
 using TileProduct = LoopProduct<T>;
 #elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 template <typename T>
-using TileProduct = std::conditional_t<std::is_same_v<T, __half>, TensorCoreProduct<T>, LoopProduct<T>>;
+using TileProduct = std::conditional_t<std::is_same_v<T, __half>, TensorCoreProduct<T>, LoopProduct<T> >;
 #else
 template <typename T>
-using TileProduct = std::conditional_t<std::is_same_v<T, float>, LoopProduct<T>, TensorCoreProduct<T>>;
+using TileProduct = std::conditional_t<std::is_same_v<T, float>, LoopProduct<T>, TensorCoreProduct<T> >;
 #endif
 
 }  // namespace pitome

@@ -52,7 +52,7 @@ struct Workspace {
 };
 
 // The position of the candidate with this rank; without energies the order is that of the positions.
-__device__ inline int token_of_rank(const Problem &problem, const Workspace &workspace, int image, int rank) {
+__device__ inline int token_of_rank(const Problem& problem, const Workspace& workspace, int image, int rank) {
   if (!problem.by_energy) return problem.prefix + rank;
   return workspace.candidate.load(int64_t{image} * problem.num_candidates + rank);
 }

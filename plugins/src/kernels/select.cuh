@@ -1,4 +1,5 @@
-// Launch 4: the r best edges, the slot of every token, and who is in each slot (steps 6 and 8). One block an image.
+// Launch 4: the r best edges, the slot of every token, and who is in each slot (steps 6 and 8). One block an
+// image.
 #pragma once
 
 #include "edges.cuh"
@@ -19,8 +20,8 @@ struct SelectShared {
 };
 
 // Step 6: a key for each source, the best edge first.
-__device__ inline void rank_edges(const Problem &problem, const Workspace &workspace, Global<const float> size,
-                                  int image, SelectShared &shared) {
+__device__ inline void rank_edges(const Problem& problem, const Workspace& workspace,
+                                  Global<const float> size, int image, SelectShared& shared) {
   const int sources = problem.num_sources(), tiles = problem.num_target_tiles();
   for (int source = threadIdx.x; source < next_power_of_two(sources); source += blockDim.x) {
     if (source >= sources) {
@@ -43,8 +44,8 @@ __device__ inline void rank_edges(const Problem &problem, const Workspace &works
 }
 
 // The first r keys become (target's position, source's position), sorted.
-__device__ inline void take_edges(const Problem &problem, const Workspace &workspace, int image,
-                                  SelectShared &shared) {
+__device__ inline void take_edges(const Problem& problem, const Workspace& workspace, int image,
+                                  SelectShared& shared) {
   for (int token = threadIdx.x; token < problem.num_tokens; token += blockDim.x) {
     shared.slot[token] = 1;
     shared.begin[token] = shared.end[token] = 0;
@@ -67,7 +68,7 @@ __device__ inline void take_edges(const Problem &problem, const Workspace &works
 }
 
 // Sums of `slot` up to and without each token, by all threads: each has a stretch of tokens side by side.
-__device__ inline void number_slots(int num_tokens, SelectShared &shared) {
+__device__ inline void number_slots(int num_tokens, SelectShared& shared) {
   const int stretch = ceil_divide(num_tokens, blockDim.x);
   const int first = min(static_cast<int>(threadIdx.x) * stretch, num_tokens);
   const int last = min(first + stretch, num_tokens);

@@ -32,9 +32,11 @@ struct alignas(128) SimilarityTile {
 template <typename T>
 class RowReader {
  public:
-  __device__ RowReader(const Problem &problem, Global<const T> metric, int image, const SimilarityTile &tile,
+  __device__ RowReader(const Problem& problem, Global<const T> metric, int image, const SimilarityTile& tile,
                        bool second_is_first)
-      : metric_(metric), width_(problem.metric_width), in_vectors_(problem.metric_in_vectors),
+      : metric_(metric),
+        width_(problem.metric_width),
+        in_vectors_(problem.metric_in_vectors),
         num_parts_(second_is_first ? 2 : 4) {
 #pragma unroll
     for (int part = 0; part < 4; ++part) {
@@ -63,7 +65,7 @@ class RowReader {
   }
 
   // Put what was fetched into the tile and add its squares to the norms.
-  __device__ void store(SimilarityTile &tile) {
+  __device__ void store(SimilarityTile& tile) {
 #pragma unroll
     for (int part = 0; part < 4; ++part) {
       if (part >= num_parts_) break;
@@ -78,12 +80,13 @@ class RowReader {
     }
   }
 
-  __device__ void write_norms(SimilarityTile &tile, bool second_is_first) const {
+  __device__ void write_norms(SimilarityTile& tile, bool second_is_first) const {
 #pragma unroll
     for (int part = 0; part < 4; ++part) {
       float square = square_[part];
 #pragma unroll
-      for (int lanes = 1; lanes < kRowVectors; lanes *= 2) square += __shfl_xor_sync(kAllLanes, square, lanes);
+      for (int lanes = 1; lanes < kRowVectors; lanes *= 2)
+        square += __shfl_xor_sync(kAllLanes, square, lanes);
       if (part >= num_parts_ || threadIdx.x % kRowVectors != 0) continue;
       bool usable = start_[part] >= 0 && square < infinity();
       float inverse = usable ? 1.0f / fmaxf(sqrtf(square), kSmallestNorm) : kNoRow;
@@ -106,8 +109,8 @@ class RowReader {
 
 // Fill `products` and `inverse_norm` from the rows named in `token`, with all threads of the block.
 template <typename T>
-__device__ void compare_rows(const Problem &problem, Global<const T> metric, int image, bool second_is_first,
-                             SimilarityTile &tile) {
+__device__ void compare_rows(const Problem& problem, Global<const T> metric, int image, bool second_is_first,
+                             SimilarityTile& tile) {
   __syncthreads();  // `token` is complete
   RowReader<T> reader(problem, metric, image, tile, second_is_first);
   TileProduct<T> product;
@@ -115,7 +118,8 @@ __device__ void compare_rows(const Problem &problem, Global<const T> metric, int
   for (int first = 0; first < problem.metric_width; first += kDepth<T>) {
     reader.store(tile);
     __syncthreads();
-    if (first + kDepth<T> < problem.metric_width) reader.fetch(first + kDepth<T>);  // while this piece is multiplied
+    if (first + kDepth<T> < problem.metric_width)
+      reader.fetch(first + kDepth<T>);  // while this piece is multiplied
     product.add(tile.rows[0], tile.rows[second_is_first ? 0 : 1]);
     __syncthreads();
   }

@@ -21,11 +21,13 @@ __device__ inline uint32_t falling(float value) {
   return bits & 0x80000000u ? bits : ~(bits | 0x80000000u);
 }
 
-__device__ inline uint64_t make_key(uint32_t first, uint32_t second) { return uint64_t{first} << 32 | second; }
+__device__ inline uint64_t make_key(uint32_t first, uint32_t second) {
+  return uint64_t{first} << 32 | second;
+}
 
-// Sort `count` keys, a power of two, ascending, with all threads of the block (bitonic: no data-dependent step).
-// The keys may have been written by any thread just before, and be read by any thread right after.
-__device__ inline void sort_keys(uint64_t *keys, int count) {
+// Sort `count` keys, a power of two, ascending, with all threads of the block (bitonic: no data-dependent
+// step). The keys may have been written by any thread just before, and be read by any thread right after.
+__device__ inline void sort_keys(uint64_t* keys, int count) {
   for (int size = 2; size <= count; size *= 2) {
     for (int stride = size / 2; stride > 0; stride /= 2) {
       __syncthreads();
