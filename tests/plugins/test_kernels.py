@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
 
 from pitome.merge import MergeResult, merge
 from pitome.parameters import MergeParameters
-from tests.operator_cases import CASES, DTYPES, LARGE_CASES, OperatorCase, make_inputs
+from tests.operator_cases import LARGE_CASES, OperatorCase, make_inputs
 from tests.pitome.slow_checker import TooManyTies, unexplained
 from tests.pitome.test_merge import assert_values, by_name, exact_decisions, rounding
-from tests.plugins.merge_library import HostLibrary
-from tests.plugins.plugin_program import HOST, SANITIZED, Build, run_merges
+from tests.plugins.kernel_runs import TABLES, Call, results
 from validate.decisions import Rounding, judge
 
-EVERY = [(case, dtype) for case in CASES for dtype in DTYPES]
-TABLES = {"small": EVERY, "large": LARGE_CASES}
-NUM_ORDERS = 10
 FEW_TOKENS = 300
 """Up to here the slow loops of the tests take seconds."""
-
-Call = tuple[OperatorCase, torch.dtype]
-
-
-@cache
-def results(table: str, sanitized: bool, seed: int = 0) -> list[MergeResult]:
-    """Every case of a table through one process of the plugin's test program."""
-    build: Build = SANITIZED if sanitized else HOST
-    cases = [(*make_inputs(case, dtype), case.parameters) for case, dtype in TABLES[table]]
-    return run_merges(cases, build.library, build.program, seed)
 
 
 def held_to_the_contract(call: Call, result: MergeResult) -> None:
@@ -85,18 +68,18 @@ def assert_untouched(result: MergeResult, x: torch.Tensor, size: torch.Tensor, p
         assert slots[alone].diff().gt(0).all()
 
 
-@pytest.mark.parametrize("index", range(len(EVERY)), ids=lambda index: by_name_of(EVERY[index]))
-def test_the_table_of_cases(index: int) -> None:
-    held_to_the_contract(EVERY[index], results("small", False)[index])
+NAMED = [(table, index) for table in ("small", "large") for index in range(len(TABLES[table]))]
 
 
-@pytest.mark.parametrize("index", range(len(LARGE_CASES)), ids=lambda index: by_name_of(LARGE_CASES[index]))
-def test_the_table_of_large_cases(index: int) -> None:
-    held_to_the_contract(LARGE_CASES[index], results("large", False)[index])
+def name_of(place: tuple[str, int]) -> str:
+    table, index = place
+    return "-".join(map(by_name, TABLES[table][index]))
 
 
-def by_name_of(call: Call) -> str:
-    return "-".join(map(by_name, call))
+@pytest.mark.parametrize("place", NAMED, ids=name_of)
+def test_the_kernels_merge_like_the_reference(place: tuple[str, int]) -> None:
+    table, index = place
+    held_to_the_contract(TABLES[table][index], results(table)[index])
 
 
 def test_the_large_table_covers_what_the_kernels_take() -> None:
@@ -112,95 +95,3 @@ def test_the_large_table_covers_what_the_kernels_take() -> None:
     assert any(
         case.parameters.num_merged == count // 2 for case, count in zip(cases, unprotected, strict=True)
     )
-
-
-def assert_same_bits(one: MergeResult, other: MergeResult) -> None:
-    for first, second in zip(one, other, strict=True):
-        assert torch.equal(first.view(torch.uint8), second.view(torch.uint8))
-
-
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("seed", range(1, NUM_ORDERS))
-def test_the_order_of_threads_changes_no_bit(table: str, seed: int) -> None:
-    found = run_merges(
-        [(*make_inputs(case, dtype), case.parameters) for case, dtype in TABLES[table]], seed=seed
-    )
-    for expected, result in zip(results(table, False), found, strict=True):
-        assert_same_bits(expected, result)
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_sanitizers_have_nothing_to_report(table: str) -> None:
-    """A report ends the program; and the sanitized build gives the same bits."""
-    for expected, result in zip(results(table, False), results(table, True), strict=True):
-        assert_same_bits(expected, result)
-
-
-@pytest.fixture(scope="module")
-def library() -> HostLibrary:
-    return HostLibrary()
-
-
-INPUTS = (
-    torch.randn(2, 150, 40, generator=torch.Generator().manual_seed(0)),
-    torch.randn(2, 150, 80, generator=torch.Generator().manual_seed(1)),
-    torch.ones(2, 150, 1),
-    MergeParameters(30, 130, 1, margin=0.1, size_penalty=0.05),
-)
-
-
-def test_every_barrier_of_the_kernels_is_missed_where_it_is_removed(library: HostLibrary) -> None:
-    """Without it, some order of the threads gives other results, a fault, or an access out of bounds."""
-    expected = library.merge(*INPUTS)
-    barriers = [place for place in library.barriers() if ".cuh:" in place]
-    assert len(barriers) >= 10
-    for place in barriers:
-        outcomes = [outcome_without(library, place, seed, expected) for seed in range(5)]
-        assert any(outcomes), f"nothing happens without the barrier at {place}"
-    for seed in range(NUM_ORDERS):
-        assert not outcome_without(library, "", seed, expected), "with all barriers nothing changes"
-
-
-def outcome_without(library: HostLibrary, place: str, seed: int, expected: MergeResult) -> bool:
-    """Whether a missing barrier shows; in a process of its own, which it may bring down."""
-    child = os.fork()
-    if child == 0:
-        library.keep_faults(True)
-        library.open_barrier(place)
-        result = library.merge(*INPUTS, seed=seed)
-        same = all(torch.equal(one, other) for one, other in zip(result, expected, strict=True))
-        os._exit(0 if same and not library.fault() else 1)
-    _, status = os.waitpid(child, 0)
-    return status != 0
-
-
-def test_at_most_five_launches_and_three_without_energies(library: HostLibrary) -> None:
-    x, metric, size, parameters = INPUTS
-    five = ["add_energies", "find_edges", "merge_rows", "order_tokens", "select_edges"]
-    found = library.count(x, metric, size, parameters)
-    assert sorted(found) == five
-    assert all(counter["launches"] == 1 for counter in found.values())
-    by_position = MergeParameters(30, 130, 1, order="position")
-    assert sorted(library.count(x, metric, size, by_position)) == ["find_edges", "merge_rows", "select_edges"]
-
-
-def test_rows_that_do_not_start_at_16_bytes_give_the_same_numbers(library: HostLibrary) -> None:
-    """Columns of zeros more change no norm and no product; other accesses read them."""
-    x, metric, size, parameters = INPUTS
-    wide = torch.cat([metric, torch.zeros(2, 150, 1)], dim=2).contiguous()
-    shifted = torch.empty(x.numel() + 1)[1:].view(x.shape).copy_(x)
-    assert shifted.data_ptr() % 16
-    expected = library.merge(x, metric, size, parameters)
-    assert_same_bits(expected, library.merge(shifted, wide, size, parameters))
-
-
-def test_the_batch_changes_no_image(library: HostLibrary) -> None:
-    x, metric, size, parameters = INPUTS
-    together = library.merge(x, metric, size, parameters)
-    for image in range(2):
-        one = slice(image, image + 1)
-        alone = library.merge(
-            x[one].contiguous(), metric[one].contiguous(), size[one].contiguous(), parameters
-        )
-        for part, everything in zip(alone, together, strict=True):
-            assert torch.equal(part, everything[one])

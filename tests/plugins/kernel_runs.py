@@ -1,0 +1,44 @@
+"""The operator's tables of cases, run on the CPU through the real plugin object."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from pitome.merge import MergeResult
+from tests.operator_cases import CASES, DTYPES, LARGE_CASES, OperatorCase, make_inputs
+from tests.plugins.plugin_program import HOST, SANITIZED, run_merges
+
+Call = tuple[OperatorCase, torch.dtype]
+
+SMALL: tuple[Call, ...] = tuple((case, dtype) for case in CASES for dtype in DTYPES)
+
+
+def work(call: Call) -> int:
+    """Multiply-adds of the similarities, in full tiles."""
+    case, _ = call
+    return case.batch * case.num_tokens**2 * max(case.metric_width, 64)
+
+
+TABLES = {
+    "small": SMALL,
+    "large": LARGE_CASES,
+    # Where every case is run many times, or slowly.
+    "medium": tuple(call for call in LARGE_CASES if call[0].num_tokens < 1000),
+    "many tokens": tuple(call for call in LARGE_CASES if call[0].num_tokens > 1000),
+    "light": tuple(call for call in LARGE_CASES if work(call) <= 1e7),
+}
+
+
+@cache
+def results(table: str, sanitized: bool = False, seed: int = 0) -> list[MergeResult]:
+    """Every call of a table, through one process of the plugin's test program."""
+    build = SANITIZED if sanitized else HOST
+    cases = [(*make_inputs(case, dtype), case.parameters) for case, dtype in TABLES[table]]
+    return run_merges(cases, build.library, build.program, seed)
+
+
+def assert_same_bits(one: MergeResult, other: MergeResult) -> None:
+    for first, second in zip(one, other, strict=True):
+        assert torch.equal(first.view(torch.uint8), second.view(torch.uint8))
