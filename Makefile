@@ -21,7 +21,8 @@ MERGE_OPTIONS = $(call option,RATIO,--ratio) $(call option,R,--r) $(call option,
   $(call option,WEIGHTS,--weights) $(call option,OUT,--out) $(call option,STRICT,--strict)
 # Further options of `pitome engine`, for instance ENGINE_FLAGS="--batch 1 --batch 32".
 ENGINE_FLAGS ?=
-PLAN_OPTIONS = $(call option,BACKEND,--backend) $(call option,TARGETS,--targets) $(call option,PROFILE,--profile)
+PLAN_OPTIONS = $(call option,BACKEND,--backend) $(call option,TARGETS,--targets) $(call option,PROFILE,--profile) \
+  $(call option,MERGE_PATH,--merge-path) $(call option,PLUGIN,--plugin) $(call option,EMBED_PLUGIN,--embed-plugin)
 
 .PHONY: help setup engine dry-run models validate bench inspect fidelity plugin plugin-host test test-gpu lint format clean
 
@@ -48,6 +49,9 @@ help: ## Show this help
 #:   BACKEND|tensorrt_rtx or tensorrt [tensorrt_rtx]
 #:   TARGETS|GPU architectures of the plan [sm80,sm86,sm89,sm120]
 #:   PROFILE|smallest, typical and largest batch of the plan [1,8,32]
+#:   MERGE_PATH|what computes the merges of the plan: plugin (tensorrt only) or function [tensorrt: plugin]
+#:   PLUGIN|the library of MERGE_PATH=plugin [build/plugin/libpitome_plugin.so]
+#:   EMBED_PLUGIN|1: put the library into the plan too [0]
 #:   IMAGE_SIZE|pixels of the square input [the model's own]
 #:   WEIGHTS|hub id, folder, packaged or random [the model's own]
 #:   OUT|folder for bundles [build]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import DEFAULT_TARGETS
+from commands.options import DEFAULT_PLUGIN, DEFAULT_TARGETS
 
 
 class MethodName(StrEnum):
@@ -44,6 +44,13 @@ class BackendName(StrEnum):
     tensorrt = "tensorrt"
 
 
+class MergePathName(StrEnum):
+    """Values of MERGE_PATH."""
+
+    function = "function"
+    plugin = "plugin"
+
+
 Model = Annotated[str, typer.Argument(help="Preset (see `pitome models`), Hugging Face id or local folder.")]
 Bundle = Annotated[Path, typer.Argument(help="Folder that `pitome engine` wrote.")]
 Ratio = Annotated[float | None, typer.Option(help="Keep ratio per layer, in (0, 1]; 0.9 by default.")]
@@ -70,6 +77,14 @@ Targets = Annotated[
     str | None, typer.Option(help=f"GPU architectures of the plan; {DEFAULT_TARGETS} by default.")
 ]
 Profile = Annotated[str, typer.Option(help="Smallest, typical and largest batch of the plan.")]
+MergePath = Annotated[
+    MergePathName | None,
+    typer.Option(help="What computes the merges of the plan; plugin by default for tensorrt, else function."),
+]
+Plugin = Annotated[
+    Path | None, typer.Option(help=f"The plugin library; {DEFAULT_PLUGIN} by default, from `make plugin`.")
+]
+EmbedPlugin = Annotated[int, typer.Option(min=0, max=1, help="Put the plugin library into the plan: 1 or 0.")]
 ImageSize = Annotated[
     int | None, typer.Option(min=1, help="Pixels of the square input; the model's own by default.")
 ]

@@ -21,8 +21,17 @@ from commands.engine import (
 )
 from commands.options import CheckOptions, EngineOptions, PlanOptions
 from commands.steps import Workplace
-from export.engines import check_request
-from pitome.bundle import Manifest, read_manifest, valid_files, verify_bundle
+from export.engines import PlanRequest, check_request
+from pitome.bundle import (
+    FileRecord,
+    Manifest,
+    PlanRecord,
+    PluginRecord,
+    file_sha256,
+    read_manifest,
+    valid_files,
+    verify_bundle,
+)
 from pitome.errors import BundleError, ParityError
 from pitome.publish import build_folder
 
@@ -36,8 +45,8 @@ def export_bundle(options: EngineOptions, command: str, display: Display) -> Bui
         place = Workplace(folder, final, display, before, intact)
         graphs = export_graphs(place, prepared, options.plan.precision)
         manifest = first_manifest(prepared, graphs, options.plan.precision, command, option_record(options))
-        if before is not None and before.onnx == tuple(graphs) and place.take_over(*before.plans):
-            kept = ("plans", "parity", "parity_key", "latency", "latency_key")
+        if before is not None and before.onnx == tuple(graphs) and place.take_over(*_plan_files(before)):
+            kept = ("plans", "plugin", "parity", "parity_key", "latency", "latency_key")
             manifest = manifest.model_copy(update={name: getattr(before, name) for name in kept})
         elif before is not None and before.plans:
             names = ", ".join(plan.file for plan in before.plans)
@@ -50,7 +59,8 @@ def add_plan(bundle: Path, options: PlanOptions, display: Display) -> Built:
     """``pitome build``: add a plan to a bundle, in place of one of the same name.
 
     Raises:
-        BundleError: the bundle has no graph of the plan's precision, or is damaged.
+        BundleError: the bundle has no graph of the plan's precision, is damaged, or has another plan with
+            another plugin library.
     """
     manifest = verify_bundle(bundle)
     graphs = [graph for graph in manifest.onnx if graph.precision == options.precision]
@@ -62,18 +72,21 @@ def add_plan(bundle: Path, options: PlanOptions, display: Display) -> Built:
             f"Export it with PRECISION={options.precision} first",
         )
     num_merges = _count_merges(manifest)
-    check_request(steps.plan_request(bundle, options, graphs[0].file, num_merges))
+    request = steps.plan_request(bundle, options, graphs[0].file, num_merges)
+    check_request(request)
+    others = tuple(other for other in manifest.plans if other.file != request.plan.name)
+    kept = _kept_plugin(bundle, manifest, others, request)
     with build_folder(bundle) as folder:
         _require_unchanged(bundle, manifest)
         place = Workplace(
             folder, bundle, display, manifest, frozenset(file.file for file in manifest.files())
         )
         _take_over_all(place, manifest)
-        name = steps.plan_request(folder, options, graphs[0].file, num_merges).plan.name
-        (folder / name).unlink(missing_ok=True)
-        plan = steps.make_plan(place, graphs[0], options, num_merges)
-        others = tuple(other for other in manifest.plans if other.file != plan.file)
-        manifest = _rewrite(folder, manifest, {"plans": (*others, plan)})
+        (folder / request.plan.name).unlink(missing_ok=True)
+        if kept is None and manifest.plugin is not None:
+            (folder / manifest.plugin.file).unlink()
+        plan, plugin = steps.make_plan(place, graphs[0], options, num_merges)
+        manifest = _rewrite(folder, manifest, {"plans": (*others, plan), "plugin": plugin or kept})
     return Built(bundle, manifest, tuple(place.reused))
 
 
@@ -170,6 +183,28 @@ def _count_merges(manifest: Manifest) -> int:
     if manifest.method.name in ("random", "none"):
         return 0
     return sum(merged > 0 for merged in manifest.schedule.num_merged)
+
+
+def _plan_files(manifest: Manifest) -> tuple[FileRecord, ...]:
+    return (*manifest.plans, *([manifest.plugin] if manifest.plugin else []))
+
+
+def _kept_plugin(
+    bundle: Path, manifest: Manifest, others: tuple[PlanRecord, ...], request: PlanRequest
+) -> PluginRecord | None:
+    """The plugin library of the plans that stay, which a new plan must have too: a bundle holds one."""
+    plans = ", ".join(other.file for other in others if other.merge_path == "plugin")
+    kept = manifest.plugin if plans else None
+    if kept is not None and request.needs_plugin and request.plugin is not None:
+        found = file_sha256(request.plugin)
+        if found != kept.sha256:
+            raise BundleError(
+                f"a plan with the plugin library {request.plugin} in {bundle}",
+                f"a bundle holds one library, and {plans} was built with another one "
+                f"({kept.version}, sha256 {kept.sha256[:12]}, not {found[:12]})",
+                f"Use PLUGIN={bundle / kept.file}, or run `make engine` again",
+            )
+    return kept
 
 
 def _take_over_all(place: Workplace, manifest: Manifest) -> None:

@@ -77,7 +77,8 @@ def build_engine(options: EngineOptions, command: str, display: Display) -> Buil
         before, intact = valid_files(final)
         place = Workplace(folder, final, display, before, intact)
         graphs = export_graphs(place, prepared, options.plan.precision)
-        plan = steps.make_plan(place, graphs[-1], options.plan, steps.count_merges(prepared.compression))
+        num_merges = steps.count_merges(prepared.compression)
+        plan, plugin = steps.make_plan(place, graphs[-1], options.plan, num_merges)
         parity, parity_key = steps.check_parity(
             place, prepared.loaded, prepared.compressed, graphs, options.check
         )
@@ -87,6 +88,7 @@ def build_engine(options: EngineOptions, command: str, display: Display) -> Buil
         manifest = manifest.model_copy(
             update={
                 "plans": (plan,),
+                "plugin": plugin,
                 "parity": parity,
                 "parity_key": parity_key,
                 "latency": latency,

@@ -13,7 +13,7 @@ from typing import Any
 
 from commands.options import CheckOptions, PlanOptions
 from commands.records import installed_version, method_record, schedule_record
-from pitome.bundle import OnnxRecord, digest_of
+from pitome.bundle import OnnxRecord, PluginRecord, digest_of
 from pitome.compression import Compression
 from pitome.models.loading import LoadedModel
 
@@ -39,8 +39,10 @@ def unmerged_key(loaded: LoadedModel) -> str:
     return digest_of({"model": _model(loaded), **_exporter()})
 
 
-def plan_key(onnx: OnnxRecord, options: PlanOptions, backend_version: str | None) -> str:
-    """Of a plan."""
+def plan_key(
+    onnx: OnnxRecord, options: PlanOptions, backend_version: str | None, plugin: PluginRecord | None
+) -> str:
+    """Of a plan; ``plugin`` is what it is built with."""
     return digest_of(
         {
             "onnx": onnx.sha256,
@@ -48,6 +50,9 @@ def plan_key(onnx: OnnxRecord, options: PlanOptions, backend_version: str | None
             "profile": options.profile,
             "backend": options.backend,
             "version": backend_version,
+            "merge_path": options.merge_path,
+            "plugin": plugin.sha256 if plugin else None,
+            "embedded": options.embed_plugin,
             "source": source_digest("export/engines"),
         }
     )

@@ -61,6 +61,9 @@ def engine(
     backend: given.Backend = given.BackendName.tensorrt_rtx,
     targets: given.Targets = None,
     profile: given.Profile = DEFAULT_PROFILE,
+    merge_path: given.MergePath = None,
+    plugin: given.Plugin = None,
+    embed_plugin: given.EmbedPlugin = 0,
     image_size: given.ImageSize = None,
     weights: given.Weights = None,
     out: given.Out = Path("build"),
@@ -135,6 +138,9 @@ def build(
     backend: given.Backend = given.BackendName.tensorrt_rtx,
     targets: given.Targets = None,
     profile: given.Profile = DEFAULT_PROFILE,
+    merge_path: given.MergePath = None,
+    plugin: given.Plugin = None,
+    embed_plugin: given.EmbedPlugin = 0,
     as_json: given.Json = False,
 ) -> None:
     """Build a plan from a bundle's ONNX file and add it to the bundle."""
@@ -142,7 +148,8 @@ def build(
     def work(display: Display) -> Result:
         from commands.bundles import add_plan
 
-        options = parse_plan_options(precision, backend, targets, profile)
+        plan = (precision, backend, targets, profile, merge_path, plugin, bool(embed_plugin))
+        options = parse_plan_options(*plan)
         return _show_built(add_plan(bundle, options, display))
 
     _run(work, as_json)
@@ -300,6 +307,9 @@ def _engine_options(
     backend: str = "tensorrt_rtx",
     targets: str | None = None,
     profile: str = DEFAULT_PROFILE,
+    merge_path: str | None = None,
+    plugin: Path | None = None,
+    embed_plugin: int = 0,
     batch: list[int] | None = None,
     threads: int = DEFAULT_THREADS,
     parity_images: int = DEFAULT_PARITY_IMAGES,
@@ -312,7 +322,7 @@ def _engine_options(
     return EngineOptions(
         ModelOptions(model, weights, image_size, bool(strict), seed),
         parse_merge_options(proportional_attention=proportional, seed=seed, **merge),
-        parse_plan_options(precision, backend, targets, profile),
+        parse_plan_options(precision, backend, targets, profile, merge_path, plugin, bool(embed_plugin)),
         check,
         out,
     )

@@ -13,6 +13,9 @@ from pitome.schedule import Candidates
 PRECISIONS = get_args(Precision)
 DEFAULT_TARGETS = "sm80,sm86,sm89,sm120"
 DEFAULT_PROFILE = "1,8,32"
+DEFAULT_MERGE_PATHS = {"tensorrt": "plugin"}
+"""By backend; the others have no plugins."""
+DEFAULT_PLUGIN = Path("build/plugin/libpitome_plugin.so")
 DEFAULT_PARITY_IMAGES = 64
 DEFAULT_BATCHES = (1, 8)
 DEFAULT_THREADS = 2
@@ -58,6 +61,9 @@ class PlanOptions:
     backend: str = "tensorrt_rtx"
     targets: tuple[str, ...] = ()
     profile: tuple[int, int, int] = (1, 8, 32)
+    merge_path: str = "function"
+    plugin: Path | None = None
+    embed_plugin: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,15 @@ def parse_integers(name: str, text: str, wanted: str = "numbers with commas betw
         raise InputError(f"{name}={text}", f"not {wanted}", f"Give {wanted}") from None
 
 
-def parse_plan_options(precision: str, backend: str, targets: str | None, profile: str) -> PlanOptions:
+def parse_plan_options(
+    precision: str,
+    backend: str,
+    targets: str | None,
+    profile: str,
+    merge_path: str | None = None,
+    plugin: Path | None = None,
+    embed_plugin: bool = False,
+) -> PlanOptions:
     """Plan options from the texts of the command line; the backend itself is checked by the builder."""
     if precision not in PRECISIONS:
         raise InputError(
@@ -157,4 +171,13 @@ def parse_plan_options(precision: str, backend: str, targets: str | None, profil
         targets = DEFAULT_TARGETS if backend == "tensorrt_rtx" else ""
     chosen = tuple(target.strip().lower() for target in targets.split(",") if target.strip())
     smallest, typical, largest = numbers
-    return PlanOptions(cast("Precision", precision), backend, chosen, (smallest, typical, largest))
+    merge_path = merge_path or DEFAULT_MERGE_PATHS.get(backend, "function")
+    return PlanOptions(
+        cast("Precision", precision),
+        backend,
+        chosen,
+        (smallest, typical, largest),
+        merge_path,
+        plugin or (DEFAULT_PLUGIN if merge_path == "plugin" else None),
+        embed_plugin,
+    )

@@ -124,6 +124,7 @@ def plan_record(plan: PlanResult, key: str) -> PlanRecord:
         profile=plan.profile,
         precision=plan.precision,
         merge_path=plan.merge_path,
+        plugin_embedded=plan.plugin_embedded,
         executed=False,
         build_seconds=plan.build_seconds,
         key=key,

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,13 @@ from torch import nn
 from commands import keys, records
 from commands.display import Display
 from commands.options import CheckOptions, PlanOptions
-from export.engines import PlanRequest, build_plan
+from export.engines import BACKENDS, PlanRequest, build_plan, read_plugin_version
 from export.onnx import Precision, export_onnx
-from pitome.bundle import FileRecord, Manifest, OnnxRecord, PlanRecord
+from pitome.bundle import FileRecord, Manifest, OnnxRecord, PlanRecord, PluginRecord, file_sha256
 from pitome.compression import Compression, compress
 from pitome.errors import ParityError
+from pitome.manifest import PLUGIN_NAME
 from pitome.models.loading import LoadedModel
-
-_MODULES = {"tensorrt_rtx": "tensorrt-rtx-cu13", "tensorrt": "tensorrt"}
 
 
 @dataclass
@@ -103,7 +102,21 @@ def plan_request(folder: Path, options: PlanOptions, onnx_name: str, num_merges:
         profile=options.profile,
         precision=options.precision,
         num_merges=num_merges,
+        merge_path=options.merge_path,
+        plugin=options.plugin,
+        embed_plugin=options.embed_plugin,
     )
+
+
+def place_plugin(place: Workplace, request: PlanRequest) -> PluginRecord | None:
+    """Copy the plugin library into the bundle, where the plan needs one; the plan is built with the copy."""
+    if not request.needs_plugin:
+        return None
+    assert request.plugin is not None  # check_request
+    copy = place.folder / PLUGIN_NAME
+    copy.unlink(missing_ok=True)  # it may be a link to the published bundle's
+    shutil.copyfile(request.plugin, copy)
+    return PluginRecord(file=PLUGIN_NAME, sha256=file_sha256(copy), version=read_plugin_version(copy))
 
 
 def count_merges(compression: Compression) -> int:
@@ -113,16 +126,22 @@ def count_merges(compression: Compression) -> int:
     return len(compression.schedule.merging_layers)
 
 
-def make_plan(place: Workplace, graph: OnnxRecord, options: PlanOptions, num_merges: int) -> PlanRecord:
-    """The plan of one graph."""
-    key = keys.plan_key(graph, options, records.installed_version(_MODULES[options.backend]))
+def make_plan(
+    place: Workplace, graph: OnnxRecord, options: PlanOptions, num_merges: int
+) -> tuple[PlanRecord, PluginRecord | None]:
+    """The plan of one graph, and the plugin library that it was built with."""
+    request = plan_request(place.folder, options, graph.file, num_merges)
+    plugin = place_plugin(place, request)
+    version = records.installed_version(BACKENDS[options.backend].distribution)
+    key = keys.plan_key(graph, options, version, plugin)
     for record in place.before.plans if place.before else ():
         if record.key == key and place.take_over(record):
-            return record
-    request = plan_request(place.folder, options, graph.file, num_merges)
+            return record, plugin
+    if plugin is not None:
+        request = replace(request, plugin=place.folder / plugin.file)
     with place.display.step(f"Build {request.plan.name}") as report:
         result = build_plan(request, report)
-    return records.plan_record(result, key)
+    return records.plan_record(result, key), plugin
 
 
 def check_parity(

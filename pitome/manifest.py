@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "manifest.json"
 DIGEST_NAME = "manifest.json.sha256"
+PLUGIN_NAME = "libpitome_plugin.so"
 
 _NAME_PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
 
@@ -186,6 +187,11 @@ class PlanRecord(SizedFileRecord):
     merge_path: Literal["function", "plugin", "none"] = Field(
         description="What computes the merge: standard operators, the plugin, or nothing is merged"
     )
+    plugin_embedded: bool = Field(
+        False,
+        description="True: the plan holds the plugin library too, and a runtime with "
+        "`engine_host_code_allowed = True` loads it from there; False: load the bundle's plugin first",
+    )
     executed: bool = Field(description="False: built from a checked ONNX file, but never run (no GPU)")
     build_seconds: float = Field(ge=0, description="Seconds that the build took")
     key: Sha256 = Field(description="Digest of everything it was made from; equal: it is reused")
@@ -196,11 +202,17 @@ class PlanRecord(SizedFileRecord):
             raise ValueError(f"profile {self.profile} is not min <= opt <= max")
         return self
 
+    @model_validator(mode="after")
+    def _only_a_plugin_can_be_embedded(self) -> Self:
+        if self.plugin_embedded and self.merge_path != "plugin":
+            raise ValueError(f"plugin_embedded, but merge_path is {self.merge_path}")
+        return self
+
 
 class PluginRecord(FileRecord):
-    """The TensorRT plugin library that a plan needs."""
+    """The TensorRT plugin library that the plans with `merge_path` plugin were built with."""
 
-    version: Text = Field(description="Version of the plugin")
+    version: Text = Field(description="Version of the plugin, as the library states it")
 
 
 class Manifest(Record):
@@ -216,7 +228,7 @@ class Manifest(Record):
     flops: FlopsRecord = Field(description="Work per input, before and after")
     onnx: tuple[OnnxRecord, ...] = Field(min_length=1, description="The ONNX files")
     plans: tuple[PlanRecord, ...] = Field((), description="The compiled plans")
-    plugin: PluginRecord | None = Field(None, description="The plugin library, where a plan needs one")
+    plugin: PluginRecord | None = Field(None, description="The plugin library, where a plan has one")
     parity: JsonObject | None = Field(None, description="What the parity check found")
     parity_key: Sha256 | None = Field(None, description="Digest of what parity was checked on")
     latency: JsonObject | None = Field(None, description="What the latency measurement found")
@@ -247,6 +259,13 @@ class Manifest(Record):
                 raise ValueError(f"{record.file} is listed twice with different digests")
         return self
 
+    @model_validator(mode="after")
+    def _the_plugin_belongs_to_a_plan(self) -> Self:
+        wanted = any(plan.merge_path == "plugin" for plan in self.plans)
+        if wanted != (self.plugin is not None):
+            raise ValueError("there is a plugin where a plan's merge_path is plugin, and only there")
+        return self
+
     def files(self) -> Iterator[FileRecord]:
         """Yield the record of every file of the bundle but the manifest and its digest."""
         for onnx in self.onnx:
@@ -273,6 +292,7 @@ time, and the next build replaces it as a whole, so keep nothing of your own in 
 | `model.onnx` | the merged model in fp32, for any ONNX runtime |
 | `model.fp16.onnx` | the same graph in another precision, from which the plans are built |
 | `*.plan` | compiled plans |
+| `libpitome_plugin.so` | the TensorRT plugin, where a plan was built with it |
 | `report.html` | the build's report |
 
 `pitome.bundle.verify_bundle(folder)` checks every byte before anything is loaded; it imports neither torch

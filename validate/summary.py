@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pitome.manifest import Manifest
+from pitome.manifest import Manifest, PlanRecord
 
 Tone = Literal["plain", "good", "bad", "warning"]
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -16,6 +16,8 @@ NOT_EXECUTED = {
     True: "never executed, and neither was the ONNX file it was built from",
 }
 """What is known of a plan that did not run, by whether the graph it was built from is unchecked."""
+HOST_CODE = "engine_host_code_allowed"
+"""The switch of TensorRT's runtime without which it refuses a plan that holds a library."""
 STEADY = 0.15
 """Width of a speed-up's interval, relative to it, from which on the measurement is called unsteady."""
 
@@ -51,7 +53,8 @@ def summary_rows(manifest: Manifest) -> list[SummaryRow]:
             SummaryRow(
                 f"Plan {plan.precision}",
                 f"{plan.file}, {megabytes(plan.bytes)}, {plan.backend} {plan.backend_version}, "
-                f"{', '.join(plan.targets)}, batch {'/'.join(map(str, plan.profile))} ({executed})",
+                f"{', '.join(plan.targets)}, batch {'/'.join(map(str, plan.profile))}, "
+                f"{merge_path_text(manifest, plan)} ({executed})",
             )
         )
     for onnx in manifest.onnx:
@@ -66,6 +69,15 @@ def unchecked_precisions(manifest: Manifest) -> tuple[str, ...]:
         return tuple(graph.precision for graph in manifest.onnx)
     unchecked: Any = manifest.parity.get("unchecked") or ()
     return tuple(unchecked)
+
+
+def merge_path_text(manifest: Manifest, plan: PlanRecord) -> str:
+    """What computes the merges of a plan, and where its plugin is."""
+    if plan.merge_path != "plugin":
+        return {"function": "merges by standard operators", "none": "no merges"}[plan.merge_path]
+    assert manifest.plugin is not None  # the schema sees to it
+    where = f"embedded, needs {HOST_CODE}" if plan.plugin_embedded else "not embedded"
+    return f"merges by plugin {manifest.plugin.version}, {where}"
 
 
 def decision_totals(parity: Mapping[str, Any]) -> dict[str, int]:

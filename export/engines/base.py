@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+MERGE_OPERATOR = "EnergyMerge"
+"""The ONNX operator, and the plugin's name. Not from pitome.op, which imports torch."""
+
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(phase, done, total)``; phases nest, and ``done == total`` ends one."""
 
@@ -25,7 +28,11 @@ class PlanRequest:
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``: what the ONNX file's types are, for the checks and
             messages. The builder is strongly typed and changes nothing.
         num_merges: how many ``pitome::EnergyMerge`` nodes the graph holds.
-        merge_path: how each of them must reach the builder: ``"function"`` (its standard-operator body).
+        merge_path: how each of them must reach the builder: ``"function"`` (its standard-operator body) or
+            ``"plugin"`` (one layer of the plugin library; classic TensorRT only).
+        plugin: the plugin library, for the merge path ``"plugin"`` only.
+        embed_plugin: put that library into the plan too. A runtime then loads it by itself, but only where
+            the application set ``engine_host_code_allowed = True``.
     """
 
     onnx: Path
@@ -36,11 +43,18 @@ class PlanRequest:
     precision: str
     num_merges: int
     merge_path: str = "function"
+    plugin: Path | None = None
+    embed_plugin: bool = False
 
     def __post_init__(self) -> None:
         targets = tuple(dict.fromkeys(target.lower() for target in self.targets))
         object.__setattr__(self, "targets", targets)
         object.__setattr__(self, "profile", tuple(self.profile))
+
+    @property
+    def needs_plugin(self) -> bool:
+        """Whether the builder loads the plugin library: not where nothing is merged."""
+        return self.merge_path == "plugin" and self.num_merges > 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,7 @@ class PlanResult:
         precision: as asked.
         num_merges: how many merges the parser was seen to take.
         merge_path: the way they went; ``"none"`` where nothing is merged.
+        plugin_embedded: whether the plugin library is in the plan.
         num_layers: layers of the network after parsing, before the builder fuses them.
         build_seconds: wall time of the builder process, parsing and writing included.
         peak_memory_bytes: largest resident size of that process.
@@ -73,6 +88,7 @@ class PlanResult:
     precision: str
     num_merges: int
     merge_path: str
+    plugin_embedded: bool
     num_layers: int
     build_seconds: float
     peak_memory_bytes: int
@@ -85,8 +101,12 @@ class Backend(Protocol):
     """Its name in messages."""
     module: str
     """The Python module, imported in the builder process only."""
+    distribution: str
+    """The package that the module comes in."""
     install: str
     """The command that installs it."""
+    has_plugins: bool
+    """Whether it makes plugin layers; where not, a plugin library must never be loaded into its process."""
 
     def check_targets(self, request: PlanRequest) -> None:
         """Raise InputError or BackendError where this builder cannot make code for the targets."""

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
+from contextlib import suppress
 
 from export.engines.base import Backend, PlanRequest
-from export.engines.tensorrt import TensorRT
+from export.engines.plugin_library import read_plugin_version
+from export.engines.tensorrt import TensorRT, check_plugin_support
 from export.engines.tensorrt_rtx import TensorRTRTX
 from pitome.errors import BackendError, InputError
 
 BACKENDS: dict[str, Backend] = {"tensorrt_rtx": TensorRTRTX(), "tensorrt": TensorRT()}
 PRECISIONS = ("fp32", "fp16", "bf16")
+MERGE_PATHS = ("function", "plugin")
 
 
 def check_request(request: PlanRequest) -> None:
     """Check everything that can be known before the ONNX file exists.
 
     Raises:
-        InputError: an unknown backend, precision or merge path, a profile out of order, or a target that the
-            backend does not compile for.
-        BackendError: the backend is not installed, or it needs a GPU and there is none.
+        InputError: an unknown backend, precision or merge path, a profile out of order, a target that the
+            backend does not compile for, or a plugin library that is none.
+        BackendError: the backend is not installed or too old for the plugin, or it needs a GPU and there is
+            none.
     """
     backend = find_backend(request.backend)
     _check_profile(request.profile)
@@ -27,7 +32,7 @@ def check_request(request: PlanRequest) -> None:
         raise InputError(
             f"PRECISION={request.precision}", "there is no such precision", f"Choose {_choices(PRECISIONS)}"
         )
-    _check_merge_path(request)
+    check_plugin_choice(request)
     # Classic TensorRT asks the driver for its target, so it must be installed before its targets are checked.
     if importlib.util.find_spec(backend.module) is None:
         raise BackendError(
@@ -35,7 +40,40 @@ def check_request(request: PlanRequest) -> None:
             f"the Python module {backend.module} is not installed",
             f"Run {backend.install}",
         )
+    if request.needs_plugin:
+        # Where the version is not known, the builder process finds out.
+        with suppress(importlib.metadata.PackageNotFoundError):
+            check_plugin_support(importlib.metadata.version(backend.distribution))
     backend.check_targets(request)
+    if request.needs_plugin:
+        assert request.plugin is not None  # check_plugin_choice
+        read_plugin_version(request.plugin)
+
+
+def check_plugin_choice(request: PlanRequest) -> None:
+    """Refuse a merge path that there is not, and a plugin library where none may be loaded.
+
+    The builder process asks again before it imports the builder: in a process with TensorRT-RTX the plugin
+    ends in std::terminate.
+
+    Raises:
+        InputError: as said.
+    """
+    backend = find_backend(request.backend)
+    asked = f"MERGE_PATH={request.merge_path} with BACKEND={request.backend}"
+    if request.merge_path not in MERGE_PATHS:
+        raise InputError(asked, "there is no such merge path", f"Choose {_choices(MERGE_PATHS)}")
+    if request.merge_path == "plugin" and not backend.has_plugins:
+        raise InputError(asked, f"{backend.label} has no plugin layers", "Use MERGE_PATH=function")
+    if request.merge_path == "plugin" and request.plugin is None:
+        raise InputError(asked, "no plugin library is named", "Name one with PLUGIN=")
+    if request.merge_path != "plugin" and (request.plugin is not None or request.embed_plugin):
+        extra = "EMBED_PLUGIN=1" if request.plugin is None else f"PLUGIN={request.plugin}"
+        raise InputError(
+            f"{extra} with {asked}",
+            "only BACKEND=tensorrt with MERGE_PATH=plugin loads a plugin library",
+            f"Leave {extra.partition('=')[0]} out",
+        )
 
 
 def check_files(request: PlanRequest) -> None:
@@ -78,16 +116,6 @@ def _check_profile(profile: tuple[int, ...]) -> None:
             "the batch sizes are not 1 <= min <= opt <= max",
             "Give them in rising order, such as 1,8,32",
         )
-
-
-def _check_merge_path(request: PlanRequest) -> None:
-    asked = f"merge path {request.merge_path!r} with BACKEND={request.backend}"
-    if request.merge_path == "plugin" and request.backend == "tensorrt_rtx":
-        raise InputError(asked, "TensorRT-RTX has no plugin layers", "Use the merge path 'function'")
-    if request.merge_path == "plugin":
-        raise InputError(asked, "the plugin is not built yet", "Use the merge path 'function'")
-    if request.merge_path != "function":
-        raise InputError(asked, "there is no such merge path", "Use the merge path 'function'")
 
 
 def _choices(names: tuple[str, ...]) -> str:

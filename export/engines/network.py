@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from export.engines.base import Backend, PlanRequest
+from export.engines.base import MERGE_OPERATOR, Backend, PlanRequest
+from export.engines.tensorrt import load_plugin
 from pitome.errors import BackendError, InputError
-
-MERGE_OPERATOR = "EnergyMerge"
 
 StepReport = Callable[[str, int, int], bool]
 """Called as ``report(phase, done, total)``; returns False where the build is to stop."""
@@ -29,25 +27,40 @@ class Built(NamedTuple):
     num_layers: int
 
 
+class Layer(NamedTuple):
+    """What is asked of a layer of a parsed network; ``plugin`` is the name of the plugin that it runs."""
+
+    type: str
+    name: str
+    metadata: str
+    plugin: str = ""
+
+
 def build_network(
     trt: Any, backend: Backend, request: PlanRequest, targets: tuple[str, ...], report: StepReport
 ) -> Built:
     """Parse, check which way the merges went, and compile.
 
     Raises:
-        BackendError: the parser or the builder refused the model; every message is in the text.
+        BackendError: the parser or the builder refused the model or the plugin; every message is in the text.
         InputError: the profile or a target does not fit the model.
     """
     asked = f"a {backend.label} {trt.__version__} plan of {request.onnx.name} for {', '.join(targets)}"
     logger = _make_logger(trt)
     builder = trt.Builder(logger)
     network = builder.create_network(_strongly_typed(trt))
+    if request.needs_plugin:
+        assert request.plugin is not None  # check_plugin_choice
+        load_plugin(trt, asked, request.plugin, logger.errors)
     report("Parsing the ONNX file", 0, 1)
-    _parse(trt, backend, asked, request.onnx, network, logger)
-    merge_path = check_merge_path(trt, backend, asked, request, network)
+    _parse(trt, backend, asked, request, network, logger)
+    merge_path = check_merge_path(asked, request, [describe_layer(trt, layer) for layer in network])
     report("Parsing the ONNX file", 1, 1)
 
     config = make_config(trt, backend, builder, targets)
+    if request.needs_plugin and request.embed_plugin:
+        # NVIDIA's header speaks of version-compatible plans only; trtexec offers it for any plan.
+        config.plugins_to_serialize = [str(request.plugin)]
     config.progress_monitor = _make_progress_monitor(trt, report)
     _add_profile(builder, config, network, request)
     plan = builder.build_serialized_network(network, config)
@@ -75,10 +88,14 @@ def _strongly_typed(trt: Any) -> int:
     return 0 if flag is None else 1 << int(flag)
 
 
-def _parse(trt: Any, backend: Backend, asked: str, onnx: Path, network: Any, logger: Any) -> None:
+def _parse(trt: Any, backend: Backend, asked: str, request: PlanRequest, network: Any, logger: Any) -> None:
     parser = trt.OnnxParser(network, logger)
+    # TensorRT 10.15 and later have it. The nodes name the plugin, so that it should be taken without too.
+    override = getattr(trt.OnnxParserFlag, "ENABLE_PLUGIN_OVERRIDE", None)
+    if request.needs_plugin and override is not None:
+        parser.set_flag(override)
     # From the file, not from bytes: external data is found beside it.
-    parsed = parser.parse_from_file(str(onnx))
+    parsed = parser.parse_from_file(str(request.onnx))
     errors = [_describe(backend, parser.get_error(index)) for index in range(parser.num_errors)]
     if parsed and not errors:
         return
@@ -103,31 +120,56 @@ def _describe(backend: Backend, error: Any) -> str:
     return f"node {error.node()} {error.node_name()!r} ({error.node_operator()}){inside}: {reason}"
 
 
-def check_merge_path(trt: Any, backend: Backend, asked: str, request: PlanRequest, network: Any) -> str:
-    """Return the way that the merges of a parsed network went: ``"function"`` or ``"none"``.
-
-    A layer made from a function's body names the call in its metadata:
-    ``[ONNX Layer: <node of the body> | <calling node> (EnergyMerge)]``. A layer made by a plugin does not.
+def check_merge_path(asked: str, request: PlanRequest, layers: Iterable[Layer]) -> str:
+    """Return the way that the merges of a parsed network went: ``"function"``, ``"plugin"`` or ``"none"``.
 
     Raises:
-        BackendError: not every merge, or something else, went the way that was asked for.
+        BackendError: not every merge, or one too many, went the way that was asked for.
     """
-    calls: set[str] = set()
-    plugins: list[str] = []
-    for layer in network:
-        calls.update(re.findall(rf"\| ([^|]*?) \({MERGE_OPERATOR}\)", layer.metadata))
-        if layer.type.name.startswith("PLUGIN"):
-            plugins.append(layer.name)
-    # TensorRT-RTX has no plugin layers; classic TensorRT uses its own for some operators.
-    foreign = [name for name in plugins if backend.module == "tensorrt_rtx" or MERGE_OPERATOR in name]
-    if len(calls) != request.num_merges or foreign:
-        raise BackendError(
-            asked,
-            f"{request.num_merges} {MERGE_OPERATOR} nodes were to go by their function body, and the parser "
-            f"took {len(calls)} that way and made {len(foreign)} plugin layers",
-            "Give every EnergyMerge node a name of its own, and load no plugin library",
+    by_function, by_plugin = count_merges(layers)
+    as_asked, otherwise = (by_function, by_plugin)
+    remedy = "Give every EnergyMerge node a name of its own, and load no plugin library"
+    if request.merge_path == "plugin":
+        as_asked, otherwise = (by_plugin, by_function)
+        remedy = (
+            'Export the ONNX file again, so that every EnergyMerge node has plugin_namespace "pitome" and '
+            'plugin_version "1", or use MERGE_PATH=function'
         )
-    return "function" if calls else "none"
+    if len(as_asked) == request.num_merges and not otherwise:
+        return request.merge_path if as_asked else "none"
+    names = f": {', '.join(otherwise)} went the other way" if otherwise else ""
+    raise BackendError(
+        asked,
+        f"{request.num_merges} {MERGE_OPERATOR} nodes were to go by the {request.merge_path}, and the parser "
+        f"took {len(by_function)} by the function's body and {len(by_plugin)} by the plugin{names}",
+        remedy,
+    )
+
+
+def count_merges(layers: Iterable[Layer]) -> tuple[list[str], list[str]]:
+    """Return the names of the merges that went by the function's body, and by the plugin.
+
+    A layer made from a function's body names the call in its metadata:
+    ``[ONNX Layer: <node of the body> | <calling node> (EnergyMerge)]``. That was seen with TensorRT-RTX.
+    A plugin's layer has the type ``PLUGIN_V3`` and the node's name: so TensorRT documents it, and no classic
+    TensorRT has run this yet.
+    """
+    by_function: dict[str, None] = {}  # many layers of one call, in order
+    by_plugin = []
+    for layer in layers:
+        by_function.update(dict.fromkeys(re.findall(rf"\| ([^|]*?) \({MERGE_OPERATOR}\)", layer.metadata)))
+        if layer.type == "PLUGIN_V3" and layer.plugin == MERGE_OPERATOR:
+            by_plugin.append(layer.name)
+    return list(by_function), by_plugin
+
+
+def describe_layer(trt: Any, layer: Any) -> Layer:
+    """Ask a layer of a parsed network what :func:`count_merges` wants to know."""
+    plugin = ""
+    if layer.type.name == "PLUGIN_V3":
+        layer.__class__ = trt.IPluginV3Layer  # a network hands out every layer as an ILayer
+        plugin = layer.plugin.get_capability_interface(trt.PluginCapabilityType.CORE).plugin_name
+    return Layer(layer.type.name, layer.name, layer.metadata, plugin)
 
 
 def _add_profile(builder: Any, config: Any, network: Any, request: PlanRequest) -> None:

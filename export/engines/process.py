@@ -83,6 +83,7 @@ def _start(events: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
 def _ask(worker: subprocess.Popen[bytes], request: PlanRequest, partial: Path) -> None:
     """Hand the request over; stdin stays open, because its end means stop."""
     asked = {**asdict(request), "onnx": str(request.onnx.resolve()), "plan": str(request.plan.resolve())}
+    asked["plugin"] = request.plugin and str(request.plugin.resolve())
     asked["partial"] = str(partial.resolve())
     assert worker.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it died at once; its exit code and log say why

@@ -19,7 +19,9 @@ class TensorRTRTX:
 
     label = "TensorRT-RTX"
     module = "tensorrt_rtx"
+    distribution = "tensorrt-rtx-cu13"
     install = "pip install -e ."
+    has_plugins = False  # it would end in std::terminate
 
     def check_targets(self, request: PlanRequest) -> None:
         """Refuse no target, unknown ones, classic TensorRT's, and SM75 with float32 matrix products."""

@@ -1,7 +1,7 @@
 """The process that builds one plan: ``python -m export.engines.worker EVENTS_FD``.
 
 It is a process of its own because the builders write to stdout and stderr from C++ and may end in
-std::terminate. It knows nothing of plugins, which TensorRT-RTX must never meet (it terminates).
+std::terminate, and because a plugin library that one builder loads must never meet TensorRT-RTX.
 
 stdin: the request as one line of JSON, then nothing; its end, by the asker's wish or death, cancels the
 build. EVENTS_FD: one line of JSON for each event, ``{"progress": [phase, done, total]}``, then one of
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from export.engines.base import PlanRequest
-from export.engines.checks import find_backend
+from export.engines.checks import check_plugin_choice, find_backend
 from export.engines.network import build_network
 from export.engines.plan_header import read_plan_version
 from pitome.errors import BackendError, PitomeError
@@ -69,7 +69,8 @@ def main() -> int:
     events = Events(int(sys.argv[1]))
     asked = json.loads(_read_line())
     partial = Path(asked.pop("partial"))
-    request = PlanRequest(**{**asked, "onnx": Path(asked["onnx"]), "plan": Path(asked["plan"])})
+    paths = {name: asked[name] and Path(asked[name]) for name in ("onnx", "plan", "plugin")}
+    request = PlanRequest(**{**asked, **paths})
     threading.Thread(target=events.watch, args=(partial,), daemon=True).start()
     try:
         events.send(result=_build(request, partial, events, started))
@@ -82,6 +83,7 @@ def main() -> int:
 
 
 def _build(request: PlanRequest, partial: Path, events: Events, started: float) -> dict[str, Any]:
+    check_plugin_choice(request)
     backend = find_backend(request.backend)
     trt = importlib.import_module(backend.module)
     targets = backend.resolve_targets(request)
@@ -104,6 +106,7 @@ def _build(request: PlanRequest, partial: Path, events: Events, started: float) 
         "backend_version": version,
         "targets": targets,
         "merge_path": built.merge_path,
+        "plugin_embedded": request.needs_plugin and request.embed_plugin,
         "num_layers": built.num_layers,
         "build_seconds": time.monotonic() - started,
         "peak_memory_bytes": peak_memory_bytes(),

@@ -11,6 +11,9 @@ import pytest
 import torch
 
 from tests.commands.command_line import Outcome, finish, pitome, start
+from tests.export.engines.fake_machine import FakeMachine, machine
+
+__all__ = ["machine"]
 
 
 def refused(outcome: Outcome, *parts: str) -> None:
@@ -109,6 +112,22 @@ OPTIONS = {
         ("--profile", "1,2"),
         ("PROFILE=1,2: not three batch sizes", "Give min,opt,max, such as PROFILE=1,8,32"),
     ),
+    "plugin for TensorRT-RTX": (
+        ("--merge-path", "plugin"),
+        ("MERGE_PATH=plugin with BACKEND=tensorrt_rtx: TensorRT-RTX has no plugin layers. ", "=function"),
+    ),
+    "library for TensorRT-RTX": (
+        ("--plugin", "own.so"),
+        ("PLUGIN=own.so with ", "only BACKEND=tensorrt with MERGE_PATH=plugin loads a plugin library"),
+    ),
+    "embedding in TensorRT-RTX": (
+        ("--embed-plugin", "1"),
+        ("EMBED_PLUGIN=1 with MERGE_PATH=function", "Leave EMBED_PLUGIN out"),
+    ),
+    "unknown merge path": (
+        ("--merge-path", "magic"),
+        ("Invalid value for '--merge-path': ", "'magic' is not one of 'function', 'plugin'"),
+    ),
     "unknown method": (
         ("--method", "pitom"),
         ("Invalid value for '--method': ", "'pitom' is not one of 'pitome', 'paper', 'authors', 'tome'"),
@@ -131,6 +150,18 @@ def test_missing_backend_names_the_command_that_installs_it(engine: Callable[...
     refused(
         engine("--backend", "tensorrt"),
         "BACKEND=tensorrt: the Python module tensorrt is not installed. Run pip install -e .[gpu]",
+    )
+
+
+def test_missing_plugin_names_the_command_that_builds_it(
+    engine: Callable[..., Outcome], machine: FakeMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.install_tensorrt("10.7.0")
+    machine.install_driver(status=0)
+    monkeypatch.chdir(tmp_path)
+    refused(
+        engine("--backend", "tensorrt"),
+        "the plugin library build/plugin/libpitome_plugin.so: there is no such file. Run `make plugin`, name",
     )
 
 

@@ -12,6 +12,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from export.engines import PlanRequest
+from tests.export.engines.fake_machine import machine
+
+__all__ = ["machine"]
 
 OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("pitome", 1)]
 
