@@ -24,7 +24,7 @@ ENGINE_FLAGS ?=
 PLAN_OPTIONS = $(call option,BACKEND,--backend) $(call option,TARGETS,--targets) $(call option,PROFILE,--profile) \
   $(call option,MERGE_PATH,--merge-path) $(call option,PLUGIN,--plugin) $(call option,EMBED_PLUGIN,--embed-plugin)
 
-.PHONY: help setup engine dry-run models validate bench inspect fidelity plugin plugin-host test test-gpu lint format clean
+.PHONY: help setup engine dry-run models validate bench inspect fidelity plugin plugin-host plugin-account test test-gpu lint format clean
 
 help: ## Show this help
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -102,10 +102,13 @@ plugin: $(READY) ## Build the TensorRT plugin for GPUs and for the CPU, in build
 plugin-host: $(READY) ## Build what the plugin's tests need: for the CPU, with sanitizers too; needs no nvcc
 	$(call build,--no-compiler,host host_sanitized)
 
+plugin-account: $(READY) ## Count what a merge's kernels ask for, and predict their time on GPUs
+	@$(VENV)/bin/python -m plugins.account
+
 test: $(READY) lint plugin plugin-host ## Lint, check types, build the plugin and run the tests
 	$(VENV)/bin/python -m pytest -m "not gpu" -n 2 --dist loadfile $(PYTEST_FLAGS)
 
-test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU
+test-gpu: $(READY) plugin ## Run what needs an NVIDIA GPU; leaves build/gpu-report.md
 	$(VENV)/bin/python -m pytest -m gpu $(PYTEST_FLAGS)
 
 CXX_FILES = $(shell find plugins tests/plugins -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')

@@ -5,10 +5,10 @@
 dtype as one more axis. Slow loops would take too long for them.
 ``make_inputs`` gives a case's tensors; the seed is the case's name, so a case always means the same inputs.
 
-``exact`` cases have metrics whose similarities, energies and ties are exact in float32: rows of +-1 in as many
-places as the largest power of 4 that D holds, margins that are sums of few powers of two, no exponential that
-is not 0 or 1. There, decisions must be those of METHOD.md, ties included. Elsewhere they may differ where they
-are won by less than rounding.
+``exact`` cases have metrics whose similarities, energies and ties are exact in float32: rows of +-1 in as
+many places as the largest power of 4 that D holds, margins that are sums of few powers of two, no exponential
+that is not 0 or 1. There, decisions must be those of METHOD.md, ties included. Elsewhere they may differ where
+they are won by less than rounding.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <numeric>
 
 #include "counters.h"
@@ -15,6 +16,7 @@ std::set<std::string> seen_barriers, open_barriers;
 
 constexpr int kWarpLanes = 32;
 constexpr size_t kMostSharedBytes = 48 * 1024;
+constexpr std::align_val_t kSharedAlignment{256};
 constexpr int kGarbage = 0xff;  // not a number in every floating-point type
 
 static bool same(Place one, Place other) {
@@ -170,11 +172,15 @@ void Block::report_stuck() const {
   throw Fault{text};
 }
 
+void report(const char* fault) { throw Fault{fault}; }
+
+void Block::FreeShared::operator()(void* memory) const { ::operator delete(memory, kSharedAlignment); }
+
 void* Block::shared_memory(size_t bytes) {
   if (shared_ == nullptr) {
     if (bytes > kMostSharedBytes)
       throw Fault{std::to_string(bytes) + " bytes of shared memory, more than a block has"};
-    shared_.reset(new char[bytes]);
+    shared_.reset(::operator new(bytes, kSharedAlignment));
     std::memset(shared_.get(), kGarbage, bytes);
     shared_bytes_ = bytes;
   }

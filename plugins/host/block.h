@@ -38,7 +38,10 @@ class Block {
   Fiber* current_ = nullptr;
   int num_threads_ = 0;
   int votes_ = 0;  // of the barrier that is being left
-  std::unique_ptr<char[]> shared_;
+  struct FreeShared {
+    void operator()(void* memory) const;
+  };
+  std::unique_ptr<void, FreeShared> shared_;
   size_t shared_bytes_ = 0;
 };
 

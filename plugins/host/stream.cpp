@@ -138,6 +138,8 @@ PITOME_HOST_API const char* pitome_host_barriers() {
   return text.c_str();
 }
 
+PITOME_HOST_API void pitome_host_forget_barriers() { seen_barriers.clear(); }
+
 // Let the barrier at "file:line" hold nobody, as if it were not written; an empty text undoes that.
 PITOME_HOST_API void pitome_host_open_barrier(const char* place) {
   open_barriers.clear();

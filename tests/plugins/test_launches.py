@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pitome.parameters import MergeParameters
+from plugins.merge_library import HostLibrary
 from tests.plugins.kernel_runs import assert_same_bits
-from tests.plugins.merge_library import HostLibrary
 
 INPUTS = (
     torch.randn(2, 150, 40, generator=torch.Generator().manual_seed(0)),

@@ -9,8 +9,8 @@ import torch
 
 from pitome.merge import merge
 from pitome.parameters import MergeParameters
+from plugins.merge_library import HostLibrary
 from tests.operator_cases import CASES, DTYPES, make_inputs
-from tests.plugins.merge_library import HostLibrary
 from tests.plugins.plugin_program import BUILDS, HOST, Build, Case, run_merges
 
 SMALL = [case for case in CASES if case.exact and case.num_tokens <= 50][::7]

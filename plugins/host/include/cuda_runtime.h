@@ -15,6 +15,7 @@
 #include <cstring>
 #include <functional>
 #include <tuple>
+#include <type_traits>
 
 #define PITOME_HOST 1
 
@@ -46,6 +47,9 @@ template <typename T>
 T& shared_memory() {
   return *static_cast<T*>(shared_memory(sizeof(T)));
 }
+
+// End the kernel with a fault.
+[[noreturn]] void report(const char* fault);
 
 // What is counted, by kernel: see counters.h.
 void name_kernel(const char* name);

@@ -1,12 +1,10 @@
 // Products of two tiles of rows, accumulated in float32: by tensor cores where there are some for the type,
-// else by loops. The loops are also what the CPU build runs.
+// else by loops. On the CPU, mma.h is that of host/include.
 #pragma once
 
-#include "problem.cuh"
-
-#if !defined(PITOME_HOST)
 #include <mma.h>
-#endif
+
+#include "problem.cuh"
 
 namespace pitome {
 
@@ -72,56 +70,83 @@ class LoopProduct {
   float sum_[4][4] = {};
 };
 
-#if !defined(PITOME_HOST)
-
-// Each of the 8 warps has two of the 4 x 4 squares of 16 x 16 products.
+// Two groups of 4 warps halve the elements of each piece of the rows. Each warp of a group has 32 x 32
+// products: a smaller square would read more of the rows for each product.
 template <typename T>
 class TensorCoreProduct {
  public:
   __device__ TensorCoreProduct() {
-    nvcuda::wmma::fill_fragment(sum_[0], 0.0f);
-    nvcuda::wmma::fill_fragment(sum_[1], 0.0f);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int j = 0; j < 2; ++j) nvcuda::wmma::fill_fragment(sum_[i][j], 0.0f);
+    }
   }
 
   __device__ void add(const TileRows& first, const TileRows& second) {
     using namespace nvcuda::wmma;
     constexpr int pitch = kRowPitch * kVector<T>;
-    const T* left = reinterpret_cast<const T*>(first[row()]);
+    constexpr int half = kDepth<T> / 2;
 #pragma unroll
-    for (int k = 0; k < kDepth<T>; k += 16) {
-      fragment<matrix_a, 16, 16, 16, T, row_major> a;
-      load_matrix_sync(a, left + k, pitch);
+    for (int step = 0; step < half; step += 16) {
+      const int k = group() * half + step;
+      fragment<matrix_a, 16, 16, 16, T, row_major> a[2];
+      fragment<matrix_b, 16, 16, 16, T, col_major> b[2];  // its columns are the second tile's rows
 #pragma unroll
       for (int part = 0; part < 2; ++part) {
-        const T* right = reinterpret_cast<const T*>(second[column(part)]);
-        fragment<matrix_b, 16, 16, 16, T, col_major> b;  // its columns are the second tile's rows
-        load_matrix_sync(b, right + k, pitch);
-        mma_sync(sum_[part], a, b, sum_[part]);
+        load_matrix_sync(a[part], reinterpret_cast<const T*>(first[row(part)]) + k, pitch);
+        load_matrix_sync(b[part], reinterpret_cast<const T*>(second[column(part)]) + k, pitch);
+      }
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int j = 0; j < 2; ++j) mma_sync(sum_[i][j], a[i], b[j], sum_[i][j]);
       }
     }
   }
 
+  // All threads of the block: the second group adds to what the first has written.
   __device__ void write(TileProducts& products) const {
     using namespace nvcuda::wmma;
+    if (group() == 0) store(products);
+    __syncthreads();
+    if (group() == 0) return;
 #pragma unroll
-    for (int part = 0; part < 2; ++part)
-      store_matrix_sync(&products[row()][column(part)], sum_[part], kProductPitch, mem_row_major);
+    for (int i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        Sum total;
+        load_matrix_sync(total, &products[row(i)][column(j)], kProductPitch, mem_row_major);
+#pragma unroll
+        for (int element = 0; element < total.num_elements; ++element)
+          total.x[element] += sum_[i][j].x[element];
+        store_matrix_sync(&products[row(i)][column(j)], total, kProductPitch, mem_row_major);
+      }
+    }
   }
 
  private:
-  __device__ static int row() { return threadIdx.x / kWarp / 2 * 16; }
-  __device__ static int column(int part) { return (threadIdx.x / kWarp % 2 * 2 + part) * 16; }
+  using Sum = nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float>;
 
-  nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float> sum_[2];
+  __device__ static int group() { return threadIdx.x / kWarp / 4; }
+  __device__ static int row(int part) { return threadIdx.x / kWarp / 2 % 2 * 32 + 16 * part; }
+  __device__ static int column(int part) { return threadIdx.x / kWarp % 2 * 32 + 16 * part; }
+
+  __device__ void store(TileProducts& products) const {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int j = 0; j < 2; ++j)
+        nvcuda::wmma::store_matrix_sync(&products[row(i)][column(j)], sum_[i][j], kProductPitch,
+                                        nvcuda::wmma::mem_row_major);
+    }
+  }
+
+  Sum sum_[2][2];
 };
 
-#endif
-
 // float32 has no tensor cores that keep 24 bits; sm75 has none for bfloat16.
-#if defined(PITOME_HOST)
-template <typename T>
-using TileProduct = LoopProduct<T>;
-#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 template <typename T>
 using TileProduct = std::conditional_t<std::is_same_v<T, __half>, TensorCoreProduct<T>, LoopProduct<T> >;
 #else

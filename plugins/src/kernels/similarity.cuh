@@ -27,6 +27,16 @@ struct alignas(128) SimilarityTile {
   }
 };
 
+// How many pieces of the rows are on their way at once: memory takes longer than the product of one piece.
+// One for float32, whose products take longer, and more registers; and before sm80, where two would spill.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+template <typename T>
+constexpr int kFetches = 1;
+#else
+template <typename T>
+constexpr int kFetches = std::is_same_v<T, float> ? 1 : 2;
+#endif
+
 // Reads rows of the metric piece by piece: each thread always has the same vector of the same four rows, so a
 // row's sum of squares is added up in the same order wherever the row stands.
 template <typename T>
@@ -45,8 +55,9 @@ class RowReader {
     }
   }
 
-  // Fetch the vectors that begin at element `first` of the rows.
-  __device__ void fetch(int first) {
+  // Fetch the vectors that begin at element `first` of the rows, as fetch number `slot` of those on their
+  // way.
+  __device__ void fetch(int first, int slot) {
     const int column = first + static_cast<int>(threadIdx.x) % kRowVectors * kVector<T>;
 #pragma unroll
     for (int part = 0; part < 4; ++part) {
@@ -60,18 +71,18 @@ class RowReader {
             if (column + k < width_) piece.value[k] = metric_.load(start_[part] + column + k);
         }
       }
-      vector_[part] = piece.vector;
+      vector_[slot][part] = piece.vector;
     }
   }
 
   // Put what was fetched into the tile and add its squares to the norms.
-  __device__ void store(SimilarityTile& tile) {
+  __device__ void store(SimilarityTile& tile, int slot) {
 #pragma unroll
     for (int part = 0; part < 4; ++part) {
       if (part >= num_parts_) break;
-      tile.rows[part / 2][row(part)][threadIdx.x % kRowVectors] = vector_[part];
+      tile.rows[part / 2][row(part)][threadIdx.x % kRowVectors] = vector_[slot][part];
       Elements<T> piece;
-      piece.vector = vector_[part];
+      piece.vector = vector_[slot][part];
 #pragma unroll
       for (int k = 0; k < kVector<T>; ++k) {
         float number = to_float(piece.value[k]);
@@ -103,7 +114,7 @@ class RowReader {
   bool in_vectors_;
   int num_parts_;
   int64_t start_[4];
-  uint4 vector_[4];
+  uint4 vector_[kFetches<T>][4];
   float square_[4] = {};
 };
 
@@ -114,14 +125,19 @@ __device__ void compare_rows(const Problem& problem, Global<const T> metric, int
   __syncthreads();  // `token` is complete
   RowReader<T> reader(problem, metric, image, tile, second_is_first);
   TileProduct<T> product;
-  reader.fetch(0);
-  for (int first = 0; first < problem.metric_width; first += kDepth<T>) {
-    reader.store(tile);
-    __syncthreads();
-    if (first + kDepth<T> < problem.metric_width)
-      reader.fetch(first + kDepth<T>);  // while this piece is multiplied
-    product.add(tile.rows[0], tile.rows[second_is_first ? 0 : 1]);
-    __syncthreads();
+#pragma unroll
+  for (int slot = 0; slot < kFetches<T>; ++slot) reader.fetch(slot * kDepth<T>, slot);
+  for (int start = 0; start < problem.metric_width; start += kFetches<T> * kDepth<T>) {
+#pragma unroll
+    for (int slot = 0; slot < kFetches<T>; ++slot) {
+      const int first = start + slot * kDepth<T>;
+      if (first >= problem.metric_width) break;
+      reader.store(tile, slot);
+      __syncthreads();
+      reader.fetch(first + kFetches<T> * kDepth<T>, slot);  // while this piece is multiplied
+      product.add(tile.rows[0], tile.rows[second_is_first ? 0 : 1]);
+      __syncthreads();
+    }
   }
   product.write(tile.products);
   reader.write_norms(tile, second_is_first);

@@ -12,10 +12,11 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
+from pitome.errors import BackendError
 from pitome.merge import MergeResult
 from pitome.parameters import Energy, MergeParameters, Order, Split
 
-BUILD = Path(__file__).resolve().parents[2] / "build" / "plugin"
+BUILD = Path(__file__).resolve().parents[1] / "build" / "plugin"
 DEVICE_LIBRARY = BUILD / "libpitome_plugin.so"
 HOST_LIBRARY = BUILD / "libpitome_plugin_host.so"
 DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
@@ -40,6 +41,7 @@ class Parameters(ctypes.Structure):
 
     @classmethod
     def of(cls, parameters: MergeParameters) -> Parameters:
+        """The same for the C interface."""
         return cls(
             parameters.num_merged,
             parameters.num_candidates,
@@ -68,10 +70,17 @@ class Tensors(ctypes.Structure):
 
 
 class MergeLibrary:
-    """One loaded library. Tensors lie where its kernels run: on the CPU for the host build."""
+    """One loaded library. Tensors lie where its kernels run: on the CPU for the host build.
+
+    Raises:
+        BackendError: where there is no such file.
+    """
 
     def __init__(self, path: Path) -> None:
-        assert path.is_file(), f"{path} is missing: run `make plugin plugin-host` first"
+        if not path.is_file():
+            raise BackendError(
+                f"the plugin library {path}", "there is no such file", "Run `make plugin plugin-host` first"
+            )
         self.path = path
         self.handle = ctypes.CDLL(str(path))
         library: Any = self.handle
@@ -85,6 +94,7 @@ class MergeLibrary:
         enqueue.argtypes = [parameters, shape, POINTER(Tensors), c_void_p, c_char_p, c_size_t]
 
     def version(self) -> str:
+        """Of the library, such as "0.1.0"."""
         return str(self.handle.pitome_merge_version().decode())
 
     def check(self, parameters: Parameters, shape: Shape) -> str:
@@ -94,6 +104,7 @@ class MergeLibrary:
         )
 
     def workspace_size(self, parameters: Parameters, shape: Shape) -> int:
+        """Bytes; 0 for a shape that the library refuses."""
         return int(self.handle.pitome_merge_workspace_size(ctypes.byref(parameters), ctypes.byref(shape)))
 
     def enqueue(
@@ -140,7 +151,7 @@ class MergeLibrary:
 
 
 class HostLibrary(MergeLibrary):
-    """The host build, with what its execution model offers to tests."""
+    """The host build, with what its execution model offers to tests and to the account."""
 
     def __init__(self, path: Path = HOST_LIBRARY) -> None:
         super().__init__(path)
@@ -171,6 +182,10 @@ class HostLibrary(MergeLibrary):
     def barriers(self) -> list[str]:
         """Every barrier that a kernel came to so far, as file:line."""
         return str(self.handle.pitome_host_barriers().decode()).split()
+
+    def forget_barriers(self) -> None:
+        """Have ``barriers`` begin anew."""
+        self.handle.pitome_host_forget_barriers()
 
     def open_barrier(self, place: str) -> None:
         """Have one barrier hold nobody; an empty text undoes it."""

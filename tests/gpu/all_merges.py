@@ -1,0 +1,118 @@
+"""What the speed of the kernels alone is measured on: all merges of one forward pass of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from pitome.merge import MergeResult
+from pitome.methods import EnergyMerger, build_merger, resolve_settings
+from pitome.methods.settings import Metric
+from pitome.models.clip import Clip
+from pitome.parameters import MergeParameters
+from pitome.schedule import TokenSchedule
+from plugins.merge_library import ALIGNMENT, DTYPES, MergeLibrary, Parameters, Shape, Tensors
+
+
+@dataclass(frozen=True)
+class MergedModel:
+    """The sizes of a vision transformer that the default method merges."""
+
+    name: str
+    num_layers: int
+    num_tokens: int
+    width: int
+    head_width: int
+
+    def merges(self, metric: Metric) -> list[tuple[int, MergeParameters]]:
+        """(N, parameters) of every merge."""
+        settings = resolve_settings("pitome", Clip(), self.num_layers, metric=metric)
+        schedule = TokenSchedule.from_ratio(0.9, self.num_layers, self.num_tokens, 1)
+        found = []
+        for layer, (tokens, merged) in enumerate(zip(schedule.tokens, schedule.num_merged, strict=False)):
+            merger = build_merger(settings, layer, tokens, 1, merged)
+            if isinstance(merger, EnergyMerger):
+                found.append((tokens, merger.parameters))
+        return found
+
+
+@dataclass(frozen=True)
+class Call:
+    """One merge and its tensors."""
+
+    x: torch.Tensor
+    metric: torch.Tensor
+    size: torch.Tensor
+    result: MergeResult
+    workspace: torch.Tensor
+    parameters: Parameters
+    shape: Shape
+
+    def enqueue(self, library: MergeLibrary, stream: int) -> None:
+        memory = self.workspace.data_ptr()
+        tensors = (self.x, self.metric, self.size, *self.result)
+        addresses = [tensor.data_ptr() for tensor in tensors]
+        arguments = Tensors(*addresses, memory + -memory % ALIGNMENT)
+        library.enqueue_raw(self.parameters, self.shape, arguments, stream)
+
+
+class AllMerges:
+    """Every merge of a model, each on tensors of its own.
+
+    Args:
+        library: whose kernels run where ``device`` is.
+        model: that the merges are of.
+        metric: "hidden" takes x itself, "keys" rows of one head's width.
+        batch: B.
+        dtype: of x and the metric.
+        device: "cuda", or "cpu" with the host library.
+    """
+
+    def __init__(
+        self,
+        library: MergeLibrary,
+        model: MergedModel,
+        metric: Metric,
+        batch: int,
+        dtype: torch.dtype,
+        device: str = "cuda",
+    ) -> None:
+        self.library = library
+        self.calls: list[Call] = []
+        for tokens, parameters in model.merges(metric):
+            kept = tokens - parameters.num_merged
+            x = torch.randn(batch, tokens, model.width, device=device).to(dtype)
+            keys = torch.randn(batch, tokens, model.head_width, device=device).to(dtype)
+            rows = x if metric == "hidden" else keys
+            asked = Parameters.of(parameters)
+            shape = Shape(batch, tokens, model.width, rows.shape[2], DTYPES[dtype])
+            num_bytes = library.workspace_size(asked, shape) + ALIGNMENT
+            result = MergeResult(
+                torch.empty(batch, kept, model.width, dtype=dtype, device=device),
+                torch.empty(batch, kept, 1, device=device),
+                torch.empty(batch, tokens, dtype=torch.int32, device=device),
+            )
+            size = torch.ones(batch, tokens, 1, device=device)
+            workspace = torch.empty(num_bytes, dtype=torch.uint8, device=device)
+            self.calls.append(Call(x, rows, size, result, workspace, asked, shape))
+
+    def enqueue(self, stream: int) -> None:
+        """Enqueue all merges."""
+        for call in self.calls:
+            call.enqueue(self.library, stream)
+
+    def capture(self) -> Callable[[], None]:
+        """A function that replays all merges from a CUDA graph."""
+        # Once outside of the graph: the first launch loads the kernels.
+        self.enqueue(torch.cuda.current_stream().cuda_stream)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.enqueue(torch.cuda.current_stream().cuda_stream)
+
+        def replay(owner: AllMerges = self) -> None:  # the tensors live as long as the graph
+            graph.replay()
+
+        return replay

@@ -1,0 +1,187 @@
+"""What a session does on the GPU: check engines, measure them, or run one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from export.onnx import TORCH_TYPES
+from pitome.compression import Compression, compress
+from pitome.errors import BackendError, InputError
+from pitome.models.loading import LoadedModel, load_model
+from validate.datasets.photos import real_photos
+from validate.gpu.engine import Engine
+from validate.gpu.environment import missing_gpu, read_state
+from validate.gpu.parity import judge_engines, run_engine
+from validate.gpu.passes import run_passes
+from validate.gpu.requests import CheckRequest, EngineFile, MeasureRequest, Request, RunRequest
+from validate.gpu.timing import Run, batch_speed, measure_rounds
+from validate.outputs import cosines
+from validate.parity import random_images
+from validate.passes import CheckedImages
+
+MODEL = "clip-b16"
+NUM_PHOTOS, NUM_RANDOM, BATCH = 12, 4, 8
+PLAIN, MERGED = "PyTorch unmerged", "PyTorch merged"
+PAIRS = (
+    ("plugin engine", "unmerged engine", True),
+    ("function engine", "unmerged engine", True),
+    ("plugin engine", "function engine", False),
+    (MERGED, PLAIN, True),
+    ("unmerged engine", PLAIN, False),
+    ("plugin engine", PLAIN, False),
+    ("function engine", PLAIN, False),
+)
+"""(fast, slow, whether they are one model with and without merging)."""
+
+
+def do(request: Request) -> Any:
+    """Do the work; the answer as JSON values.
+
+    Raises:
+        PitomeError: it cannot be done.
+    """
+    kinds: dict[type, Callable[[Any], Any]] = {
+        CheckRequest: check,
+        MeasureRequest: measure,
+        RunRequest: run,
+    }
+    work = kinds[type(request)]
+    reason = missing_gpu()
+    if reason:
+        what, _, remedy = reason.partition(". ")
+        raise BackendError(f"the work {request.work!r} on a GPU", what, remedy)
+    use_plain_float32()
+    with torch.cuda.stream(torch.cuda.Stream()):  # TensorRT warns of the default stream
+        return work(request)
+
+
+def use_plain_float32() -> None:
+    """No TF32 in PyTorch: it rounds float32 factors to 10 bits, enough to change merge decisions."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def load_random_model() -> LoadedModel:
+    """The model of the report, with the same random weights in every process."""
+    return load_model(MODEL, weights="random", seed=0)
+
+
+def outputs_of(loaded: LoadedModel) -> tuple[str, ...]:
+    """Fields of the model's output that its engines have."""
+    return tuple(loaded.family.outputs[loaded.task])
+
+
+def check(request: CheckRequest) -> Any:
+    """An ``EngineParity``."""
+    loaded = load_random_model()
+    _, photos = real_photos(loaded.preprocess, NUM_PHOTOS)
+    images = CheckedImages(random_images(NUM_RANDOM, photos.shape[1:]), photos)
+    runtime = {
+        precision: run_engine(_open(request.backend, file), images.all, BATCH, request.decisions[precision])
+        for precision, file in request.engines.items()
+    }
+    model = loaded.model.to("cuda")
+    passes = run_passes(compress(model), model, runtime, outputs_of(loaded), images, batch=BATCH)
+    return judge_engines(request.name, passes).model_dump(mode="json")
+
+
+def measure(request: MeasureRequest) -> Any:
+    """A list of ``BatchSpeed``, one for each batch size."""
+    loaded = load_random_model()
+    compressed = compress(loaded.model)
+    compression: Any = compressed.compression
+    (output,) = outputs_of(loaded)
+    dtype = TORCH_TYPES[request.precision]
+    models = {
+        PLAIN: copy.deepcopy(loaded.model).to("cuda", dtype),
+        MERGED: copy.deepcopy(compressed).to("cuda", dtype),
+    }
+    engines = {file.name: _open(request.backend, file) for file in request.engines}
+    found = []
+    for batch in request.batches:
+        images = random_images(batch, (3, loaded.image_size, loaded.image_size)).to("cuda")
+        candidates: dict[str, Run] = {}
+        how: dict[str, str] = {}
+        likeness: dict[str, float] = {}
+        for name, engine in engines.items():
+            twin = models[PLAIN if name == "unmerged engine" else MERGED]
+            expected = _forward(twin, images, output, dtype)
+            candidates[name], likeness[name] = _replay(engine, images, output, expected)
+            how[name] = "the runtime's own CUDA graph" if engine.captures_by_itself else "CUDA graph"
+        for name, model in models.items():
+            candidates[name], how[name] = partial(_forward, model, images, output, dtype), "eager"
+        sampled = measure_rounds(candidates)
+        speed = batch_speed(sampled, batch, how, likeness, bounded_pairs(compression), read_state())
+        found.append(speed.model_dump(mode="json"))
+    return found
+
+
+def bounded_pairs(compression: Compression) -> list[tuple[str, str, float | None]]:
+    """What is compared, with the bound by FLOPs where there is one."""
+    bound = compression.flops.bound
+    return [(fast, slow, bound if same_model else None) for fast, slow, same_model in PAIRS]
+
+
+def run(request: RunRequest) -> Any:
+    """Nothing; the outputs are in a file."""
+    from safetensors.torch import load_file, save_file
+
+    engine = _open(request.backend, request.engine)
+    given = load_file(str(request.inputs))
+    (batch,) = {len(tensor) for tensor in given.values()}
+    bound = engine.bind(batch)
+    if set(given) != set(bound.inputs):
+        raise InputError(
+            engine.asked,
+            f"its inputs are {', '.join(sorted(bound.inputs))}, given are {', '.join(sorted(given))}",
+            "Give every input of the engine",
+        )
+    for name, tensor in given.items():
+        bound.inputs[name].copy_(tensor)
+    replay = bound.capture()
+    saved = _outputs_after(bound.enqueue, bound.outputs)
+    saved |= {f"{name}.replay": value for name, value in _outputs_after(replay, bound.outputs).items()}
+    save_file(saved, str(request.outputs))
+    return None
+
+
+def _open(backend: str, file: EngineFile) -> Engine:
+    return Engine(backend, file.plan, file.plugin, file.host_code)
+
+
+def _replay(engine: Engine, images: Tensor, output: str, expected: Tensor) -> tuple[Run, float]:
+    """What is measured, and the lowest cosine of what it computes to what PyTorch does.
+
+    The cosine is reported, not judged: in fp16 rounding flips decisions. It shows that the work is done.
+    """
+    bound = engine.bind(len(images))
+    (pixels,) = bound.inputs.values()
+    pixels.copy_(images)
+    replay = bound.capture()
+    value = _outputs_after(replay, bound.outputs)[output]
+    if not bool(torch.isfinite(value).all()):
+        raise BackendError(
+            engine.asked, f"its output {output} is not finite", "Report this with the GPU's name"
+        )
+    return replay, float(cosines(value, expected.cpu()).min())
+
+
+def _forward(model: nn.Module, images: Tensor, output: str, dtype: torch.dtype) -> Tensor:
+    """What the engine computes, casts included."""
+    with torch.no_grad():
+        value: Tensor = getattr(model(images.to(dtype)), output).float()
+    return value
+
+
+def _outputs_after(call: Callable[[], object], outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    for tensor in outputs.values():
+        tensor.zero_()
+    call()
+    torch.cuda.synchronize()
+    return {name: tensor.to("cpu", copy=True) for name, tensor in outputs.items()}
