@@ -7,8 +7,8 @@ dtype as one more axis. Slow loops would take too long for them.
 
 ``exact`` cases have metrics whose similarities, energies and ties are exact in float32: rows of +-1 in as
 many places as the largest power of 4 that D holds, margins that are sums of few powers of two, no exponential
-that is not 0 or 1. There, decisions must be those of METHOD.md, ties included. Elsewhere they may differ where
-they are won by less than rounding.
+that is not 0 or 1. There, decisions must be those of METHOD.md, ties included. Elsewhere they may differ
+where they are won by less than rounding.
 """
 
 from __future__ import annotations
