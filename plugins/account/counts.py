@@ -20,7 +20,7 @@ TILE_ROWS = 64
 
 @dataclass(frozen=True)
 class KernelCount:
-    """One kernel in one merge; but for barriers and threads, of all of its blocks together."""
+    """One kernel in one merge; but for barriers, waits and threads, of all of its blocks together."""
 
     kernel: str
     launches: int
@@ -34,6 +34,8 @@ class KernelCount:
     on at one time stay in the L2 cache."""
     barriers: int
     """That a block comes to."""
+    warp_waits: int
+    """Of a block's first warp for its own lanes: shuffles, and the steps of a sort that need no barrier."""
     multiply_adds: int
     """Of whole tiles, padding included."""
 

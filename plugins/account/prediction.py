@@ -111,7 +111,8 @@ def _latency(layer: Layer, count: KernelCount, pieces: int, in_l2: bool) -> floa
         # The slot, its token's size, a source and its size; then a piece of x, and that of the source.
         pieces_of_x = -(-layer.width * ELEMENT_BYTES // _WARP_BYTES)
         return 2 * l2 + 2 * device + pieces_of_x * (2 * device + l2)
-    steps = count.barriers * (BARRIER.value + SHARED_LATENCY.value + COMPARE.value)
+    steps = count.barriers * BARRIER.value
+    steps += (count.barriers + count.warp_waits) * (SHARED_LATENCY.value + COMPARE.value)
     if count.kernel == "order_tokens":
         # Size and norm for the count, then the parts of the energies, for each token of a thread.
         rounds = -(-(layer.num_tokens - layer.prefix) // count.threads_per_block)

@@ -32,6 +32,7 @@ void Block::run(dim3 size, const std::function<void()>& body, std::mt19937_64& r
   num_threads_ = static_cast<int>(size.x * size.y * size.z);
   prepare(body);
   int64_t barriers = 0;
+  first_warp_waits_ = 0;
   for (;;) {
     run_ready(random);
     if (release_barrier()) {
@@ -41,7 +42,7 @@ void Block::run(dim3 size, const std::function<void()>& body, std::mt19937_64& r
     bool finished = std::all_of(fibers_.begin(), fibers_.begin() + num_threads_,
                                 [](const auto& fiber) { return fiber->state == Fiber::State::kFinished; });
     if (!finished) report_stuck();
-    count_barriers(barriers);
+    count_waits(barriers, first_warp_waits_);
     return;
   }
 }
@@ -147,6 +148,7 @@ void Block::release_warp(int first) {
     }
     if (!complete) continue;
     const unsigned mask = one.mask;
+    if (first == 0) ++first_warp_waits_;
     uint64_t* published = warps_[static_cast<size_t>(first) / kWarpLanes].published;
     for (int other = 0; other < lanes; ++other) {
       if (!(mask >> other & 1)) continue;

@@ -37,6 +37,7 @@ class Block {
   std::vector<Warp> warps_;
   Fiber* current_ = nullptr;
   int num_threads_ = 0;
+  int64_t first_warp_waits_ = 0;
   int votes_ = 0;  // of the barrier that is being left
   struct FreeShared {
     void operator()(void* memory) const;

@@ -48,8 +48,10 @@ void count_store(const void* address, size_t bytes) {
   counters.touch(address, bytes);
 }
 
-void count_barriers(int64_t number) {
-  if (counters.current != nullptr) counters.current->barriers = std::max(counters.current->barriers, number);
+void count_waits(int64_t barriers, int64_t warp_waits) {
+  if (counters.current == nullptr) return;
+  counters.current->barriers = std::max(counters.current->barriers, barriers);
+  counters.current->warp_waits = std::max(counters.current->warp_waits, warp_waits);
 }
 
 void count_multiply_adds(int64_t number) {
@@ -67,6 +69,7 @@ std::string counters_as_json() {
                                                       {"loaded_bytes", counter.loaded_bytes},
                                                       {"stored_bytes", counter.stored_bytes},
                                                       {"distinct_bytes", counter.distinct_bytes},
+                                                      {"warp_waits", counter.warp_waits},
                                                       {"barriers", counter.barriers},
                                                       {"multiply_adds", counter.multiply_adds}};
     for (const auto& [key, number] : fields)

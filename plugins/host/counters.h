@@ -18,6 +18,7 @@ struct Counter {
   int64_t loaded_bytes = 0;  // every load of every thread, whichever cache serves it
   int64_t stored_bytes = 0;
   int64_t distinct_bytes = 0;  // sectors that a launch touched, each once: what device memory must move
+  int64_t warp_waits = 0;      // of the first warp of a block for its lanes, at most
   int64_t barriers = 0;        // that a block came to, at most
   int64_t multiply_adds = 0;   // of tiles, padding included
 };
@@ -36,8 +37,8 @@ struct Counters {
 
 extern Counters counters;
 
-// How often the threads of one block met.
-void count_barriers(int64_t number);
+// How often the threads of one block met, and the lanes of its first warp.
+void count_waits(int64_t barriers, int64_t warp_waits);
 
 // {"kernel": {"launches": 1, ...}, ...}
 std::string counters_as_json();

@@ -111,7 +111,7 @@ def test_blocks_that_a_multiprocessor_holds(
 
 
 def plain(kernel: str = "merge_rows", **changes: int) -> KernelCount:
-    nothing = KernelCount(kernel, 1, 1, 128, 0, 0, 0, 0, 0)
+    nothing = KernelCount(kernel, 1, 1, 128, 0, 0, 0, 0, 0, 0)
     return replace(nothing, **changes)
 
 
@@ -147,6 +147,8 @@ def test_blocks_that_are_not_held_wait_for_their_turn() -> None:
 def test_latency_grows_with_barriers_and_pieces_and_shrinks_in_l2() -> None:
     few, many = (bounds(plain("select_edges", barriers=number))["latency"] for number in (1, 11))
     assert many - few == pytest.approx(10 * (40 + 30 + 20) / 1.41e9)
+    few, many = (bounds(plain("order_tokens", warp_waits=number))["latency"] for number in (1, 11))
+    assert many - few == pytest.approx(10 * (30 + 20) / 1.41e9)
     # Two pieces of 64 columns are on their way at once.
     one, two, three = (bounds(plain("find_edges"), width=width)["latency"] for width in (64, 128, 192))
     assert two == one

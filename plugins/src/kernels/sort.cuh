@@ -27,10 +27,19 @@ __device__ inline uint64_t make_key(uint32_t first, uint32_t second) {
 
 // Sort `count` keys, a power of two, ascending, with all threads of the block (bitonic: no data-dependent
 // step). The keys may have been written by any thread just before, and be read by any thread right after.
+//
+// 32 pairs side by side are always one warp's. Up to a stride of 32 they lie among 64 keys side by side, so
+// that from one such step to the next the warp waits only for itself.
 __device__ inline void sort_keys(uint64_t* keys, int count) {
+  bool own_keys = false;
   for (int size = 2; size <= count; size *= 2) {
     for (int stride = size / 2; stride > 0; stride /= 2) {
-      __syncthreads();
+      if (own_keys && stride <= kWarp) {
+        __syncwarp();
+      } else {
+        __syncthreads();
+      }
+      own_keys = stride <= kWarp;
       for (int index = threadIdx.x; index < count / 2; index += blockDim.x) {
         int low = 2 * index - (index & (stride - 1));
         int high = low + stride;
