@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-import shutil
 import struct
 import subprocess
 import tomllib
@@ -166,23 +165,26 @@ def test_sanitized_library_is_sanitized() -> None:
     assert {"libasan", "libubsan"} <= names
 
 
-def test_libraries_are_not_older_than_their_sources() -> None:
-    """Else the other tests would be about other sources. It also shows that a second build does nothing."""
+def cmake_of_the_build() -> str:
+    """The one that toolchain.py chose: it need not be on PATH."""
     settings = built("cmake/CMakeCache.txt").read_text(encoding="utf-8")
     cmake = re.search(r"^CMAKE_COMMAND:INTERNAL=(.+)$", settings, flags=re.MULTILINE)
     assert cmake is not None
+    return cmake[1]
+
+
+def test_libraries_are_not_older_than_their_sources() -> None:
+    """Else the other tests would be about other sources. It also shows that a second build does nothing."""
+    cmake = cmake_of_the_build()
     for target in ("pitome_plugin", "host", "host_sanitized"):
-        steps = output(cmake[1], "--build", BUILD / "cmake", "--target", target, "--", "--dry-run")
+        steps = output(cmake, "--build", BUILD / "cmake", "--target", target, "--", "--dry-run")
         assert not [line for line in steps.splitlines() if re.search(r" -c \S+ -o | -o \S+ -c ", line)], (
             "sources have changed: run `make plugin plugin-host`"
         )
 
 
 def configure(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
-    cmake = shutil.which("cmake")
-    if cmake is None:
-        pytest.skip("no cmake on PATH")
-    command = [cmake, "-S", ROOT / "plugins", "-B", folder, *settings]
+    command = [cmake_of_the_build(), "-S", ROOT / "plugins", "-B", folder, *settings]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -197,6 +199,6 @@ def test_cmake_without_settings_says_what_to_do(tmp_path: Path) -> None:
 def test_host_library_needs_no_nvcc(tmp_path: Path) -> None:
     done = configure(tmp_path, "-C", str(built("toolchain.cmake")), "-DPITOME_NVCC=", "-DPITOME_CUDART=")
     assert done.returncode == 0, done.stderr
-    targets = output("cmake", "--build", tmp_path, "--target", "help").split()
+    targets = output(cmake_of_the_build(), "--build", tmp_path, "--target", "help").split()
     assert "pitome_plugin_host" in targets
     assert "pitome_plugin" not in targets
