@@ -1,0 +1,49 @@
+"""Inputs of a model, many at a time: named tensors that share their first dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pitome.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Samples:
+    """``model(**inputs)`` takes them: images as pixel_values, texts as input_ids and attention_mask."""
+
+    inputs: dict[str, Tensor]
+    """Input name -> [n, ...]."""
+
+    def __post_init__(self) -> None:
+        counts = {name: len(value) for name, value in self.inputs.items()}
+        if len(set(counts.values())) != 1:
+            raise InputError(
+                "samples with one row for each input",
+                f"the rows are {counts or 'none'}",
+                "Give tensors with the same first dimension",
+            )
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def rows(self, chosen: slice | Sequence[int]) -> Samples:
+        """Some of the samples."""
+        index = chosen if isinstance(chosen, slice) else list(chosen)
+        return Samples({name: value[index] for name, value in self.inputs.items()})
+
+    def batches(self, size: int) -> Iterator[dict[str, Tensor]]:
+        """All of them in order, ``size`` at a time; the last batch may be smaller."""
+        for start in range(0, len(self), size):
+            yield self.rows(slice(start, start + size)).inputs
+
+    @staticmethod
+    def concatenate(parts: Sequence[Samples]) -> Samples:
+        """The samples of all parts, in order."""
+        import torch
+
+        return Samples({name: torch.cat([part.inputs[name] for part in parts]) for name in parts[0].inputs})
