@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -13,13 +12,16 @@ from transformers.utils import ModelOutput
 
 from pitome.errors import InputError
 from pitome.flops import FlopsCount, count_flops
+from pitome.input_checks import prepare_texts, refuse_what_is_lost
 from pitome.merged_layers import MergedLayers
 from pitome.methods import MethodSettings, build_merger, resolve_settings
 from pitome.methods.settings import Metric
 from pitome.models.families import family_of
-from pitome.models.family import Family, ModelShape, height_and_width
+from pitome.models.family import Family, ModelShape
+from pitome.models.text import set_sequence_length
 from pitome.observe import observe_merges
-from pitome.schedule import Candidates, TokenSchedule
+from pitome.parameters import Energy, Split
+from pitome.schedule import Candidates, Shape, TokenSchedule
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,19 @@ def compress(
     ratio: float | None = None,
     r: int | Sequence[int] | None = None,
     flops: float | None = None,
+    shape: Shape | None = None,
     layers: Sequence[int] | None = None,
     method: str = "pitome",
     metric: Metric | None = None,
     candidates: Candidates | None = None,
     size_penalty: float | None = None,
+    margin: tuple[float, float] | None = None,
+    energy: Energy | None = None,
+    split: Split | None = None,
     proportional_attention: bool | None = None,
     tokens: Literal["unmerged", "merged"] = "unmerged",
     seed: int = 0,
+    sequence_length: int | None = None,
 ) -> nn.Module:
     """Make a model merge tokens in its blocks.
 
@@ -74,38 +81,49 @@ def compress(
         ratio: keep ratio per layer, default 0.9,
         r: tokens merged in each layer, or a list with one count per layer,
         flops: wanted fraction of the model's FLOPs.
+        shape: how that fraction is spread over the layers: "ratio" (default), "constant", "decreasing" or
+            "increasing".
         layers: merge only in these layers (from 0), with ``ratio``, a number ``r`` or ``flops``.
         method: pitome, paper, authors, tome, random or none.
         metric: measure similarity on the hidden state or on the attention keys; default: the method's.
         candidates: protected fraction (float), number M, "paper" or "all"; default: the method's.
         size_penalty: default: the method's.
+        margin: (start, slope): layer i of L has the margin start - slope i / L; default: the method's.
+        energy: "elu" or "gaussian"; default: the method's.
+        split: "alternate" or "half"; default: the method's.
         proportional_attention: default: the method's.
         tokens: "unmerged" keeps every token output's shape, "merged" returns ``MergedTokensOutput``.
         seed: of the random method.
+        sequence_length: L of every text; default: what the model was loaded with, else all its positions.
 
     Raises:
         InputError: a model without blocks we know, or options that do not fit it.
     """
     family = family_of(model)
-    _refuse_other_models(model)
-    shape = family.shape(model)
+    _refuse_other_models(model, family)
+    if sequence_length is not None:
+        model = _with_sequence_length(model, family, sequence_length)
+    sizes = family.shape(model)
     settings = resolve_settings(
         method,
         family,
-        shape.num_layers,
+        sizes.num_layers,
         metric=metric,
         candidates=candidates,
         size_penalty=size_penalty,
+        margin=margin,
+        energy=energy,
+        split=split,
         proportional_attention=proportional_attention,
         seed=seed,
     )
     if schedule is None:
-        schedule = choose_schedule(shape, settings, ratio=ratio, r=r, flops=flops, layers=layers)
-    elif (ratio, r, flops, layers) != (None,) * 4:
+        schedule = choose_schedule(sizes, settings, ratio=ratio, r=r, flops=flops, shape=shape, layers=layers)
+    elif (ratio, r, flops, shape, layers) != (None,) * 5:
         raise InputError(
-            "a schedule and ratio, r, flops or layers", "they say the same thing twice", "Give one"
+            "a schedule and ratio, r, flops, shape or layers", "they say the same thing twice", "Give one"
         )
-    compression = describe_compression(family, shape, settings, schedule)
+    compression = describe_compression(family, sizes, settings, schedule)
 
     compressed = _copy_sharing_parameters(model)
     blocks = family.layers(compressed)
@@ -116,20 +134,24 @@ def compress(
     stack = MergedLayers(nn.ModuleList(blocks), family, schedule, settings, mergers, tokens == "unmerged")
     del blocks[:]
     blocks.append(stack)
-    compressed.register_forward_pre_hook(_refuse_what_is_lost, with_kwargs=True)
+    compressed.register_forward_pre_hook(refuse_what_is_lost, with_kwargs=True)
+    if family.modality == "text":
+        compressed.register_forward_pre_hook(prepare_texts, with_kwargs=True)
+    compressed.compression = compression  # type: ignore[assignment]
     if tokens == "merged":
         compressed = _MergedTokens(compressed)
-    compressed.compression = compression  # type: ignore[assignment]
+        compressed.compression = compression  # type: ignore[assignment]
     return compressed
 
 
 def choose_schedule(
-    shape: ModelShape,
+    model_shape: ModelShape,
     settings: MethodSettings,
     *,
     ratio: float | None = None,
     r: int | Sequence[int] | None = None,
     flops: float | None = None,
+    shape: Shape | None = None,
     layers: Sequence[int] | None = None,
 ) -> TokenSchedule:
     """The schedule that the options ask for; a keep ratio of 0.9 where they ask for none."""
@@ -142,7 +164,15 @@ def choose_schedule(
         raise InputError(
             " and ".join(given), "each of them sets the whole schedule", "Give only one of RATIO, R and FLOPS"
         )
-    sizes = (shape.num_layers, shape.num_tokens, shape.num_protected)
+    if shape is not None and flops is None:
+        raise InputError(
+            f"SHAPE={shape} without FLOPS",
+            "a shape says how a FLOPs target is spread over the layers",
+            "Give FLOPS too, for instance FLOPS=0.6",
+        )
+    sizes = (model_shape.num_layers, model_shape.num_tokens, model_shape.num_protected)
+    if layers is None and isinstance(r, int | None):
+        layers = settings.layers
     if settings.name == "none":
         return TokenSchedule.from_ratio(1.0, *sizes)
     if isinstance(r, int):
@@ -156,9 +186,13 @@ def choose_schedule(
             )
         return TokenSchedule.from_list(r, *sizes)
     if flops is not None:
-        width = settings.metric_width(shape.hidden_size, shape.head_width)
+        width = settings.metric_width(model_shape.hidden_size, model_shape.head_width)
         return TokenSchedule.from_flops(
-            flops, lambda schedule: count_flops(shape, schedule, width).ratio, *sizes, layers
+            flops,
+            lambda schedule: count_flops(model_shape, schedule, width).ratio,
+            *sizes,
+            layers,
+            shape or "ratio",
         )
     return TokenSchedule.from_ratio(0.9 if ratio is None else ratio, *sizes, layers)
 
@@ -214,49 +248,36 @@ def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, shared)
 
 
-def _refuse_other_models(model: Any) -> None:
+def _with_sequence_length(model: nn.Module, family: Family, length: int) -> nn.Module:
+    if family.modality != "text":
+        raise InputError(
+            f"SEQUENCE_LENGTH={length} for a {type(model).__name__}",
+            "it takes images",
+            "Leave SEQUENCE_LENGTH out",
+        )
+    model = _copy_sharing_parameters(model)
+    set_sequence_length(model.config, length)
+    return model
+
+
+def _refuse_other_models(model: Any, family: Family) -> None:
     if any(isinstance(part, MergedLayers) for part in model.modules()):
         raise InputError(
             f"a {type(model).__name__} to compress",
             "it is compressed already",
             "Compress the model that it was made from, whose parameters it shares",
         )
-    main_input = getattr(model, "main_input_name", "pixel_values")
-    if main_input != "pixel_values":
+    main_input = getattr(model, "main_input_name", "")
+    if family.modality == "text":
+        if getattr(model.config, "is_decoder", False):
+            raise InputError(
+                f"a {type(model).__name__} to compress",
+                "it is a decoder, whose tokens must not see those behind them",
+                "Give an encoder",
+            )
+    elif main_input != "pixel_values":
         raise InputError(
             f"a {type(model).__name__} to compress",
             f"its main input is {main_input}, so it is more than an image encoder",
             "Give its vision tower, for CLIP a CLIPVisionModelWithProjection",
-        )
-
-
-def _refuse_what_is_lost(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    given = dict(zip(signature(type(model).forward).parameters, (model, *args), strict=False)) | kwargs
-    for name, what in (
-        ("output_hidden_states", "per-layer hidden states"),
-        ("output_attentions", "attention maps"),
-    ):
-        if given.get(name) or (given.get(name) is None and getattr(model.config, name, False)):
-            raise InputError(
-                f"{name}=True",
-                f"the {what} of a compressed model have another number of tokens in each layer",
-                "Ask the unmerged model for them",
-            )
-    if given.get("attention_mask") is not None:
-        raise InputError(
-            "an attention mask for a compressed vision model",
-            "tokens move while they merge, so a mask of positions cannot be kept",
-            "Leave attention_mask out",
-        )
-    if given.get("pixel_values") is not None:
-        _check_images(model, given["pixel_values"])
-
-
-def _check_images(model: Any, pixels: Tensor) -> None:
-    height, width = height_and_width(model.config.image_size)
-    if pixels.dim() != 4 or tuple(pixels.shape[2:]) != (height, width):
-        raise InputError(
-            f"images of shape {tuple(pixels.shape)}",
-            f"the model was compressed for [B, {model.config.num_channels}, {height}, {width}]",
-            "Resize the images, or load the model with another IMAGE_SIZE",
         )

@@ -13,6 +13,7 @@ from pitome.errors import InputError
 from pitome.merge import compose_assignments
 from pitome.methods import Merger, MethodSettings
 from pitome.models.family import Family
+from pitome.models.text import size_of_mask
 from pitome.observe import current_observer
 from pitome.op import unmerge
 from pitome.schedule import TokenSchedule
@@ -47,21 +48,33 @@ class MergedLayers(nn.Module):
         self.mergers = tuple(mergers)
         self.keep_positions = keep_positions
 
-    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor:
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        *_cross_attention: Any,
+        **kwargs: Any,
+    ) -> Tensor:
         """[B, N, C] -> [B, N, C], or [B, N', C] in the short form.
 
-        ``attention_mask`` is not looked at: ``compress`` refuses a user's, and while it is traced the library
-        makes one that masks nothing.
+        Args:
+            hidden_states: [B, N, C].
+            attention_mask: for texts bool [B, 1, 1, N], as ``compress`` prepares it: padding has size 0. For
+                images it is not looked at: ``compress`` refuses a user's, and while it is traced the library
+                makes one that masks nothing.
+            kwargs: handed on to blocks in front of the first merge.
 
         Raises:
             InputError: another number of tokens than the schedule's.
         """
         self._check(hidden_states)
-        x, size, assignment = hidden_states, None, None
+        mask = attention_mask if self.family.modality == "text" else None
+        x, assignment = hidden_states, None
+        size = None if mask is None else size_of_mask(mask)
         observer = current_observer()
         for index, (layer, merger) in enumerate(zip(self.layers, self.mergers, strict=True)):
-            if merger is None and size is None:
-                x = layer(x, None, **kwargs)  # untouched, so that nothing merged means nothing changed
+            if merger is None and assignment is None:
+                x = layer(x, mask, **kwargs)  # untouched, so that nothing merged means nothing changed
                 continue
             x, keys = self._attend(layer, x, size)
             if merger is not None:
@@ -81,14 +94,22 @@ class MergedLayers(nn.Module):
 
     def _attend(self, layer: nn.Module, x: Tensor, size: Tensor | None) -> tuple[Tensor, Tensor]:
         query, key, value = self.family.project(layer, x)
-        counted = size if self.settings.proportional_attention else None
-        attended = proportional_attention(query, key, value, counted, self.family.attention_scale(layer))
+        attended = proportional_attention(
+            query, key, value, self._counted(size), self.family.attention_scale(layer)
+        )
         return self.family.add_attention(layer, x, attended), key.mean(dim=1)
+
+    def _counted(self, size: Tensor | None) -> Tensor | None:
+        """How often each token counts in attention; padding (size 0) never does."""
+        if size is None or self.settings.proportional_attention:
+            return size
+        return (size > 0).to(size.dtype) if self.family.modality == "text" else None
 
     def _check(self, x: Tensor) -> None:
         if x.shape[1] != self.schedule.num_tokens:
             raise InputError(
                 f"an input of {x.shape[1]} tokens",
                 f"the model was compressed for {self.schedule.num_tokens} tokens",
-                "Give images of the size it was compressed for, or compress it with another IMAGE_SIZE",
+                "Give images of the size, or texts of the length, that it was compressed for, or compress it "
+                "with another IMAGE_SIZE or SEQUENCE_LENGTH",
             )

@@ -7,12 +7,15 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal
+from typing import Literal, get_args
 
 from pitome.errors import InputError
 
 Candidates = float | int | Literal["paper", "all"]
 """A protected fraction (float in [0, 1)), M itself (int), "paper" (M = 2r) or "all" (M = T)."""
+Shape = Literal["ratio", "constant", "decreasing", "increasing"]
+"""How a FLOPs target is spread over the layers: the same keep ratio in each, the same r in each, or an r that
+falls or rises linearly from the first layer to the last."""
 
 
 @dataclass(frozen=True)
@@ -131,30 +134,40 @@ class TokenSchedule:
         num_tokens: int,
         num_protected: int = 1,
         layers: Sequence[int] | None = None,
+        shape: Shape = "ratio",
     ) -> TokenSchedule:
-        """Search the keep ratio whose FLOPs ratio comes closest to ``target`` from below.
+        """Search the schedule of a shape whose FLOPs ratio comes closest to ``target`` from below.
 
         Args:
             target: wanted FLOPs of the merged model as a fraction of the unmerged, in (0, 1].
             flops_ratio: maps a schedule to that fraction.
+            num_layers, num_tokens, num_protected, layers: as ``from_ratio``.
+            shape: how the merges are spread over the layers.
 
         Raises:
-            InputError: a target out of range, or below what the smallest keep ratio reaches.
+            InputError: a target out of range, an unknown shape, or a target below what the strongest schedule
+                of that shape reaches.
         """
         if not 0 < target <= 1:
             raise InputError(
                 f"FLOPS={target}", "a FLOPs target lies in (0, 1]", "Choose for instance FLOPS=0.6"
             )
+        if shape not in get_args(Shape):
+            raise InputError(
+                f"SHAPE={shape}", f"the shapes are {', '.join(get_args(Shape))}", "Choose one of these"
+            )
 
-        def schedule_of(ratio: float) -> TokenSchedule:
-            return cls.from_ratio(ratio, num_layers, num_tokens, num_protected, layers)
+        def schedule_of(strength: float) -> TokenSchedule:
+            if shape == "ratio":
+                return cls.from_ratio(1 - strength / 2, num_layers, num_tokens, num_protected, layers)
+            return cls._spread(strength, shape, num_layers, num_tokens, num_protected, layers)
 
-        if target == 1:
-            return schedule_of(1.0)
-        low, high = 0.5, 1.0
+        weak, strong = 0.0, 1.0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            least = flops_ratio(schedule_of(low))
+            if target == 1:
+                return schedule_of(weak)
+            least = flops_ratio(schedule_of(strong))
             if least > target:
                 raise InputError(
                     f"FLOPS={target}",
@@ -162,9 +175,33 @@ class TokenSchedule:
                     f"Choose FLOPS={math.ceil(least * 1000) / 1000} or more",
                 )
             for _ in range(40):
-                middle = (low + high) / 2
-                low, high = (middle, high) if flops_ratio(schedule_of(middle)) <= target else (low, middle)
-            return schedule_of(low)
+                middle = (weak + strong) / 2
+                weak, strong = (
+                    (weak, middle) if flops_ratio(schedule_of(middle)) <= target else (middle, strong)
+                )
+            return schedule_of(strong)
+
+    @classmethod
+    def _spread(
+        cls,
+        strength: float,
+        shape: Shape,
+        num_layers: int,
+        num_tokens: int,
+        num_protected: int,
+        layers: Sequence[int] | None,
+    ) -> TokenSchedule:
+        """Merge in each layer its part of ``strength`` times half of all tokens, as far as they are there."""
+        chosen = sorted(choose_layers(layers, num_layers))
+        count = len(chosen)
+        falling = [2 * (count - place) / (count + 1) for place in range(count)]
+        weights = {"constant": [1.0] * count, "decreasing": falling, "increasing": falling[::-1]}[shape]
+        left, merged = num_tokens - num_protected, [0] * num_layers
+        whole = left
+        for layer, weight in zip(chosen, weights, strict=True):
+            merged[layer] = min(math.floor(strength * weight * whole / 2), left // 2)
+            left -= merged[layer]
+        return cls(num_tokens, num_protected, tuple(merged))
 
 
 def choose_layers(layers: Sequence[int] | None, num_layers: int) -> frozenset[int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any, Literal
+from math import isfinite
+from typing import Any, Literal, get_args
 
 from pitome.errors import InputError
 from pitome.models.family import Family
@@ -33,6 +34,8 @@ class MethodSettings:
     proportional_attention: bool = True
     seed: int | None = None
     """Of the random method's pairs."""
+    layers: tuple[int, ...] | None = None
+    """Where the method merges if nobody says otherwise; None = in all layers."""
 
     def metric_width(self, hidden_size: int, head_width: int) -> int:
         """D of the metric; 0 where no similarity is measured."""
@@ -49,14 +52,25 @@ def resolve_settings(
     metric: Metric | None = None,
     candidates: Candidates | None = None,
     size_penalty: float | None = None,
+    margin: tuple[float, float] | None = None,
+    energy: Energy | None = None,
+    split: Split | None = None,
     proportional_attention: bool | None = None,
     seed: int = 0,
 ) -> MethodSettings:
     """The settings of a named method, with the user's choices in place of its own.
 
+    Args:
+        method: one of ``METHOD_NAMES``.
+        family: of the model.
+        num_layers: L.
+        metric, candidates, size_penalty, energy, split, proportional_attention: None = the method's own.
+        margin: (start, slope): layer i of L has the margin start - slope i / L.
+        seed: of the random method.
+
     Raises:
-        InputError: an unknown method or metric, a size penalty below 0, or ``authors`` for a family
-            that the authors published nothing for.
+        InputError: an unknown method, metric, energy or split, a margin that is not finite, a size penalty below
+            0, or ``authors`` for a family that the authors published nothing for.
     """
     settings = _named(method, family, num_layers, seed)
     changes: dict[str, Any] = {}
@@ -76,13 +90,38 @@ def resolve_settings(
                 "Choose for instance SIZE_PENALTY=0.05",
             )
         changes["size_penalty"] = size_penalty
+    if margin is not None:
+        changes["margins"] = linear_margins(*margin, num_layers)
+    for name, value, allowed in (("energy", energy, get_args(Energy)), ("split", split, get_args(Split))):
+        if value is None:
+            continue
+        if value not in allowed:
+            raise InputError(
+                f"{name.upper()}={value}", f"the operator knows {', '.join(allowed)}", "Choose one of these"
+            )
+        changes[name] = value
     if proportional_attention is not None:
         changes["proportional_attention"] = proportional_attention
     return replace(settings, **changes)
 
 
+def linear_margins(start: float, slope: float, num_layers: int) -> tuple[float, ...]:
+    """start - slope i / L for each layer i of L.
+
+    Raises:
+        InputError: one of them is not finite.
+    """
+    if not (isfinite(start) and isfinite(slope)):
+        raise InputError(
+            f"MARGIN={start},{slope}",
+            "a margin is a start and a slope, both finite",
+            "Choose for instance MARGIN=0.9,0.9",
+        )
+    return tuple(start - slope * layer / num_layers for layer in range(num_layers))
+
+
 def _named(method: str, family: Family, num_layers: int, seed: int) -> MethodSettings:
-    margins = tuple(0.9 - 0.9 * layer / num_layers for layer in range(num_layers))
+    margins = linear_margins(0.9, 0.9, num_layers)
     as_published: Candidates = "paper"
     everything: Candidates = "all"
     paper = (as_published,) * num_layers
@@ -90,6 +129,8 @@ def _named(method: str, family: Family, num_layers: int, seed: int) -> MethodSet
     if method == "pitome":
         return MethodSettings(method, "hidden", margins, (0.1,) * num_layers, size_penalty=0.05)
     if method == "paper":
+        if family.modality == "text":  # the paper's variant for BERT
+            return MethodSettings(method, "keys", margins, paper, energy="gaussian", split="half")
         return MethodSettings(method, "keys", margins, paper)
     if method == "authors":
         return _authors(family, num_layers)
@@ -120,5 +161,8 @@ def _authors(family: Family, num_layers: int) -> MethodSettings:
         published.metric,
         tuple(published.margin(layer, num_layers) for layer in range(num_layers)),
         tuple(published.candidates(layer, num_layers) for layer in range(num_layers)),
+        energy=published.energy,
+        split=published.split,
         proportional_attention=False,
+        layers=None if published.first_layers is None else tuple(range(published.first_layers)),
     )

@@ -1,4 +1,4 @@
-"""CLIP's vision tower with its projection."""
+"""CLIP's vision tower, with its projection or a classifier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pitome.models.family import (
 
 
 class Clip(Family):
-    """``CLIPVisionModelWithProjection``; OpenAI's, LAION's and other checkpoints of that architecture."""
+    """``CLIPVisionModelWithProjection`` and ``CLIPForImageClassification``; OpenAI's, LAION's and others."""
 
     name = "clip"
     model_types = ("clip", "clip_vision_model")
@@ -25,10 +25,12 @@ class Clip(Family):
         "CLIPVisionModelWithProjection": "image-embedding",
         "CLIPModel": "image-embedding",
         "CLIPVisionModel": "image-features",
+        "CLIPForImageClassification": "image-classification",
     }
     outputs: ClassVar = {
         "image-embedding": ("image_embeds",),
         "image-features": ("last_hidden_state", "pooler_output"),
+        "image-classification": ("logits",),
     }
     author_settings = AuthorSettings("hidden", 0.95, 0.95, "never")
 
@@ -66,7 +68,8 @@ class Clip(Family):
     def shape(self, model: nn.Module) -> ModelShape:
         """The sizes of the vision tower."""
         tower = self._tower(model)
-        config, projection = tower.config, getattr(model, "visual_projection", None)
+        config = tower.config
+        head = getattr(model, "visual_projection", None) or getattr(model, "classifier", None)
         patches = patch_count(config.image_size, config.patch_size)
         return ModelShape(
             num_layers=len(self.layers(model)),
@@ -77,5 +80,5 @@ class Clip(Family):
             head_width=config.hidden_size // config.num_attention_heads,
             mlp_flops_per_token=linear_flops(self.layers(model)[0].mlp),
             embedding_flops=patch_embedding_flops(tower.embeddings.patch_embedding, patches),
-            head_flops=linear_flops(projection) if projection is not None else 0,
+            head_flops=linear_flops(head) if head is not None else 0,
         )

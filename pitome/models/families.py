@@ -8,7 +8,14 @@ from typing import Any
 from pitome.errors import InputError
 from pitome.models.family import Family
 
-_FAMILY_CLASSES = {"clip": "Clip", "vit": "Vit", "deit": "Deit", "dinov2": "Dinov2"}
+_FAMILY_CLASSES = {
+    "clip": "Clip",
+    "vit": "Vit",
+    "deit": "Deit",
+    "dinov2": "Dinov2",
+    "bert": "Bert",
+    "distilbert": "DistilBert",
+}
 """File name in this folder -> class in it."""
 
 

@@ -7,9 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
-Task = Literal["image-embedding", "image-classification", "image-features"]
+from pitome.parameters import Energy, Split
+
+Task = Literal[
+    "image-embedding", "image-classification", "image-features", "text-features", "text-classification"
+]
+Modality = Literal["image", "text"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +31,9 @@ class ModelShape:
     mlp_flops_per_token: int
     """2 C F for two matrices [C, F]; 3 C F for a gated MLP."""
     embedding_flops: int
-    """Patch embedding, per image."""
+    """Patch embedding, per image; 0 for texts, whose tokens are looked up."""
     head_flops: int
-    """Projection or classifier, per image."""
+    """Projection, pooler or classifier, per input."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,10 @@ class AuthorSettings:
     margin_start: float
     margin_slope: float
     all_candidates: Literal["never", "first half", "second half"]
+    energy: Energy = "elu"
+    split: Split = "alternate"
+    first_layers: int | None = None
+    """Merge only in so many layers, from the first; None = in all."""
 
     def margin(self, layer: int, num_layers: int) -> float:
         """margin_start - margin_slope i / L."""
@@ -54,12 +64,14 @@ class AuthorSettings:
 
 
 class Family(ABC):
-    """A family of pre-norm vision transformers of the ``transformers`` library.
+    """A family of transformer encoders of the ``transformers`` library.
 
-    A block is ``x = x + attention(norm(x)); x = x + mlp(norm(x))``; merging goes between the two lines.
+    A pre-norm block is ``x = x + attention(norm(x)); x = x + mlp(norm(x))``, a post-norm block
+    ``x = norm(x + attention(x)); x = norm(x + mlp(x))``; merging goes between the two steps.
     """
 
     name: ClassVar[str]
+    modality: ClassVar[Modality] = "image"
     model_types: ClassVar[tuple[str, ...]]
     """Values of ``config.model_type``."""
     architectures: ClassVar[Mapping[str, Task]]
@@ -72,9 +84,9 @@ class Family(ABC):
     def layers(self, model: nn.Module) -> Any:
         """The list of blocks, in order; it is the one that the model's forward loops over."""
 
-    @abstractmethod
     def first_norm(self, layer: Any) -> Any:
-        """The norm in front of a block's attention."""
+        """The norm in front of a block's attention; a post-norm block has none."""
+        return _NO_NORM
 
     @abstractmethod
     def add_attention(self, layer: Any, x: Tensor, attended: Tensor) -> Tensor:
@@ -96,6 +108,12 @@ class Family(ABC):
         """Prefix tokens: class token, distillation token, registers."""
         return 1
 
+    def example_inputs(self, model: Any, batch: int) -> dict[str, Tensor]:
+        """Inputs of the right static shapes, name -> [batch, ...], in the order of an exported graph."""
+        config = self.vision_config(model.config)
+        height, width = height_and_width(config.image_size)
+        return {"pixel_values": torch.zeros(batch, config.num_channels, height, width)}
+
     def attention(self, layer: Any) -> Any:
         """The attention module of a block, with ``q_proj``, ``k_proj``, ``v_proj`` and ``head_dim``."""
         return layer.attention
@@ -112,6 +130,9 @@ class Family(ABC):
             for linear in (attention.q_proj, attention.k_proj, attention.v_proj)
         )
         return query, key, value
+
+
+_NO_NORM = nn.Identity()
 
 
 def split_heads(projected: Tensor, head_width: int) -> Tensor:

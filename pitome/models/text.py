@@ -1,0 +1,86 @@
+"""What text encoders have in common: post-norm blocks, a class token in front, padding behind."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pitome.errors import InputError
+from pitome.models.family import AuthorSettings, Family, ModelShape, linear_flops
+
+DEFAULT_SEQUENCE_LENGTH = 128
+INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
+
+
+class TextFamily(Family):
+    """Encoders that take ``input_ids`` and ``attention_mask``, both int64 [B, L], L static.
+
+    Padding has size 0 from the start (METHOD.md section 4): it is masked in attention, weighs nothing in a
+    merge, and is merged away first.
+    """
+
+    modality = "text"
+    author_settings = AuthorSettings(
+        "keys", 0.9, 0.25, "never", energy="gaussian", split="half", first_layers=3
+    )
+
+    @abstractmethod
+    def tower(self, model: Any) -> Any:
+        """The model without its classifier."""
+
+    @abstractmethod
+    def heads(self, model: Any) -> list[nn.Module]:
+        """Modules that run once per text: pooler, classifier."""
+
+    @abstractmethod
+    def mlp(self, layer: Any) -> list[nn.Module]:
+        """The modules of a block's MLP."""
+
+    def example_inputs(self, model: Any, batch: int) -> dict[str, Tensor]:
+        """Texts of ones: a token that every vocabulary has, nowhere padding."""
+        length = sequence_length(model.config)
+        return {name: torch.ones(batch, length, dtype=torch.int64) for name in (INPUT_IDS, ATTENTION_MASK)}
+
+    def shape(self, model: Any) -> ModelShape:
+        """The sizes of the model at its sequence length."""
+        layers, config = self.layers(model), model.config
+        return ModelShape(
+            num_layers=len(layers),
+            num_tokens=sequence_length(config),
+            num_protected=1,
+            hidden_size=config.hidden_size,
+            num_heads=config.num_attention_heads,
+            head_width=config.hidden_size // config.num_attention_heads,
+            mlp_flops_per_token=sum(map(linear_flops, self.mlp(layers[0]))),
+            embedding_flops=0,
+            head_flops=sum(map(linear_flops, self.heads(model))),
+        )
+
+
+def sequence_length(config: Any) -> int:
+    """Tokens of every text: what ``set_sequence_length`` chose, else as many as there are positions."""
+    return int(getattr(config, "sequence_length", None) or config.max_position_embeddings)
+
+
+def set_sequence_length(config: Any, length: int) -> None:
+    """Fix the number of tokens of every text, in the model's configuration.
+
+    Raises:
+        InputError: fewer than 2, or more than the model has positions for.
+    """
+    longest = int(config.max_position_embeddings)
+    if not 2 <= length <= longest:
+        raise InputError(
+            f"SEQUENCE_LENGTH={length}",
+            f"the model has positions for 2 to {longest} tokens",
+            f"Choose for instance SEQUENCE_LENGTH={min(DEFAULT_SEQUENCE_LENGTH, longest)}",
+        )
+    config.sequence_length = length
+
+
+def size_of_mask(mask: Tensor) -> Tensor:
+    """Sizes that a mask stands for: bool [B, 1, 1, N] -> [B, N, 1] float32, 0 for padding."""
+    return mask[:, 0, 0, :, None].to(torch.float32)
