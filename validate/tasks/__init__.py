@@ -1,0 +1,1 @@
+"""Tasks: a data set and how a model's outputs are judged on it."""
