@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.function import OPSET, energy_merge_function
 from pitome.errors import InputError
 from pitome.manifest import Precision
-from pitome.models.family import height_and_width
+from pitome.models.families import family_of
+from pitome.models.text import ATTENTION_MASK
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, ONNX_VERSION
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ TORCH_TYPES: Mapping[str, torch.dtype] = {
     "fp16": torch.float16,
     "bf16": torch.bfloat16,
 }
-INPUT_NAME = "pixel_values"
 LARGEST_PROTOBUF = 2**31 - 2**24
 """Bytes of weights up to which one file holds them; protobuf ends at 2 GiB."""
 
@@ -55,15 +56,18 @@ class OnnxFile:
 
 
 class _Traced(nn.Module):
-    """Float32 images in, the named outputs out as float32, whatever the precision in between."""
+    """Named inputs in, the named outputs out as float32, whatever the precision in between."""
 
-    def __init__(self, model: nn.Module, outputs: Sequence[str], dtype: torch.dtype) -> None:
+    def __init__(
+        self, model: nn.Module, names: Sequence[str], outputs: Sequence[str], dtype: torch.dtype
+    ) -> None:
         super().__init__()
-        self.model, self.outputs, self.dtype = model, tuple(outputs), dtype
+        self.model, self.names, self.outputs, self.dtype = model, tuple(names), tuple(outputs), dtype
         self.training = model.training
 
-    def forward(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
-        output = self.model(pixel_values.to(self.dtype))
+    def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
+        given = [value.to(self.dtype) if value.is_floating_point() else value for value in values]
+        output = self.model(**dict(zip(self.names, given, strict=True)))
         return tuple(getattr(output, name).float() for name in self.outputs)
 
 
@@ -73,6 +77,7 @@ def export_onnx(
     *,
     outputs: Sequence[str],
     precision: Precision = "fp32",
+    inputs: Mapping[str, Tensor] | None = None,
     metadata: Mapping[str, Any] | None = None,
     largest_file: int = LARGEST_PROTOBUF,
     progress: Progress | None = None,
@@ -84,6 +89,8 @@ def export_onnx(
         path: file to write; weights beyond ``largest_file`` bytes go to ``<path>.data`` beside it.
         outputs: fields of the model's output.
         precision: of the weights and activations; decisions of the merges stay float32.
+        inputs: examples with a batch of two, by the names that the graph's inputs get; floats are float32.
+            Default: the family's, so images as pixel_values, texts as input_ids and attention_mask.
         metadata: JSON values for the file's metadata_props.
         largest_file: bytes of weights from which on external data is used.
         progress: called with (step, done, total).
@@ -98,7 +105,7 @@ def export_onnx(
             progress(step, steps.index(step), len(steps))
 
     report("trace")
-    program = _trace(model, outputs, precision)
+    program = _trace(model, inputs or family_of(model).example_inputs(model, 2), outputs, precision)
     report("write")
     num_merges = add_merge_function(program)
     convolve_in_float32(program)
@@ -115,22 +122,23 @@ def export_onnx(
     return described
 
 
-def _trace(model: nn.Module, outputs: Sequence[str], precision: Precision) -> onnx_ir.Model:
+def _trace(
+    model: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], precision: Precision
+) -> onnx_ir.Model:
     dtype = TORCH_TYPES[precision]
     if dtype != torch.float32:
         model = copy.deepcopy(model).to(dtype)
-    config: Any = model.config
-    example = torch.zeros(2, config.num_channels, *height_and_width(config.image_size))
+    batch = torch.export.Dim("batch")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # a warning for each torchvision operator
     with torch.no_grad():
         program = torch.onnx.export(
-            _Traced(model, outputs, dtype),
-            (example,),
+            _Traced(model, list(inputs), outputs, dtype),
+            tuple(inputs.values()),
             dynamo=True,
             opset_version=OPSET,
-            input_names=[INPUT_NAME],
+            input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("batch")}},
+            dynamic_shapes={"values": tuple({0: batch} for _ in inputs)},
             verbose=False,
         )
     if program is None:
@@ -272,13 +280,9 @@ def run_once(path: Path, described: OnnxFile) -> None:
     from export.engines.onnxruntime import open_session
 
     session = open_session(path)
-    name, _, shape = described.inputs[0]
-    image_shape = [int(size) for size in shape[1:]]
     for batch in (1, 3):
-        images = np.zeros((batch, *image_shape), np.float32)
-        for (output, _, declared), value in zip(
-            described.outputs, session.run(None, {name: images}), strict=True
-        ):
+        values = session.run(None, valid_inputs(described.inputs, batch))
+        for (output, _, declared), value in zip(described.outputs, values, strict=True):
             expected = tuple(batch if size == "batch" else size for size in declared)
             if value.shape != expected:
                 raise InputError(
@@ -286,6 +290,27 @@ def run_once(path: Path, described: OnnxFile) -> None:
                     f"onnxruntime returns the shape {value.shape}, the graph declares {expected}",
                     "Report this with the model's name",
                 )
+
+
+def valid_inputs(
+    inputs: Sequence[tuple[str, str, tuple[int | str, ...]]], batch: int
+) -> dict[str, NDArray[Any]]:
+    """Values that a graph takes, whatever it computes: black images, or texts of token 1.
+
+    The second half of the last text is padding, so that a mask takes part.
+
+    Args:
+        inputs: (name, dtype, shape) of each, as ``OnnxFile.inputs``.
+        batch: rows.
+    """
+    values: dict[str, NDArray[Any]] = {}
+    for name, dtype, shape in inputs:
+        size = [batch, *(int(length) for length in shape[1:])]
+        floating = np.issubdtype(np.dtype(dtype), np.floating)
+        values[name] = np.zeros(size, dtype) if floating else np.ones(size, dtype)
+        if name == ATTENTION_MASK:
+            values[name][-1, (size[1] + 1) // 2 :] = 0
+    return values
 
 
 def model_digest(model: nn.Module) -> str:

@@ -47,3 +47,23 @@ class Samples:
         import torch
 
         return Samples({name: torch.cat([part.inputs[name] for part in parts]) for name in parts[0].inputs})
+
+
+@dataclass(frozen=True)
+class CheckedInputs:
+    """What parity is checked on: inputs of one model, made up and real."""
+
+    random: Samples
+    real: Samples
+    """Photos or sentences."""
+
+    @property
+    def all(self) -> Samples:
+        """The real ones first."""
+        return Samples.concatenate([self.real, self.random])
+
+    def subset(self, count: int) -> list[int]:
+        """Indices into ``all``: half real, half random where there are both."""
+        real, made_up = len(self.real), len(self.random)
+        of_real = min(real, max(count // 2, count - made_up))
+        return [*range(of_real), *range(real, real + min(made_up, count - of_real))]

@@ -12,10 +12,8 @@ from pitome.op import energy_merge
 from pitome.parameters import MergeParameters
 
 
-@dataclass
-class Config:
-    image_size: int = 8
-    num_channels: int = 3
+PIXELS = {"pixel_values": torch.zeros(2, 3, 8, 8)}
+"""An example of its input, which no family knows."""
 
 
 @dataclass
@@ -32,15 +30,14 @@ class Small(nn.Module):
     def __init__(self, *rules: dict[str, Any]) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.config = Config()
         self.embed = nn.Linear(3, 96)
         self.first, self.tied, self.last, self.equal = (nn.Linear(96, 96) for _ in range(4))
         self.tied.weight = self.first.weight
         self.equal.weight = nn.Parameter(self.last.weight.detach().clone())
         self.rules = rules
 
-    def forward(self, pixels: Tensor) -> Output:
-        x = self.embed(pixels.flatten(2).transpose(1, 2))
+    def forward(self, pixel_values: Tensor) -> Output:
+        x = self.embed(pixel_values.flatten(2).transpose(1, 2))
         size = torch.ones_like(x[..., :1], dtype=torch.float32)
         for layer, rule in zip((self.first, self.tied), self.rules, strict=False):
             x, size, _ = energy_merge(layer(x), x, size, MergeParameters(9, 30, 0, margin=0.5, **rule))

@@ -31,7 +31,7 @@ from pitome.observe import MergeObserver, observe_merges
 from pitome.op import node_attributes
 from pitome.parameters import MergeParameters
 from tests.export.conftest import METADATA, Export, Exported
-from tests.export.small_model import Small
+from tests.export.small_model import PIXELS, Small
 from tests.export.tiny_models import OUTPUTS, make_images, make_model
 from tests.pitome.slow_merge import slow_merge
 
@@ -252,7 +252,7 @@ def test_no_initialiser_is_written_twice(exported: Export, name: str) -> None:
 
 def test_tied_and_equal_weights_are_written_once(tmp_path: Path) -> None:
     model, path = Small({}, {}).eval(), tmp_path / "small.onnx"
-    export_onnx(model, path, outputs=["y"])
+    export_onnx(model, path, outputs=["y"], inputs=PIXELS)
     graph = onnx.load(str(path))
     assert set(contents(graph).values()) == {1}
     squares = [tensor for tensor in graph.graph.initializer if list(tensor.dims) == [96, 96]]
@@ -267,7 +267,7 @@ def test_large_weights_lie_beside_the_file(tmp_path: Path) -> None:
     digests = []
     for folder in (tmp_path / "one", tmp_path / "two"):
         folder.mkdir()
-        file = export_onnx(model, folder / "small.onnx", outputs=["y"], largest_file=10_000)
+        file = export_onnx(model, folder / "small.onnx", outputs=["y"], inputs=PIXELS, largest_file=10_000)
         assert file.external_data == (folder / "small.onnx.data",)
         assert sorted(path.name for path in folder.iterdir()) == ["small.onnx", "small.onnx.data"]
         digests.append({hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()})

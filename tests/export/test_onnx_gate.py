@@ -15,7 +15,7 @@ from onnx import TensorProto
 from export.onnx import check_file, export_onnx, model_digest, run_once
 from pitome.errors import InputError
 from tests.export.conftest import Export
-from tests.export.small_model import Small
+from tests.export.small_model import PIXELS, Small
 from tests.export.tiny_models import make_images
 
 
@@ -29,7 +29,7 @@ from tests.export.tiny_models import make_images
 )
 def test_merges_that_need_two_bodies_are_refused(tmp_path: Path, second: dict[str, Any], found: str) -> None:
     with pytest.raises(InputError) as error:
-        export_onnx(Small({}, second).eval(), tmp_path / "small.onnx", outputs=["y"])
+        export_onnx(Small({}, second).eval(), tmp_path / "small.onnx", outputs=["y"], inputs=PIXELS)
     assert error.value.asked == "one ONNX file for merges of different order, energy or split"
     assert error.value.found == (f"the merges are {found}, and parsers take the first body for all of them")
     assert error.value.remedy == "Use one order, energy and split in all layers"
@@ -103,6 +103,7 @@ def test_the_given_model_is_as_it_was(tmp_path: Path, precision: Any) -> None:
         model,
         tmp_path / "small.onnx",
         outputs=["y"],
+        inputs=PIXELS,
         precision=precision,
         progress=lambda *step: steps.append(step),
     )

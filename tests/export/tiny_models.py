@@ -44,6 +44,48 @@ def make_model(name: str) -> nn.Module:
     return transformers.Dinov2ForImageClassification(dinov2).eval()
 
 
+LENGTH, VOCABULARY = 24, 50
+"""Of the tiny text models: tokens of a text, and how many different ones there are."""
+TEXT_OUTPUTS = {"bert": ("last_hidden_state",), "distilbert-classifier": ("logits",)}
+
+
+def make_text_model(name: str) -> nn.Module:
+    """A random text model of width 32 and 3 layers, the same for the same ``name`` of TEXT_OUTPUTS."""
+    import transformers
+
+    torch.manual_seed(0)
+    if name == "bert":
+        bert = transformers.BertConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=LENGTH,
+        )
+        return transformers.BertModel(bert, add_pooling_layer=False).eval()
+    distilbert = transformers.DistilBertConfig(
+        vocab_size=VOCABULARY,
+        dim=32,
+        n_layers=3,
+        n_heads=2,
+        hidden_dim=64,
+        max_position_embeddings=LENGTH,
+        num_labels=7,
+    )
+    return transformers.DistilBertForSequenceClassification(distilbert).eval()
+
+
+def make_texts(batch: int) -> dict[str, Tensor]:
+    """Token ids and masks int64 [B, LENGTH]; every text has another length, the first one all of it."""
+    generator = torch.Generator().manual_seed(batch)
+    lengths = torch.randint(1, LENGTH + 1, (batch, 1), generator=generator)
+    lengths[0] = LENGTH
+    mask = (torch.arange(LENGTH) < lengths).long()
+    ids = torch.randint(1, VOCABULARY, (batch, LENGTH), generator=generator) * mask
+    return {"input_ids": ids, "attention_mask": mask}
+
+
 def make_images(batch: int) -> Tensor:
     """[B, 3, 32, 32] float32."""
     return torch.randn(batch, 3, 32, 32, generator=torch.Generator().manual_seed(batch))
