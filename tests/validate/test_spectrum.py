@@ -120,7 +120,7 @@ MARGIN = 0.9
 def clusters(tightness: float, seed: int) -> np.ndarray:
     """[N, D] tokens at random positions: four large classes, twelve pairs and twenty unique tokens.
 
-    The centres are nearly orthogonal (cosines around .01, so the margin .9 separates them); `tightness` is
+    The centres are nearly orthogonal (cosines around .01, far below the margin); `tightness` is
     the norm of what a token adds to its centre.
     """
     generator = np.random.default_rng(seed)
