@@ -185,6 +185,8 @@ def save(model: FashionModel, config: CLIPConfig, tokenizer: Tokenizer, record: 
     tensors = {name: value for name, value in tensors.items() if not name.endswith("position_ids")}
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     content = config.to_dict() | {"architectures": ["CLIPModel"]}
+    content["id2label"] = {str(label): name for label, name in enumerate(CLASS_NAMES)}
+    content["label2id"] = {name: label for label, name in enumerate(CLASS_NAMES)}
     content["vision_config"]["image_size"] = FINE
     (out / "config.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
     tokenizer.save(str(out / "tokenizer.json"))

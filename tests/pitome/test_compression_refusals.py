@@ -64,7 +64,7 @@ def test_schedule_of_another_model() -> None:
 
 def test_schedule_beside_other_options() -> None:
     schedule = TokenSchedule(37, 1, (3,) * 4)
-    assert refusal(schedule=schedule, ratio=0.9).startswith("a schedule and ratio, r, flops or layers")
+    assert refusal(schedule=schedule, ratio=0.9).startswith("a schedule and ratio, r, flops, shape or layers")
     assert "it merges none" in refusal(schedule=schedule, method="none")
 
 

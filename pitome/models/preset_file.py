@@ -1,0 +1,225 @@
+"""Preset files: a model and the settings that were found to be good for it, as TOML. Imports no torch.
+
+TOML, because a person reads and edits it and comments survive, and because Python reads it without another
+package. ``pitome tune`` writes one, ``pitome engine FILE`` takes it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pitome.errors import InputError
+from pitome.parameters import Energy, Split
+from pitome.schedule import Candidates, Shape
+
+SUFFIX = ".preset.toml"
+SCHEMA_VERSION = 1
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class PresetModel(_Table):
+    """Which model the settings are for."""
+
+    name: str = Field(min_length=1, description="MODEL: a preset's name, a hub id or a folder")
+    weights: str | None = Field(default=None, description="WEIGHTS; left out: the model's own")
+    image_size: int | None = Field(default=None, ge=1)
+    sequence_length: int | None = Field(default=None, ge=1)
+    sha256: str = Field(
+        pattern="^[0-9a-f]{64}$", description="of the weights that the settings were found on"
+    )
+
+
+class PresetMethod(_Table):
+    """How tokens merge; what is left out is the method's own."""
+
+    name: str
+    metric: Literal["hidden", "keys"] | None = None
+    candidates: Candidates | None = Field(
+        default=None, description='0.1 protects a tenth, 40 is M, else "all" or "paper"'
+    )
+    margin: tuple[float, float] | None = Field(default=None, description="start and slope")
+    energy: Energy | None = None
+    split: Split | None = None
+    size_penalty: float | None = Field(default=None, ge=0)
+    proportional_attention: bool | None = None
+    seed: int | None = Field(default=None, description="of random pairs")
+
+
+class PresetSchedule(_Table):
+    """How many tokens merge: counts per layer, or a keep ratio, or a fraction of the FLOPs."""
+
+    num_merged: tuple[int, ...] | None = None
+    ratio: float | None = Field(default=None, gt=0, le=1)
+    flops: float | None = Field(default=None, gt=0, le=1)
+    shape: Shape | None = Field(default=None, description="with flops only")
+    layers: tuple[int, ...] | None = Field(default=None, description="with ratio or flops")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> PresetSchedule:
+        given = [name for name in ("num_merged", "ratio", "flops") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"one of num_merged, ratio and flops is needed, not {' and '.join(given) or 'none'}"
+            )
+        if self.shape is not None and self.flops is None:
+            raise ValueError("shape needs flops")
+        if self.layers is not None and self.num_merged is not None:
+            raise ValueError("num_merged already says which layers merge, leave layers out")
+        return self
+
+
+class PresetMeasurement(_Table):
+    """What was measured with these settings, on one task. Nothing is computed from it."""
+
+    task: str
+    split: str
+    samples: int = Field(ge=1)
+    metric: str
+    unmerged: float = Field(description="score of the unmerged model")
+    score: float
+    drop: float = Field(description="in points: 100 (unmerged - score)")
+    drop_low: float = Field(description="ends of the 95 % interval of the paired difference")
+    drop_high: float
+
+
+class PresetSpeed(_Table):
+    """A measured speed-up over the unmerged model. Nothing is computed from it."""
+
+    speedup: float = Field(gt=0)
+    low: float
+    high: float
+    batch: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    runtime: str
+    cpu: str
+
+
+class PresetOrigin(_Table):
+    """Where the file comes from."""
+
+    pitome_version: str
+    command: str
+    max_drop: float = Field(description="the budget, in points")
+    flops_ratio: float = Field(gt=0, description="FLOPs that are left")
+
+
+class PresetFile(_Table):
+    """The whole file."""
+
+    schema_version: Literal[1] = 1
+    model: PresetModel
+    method: PresetMethod
+    schedule: PresetSchedule
+    measured: tuple[PresetMeasurement, ...] = ()
+    speed: PresetSpeed | None = None
+    origin: PresetOrigin | None = None
+
+
+def is_preset_file(model: str) -> bool:
+    """Whether MODEL names a preset file, there or not."""
+    return model.strip().lower().endswith(".toml")
+
+
+def read_preset_file(path: Path) -> PresetFile:
+    """Read and check a preset file.
+
+    Raises:
+        InputError: no such file, no TOML, an unknown or missing key, or a value of the wrong type.
+    """
+    asked = f"the preset file {path}"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            asked, f"it can't be read ({error.strerror})", "Give a file that `pitome tune` wrote"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(asked, f"it is not TOML ({error})", "Correct the file") from error
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        found = "it has no schema_version" if version is None else f"its schema_version is {version!r}"
+        raise InputError(
+            asked,
+            found,
+            f"This pitome reads schema_version = {SCHEMA_VERSION}; write it again with `pitome tune`",
+        )
+    try:
+        # By way of JSON, in which a list may become a tuple although types are strict.
+        return PresetFile.model_validate_json(json.dumps(content))
+    except TypeError as error:  # dates and times, which JSON has not
+        raise InputError(asked, f"no key takes a date ({error})", "Correct the file") from error
+    except ValidationError as error:
+        raise InputError(asked, "; ".join(_problems(error)), "Correct these keys") from error
+
+
+def write_preset_file(path: Path, preset: PresetFile) -> None:
+    """Write a preset file; one that is there is replaced in one step.
+
+    Raises:
+        InputError: the folder can't be written to.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(preset_text(preset, path), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(
+            f"the preset file {path}", f"it can't be written ({error.strerror})", "Choose another OUT"
+        ) from error
+
+
+def preset_text(preset: PresetFile, path: Path) -> str:
+    """The file's text."""
+    header = (
+        f"# `pitome engine {path}` builds an engine with these settings; options given there win.\n"
+        "# Edit [method] and [schedule] as you like: what was [[measured]] then no longer holds.\n"
+    )
+    return header + toml_text(preset.model_dump(mode="json", exclude_none=True))
+
+
+def toml_text(content: dict[str, Any]) -> str:
+    """TOML of a dict of strings, numbers, booleans, lists of these, tables, and lists of tables."""
+    values = {key: value for key, value in content.items() if not _is_table(value)}
+    lines = [f"{key} = {_value(value)}" for key, value in values.items()]
+    for key, value in content.items():
+        if isinstance(value, dict):
+            lines += ["", f"[{key}]", *(f"{name} = {_value(each)}" for name, each in value.items())]
+        elif _is_table(value):
+            for table in value:
+                lines += ["", f"[[{key}]]", *(f"{name} = {_value(each)}" for name, each in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, str):  # a basic string is escaped as in JSON, but for DEL
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return json.dumps(value, allow_nan=False)  # numbers and booleans are written alike
+
+
+def _problems(error: ValidationError) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for each in error.errors():
+        # A union names its members behind the key; the key is what the user can find.
+        place = [str(part) for part in each["loc"]]
+        name = ".".join(place[:3] if place[:1] == ["measured"] else place[:2]) or "the file"
+        text = (
+            "unknown key" if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
+        )
+        found.setdefault(name, []).append(text)
+    return [f"{name}: {' or '.join(dict.fromkeys(texts))}" for name, texts in found.items()]
