@@ -1,98 +1,62 @@
-"""Latency of a merged model beside its unmerged twin, on onnxruntime's CPU provider.
+"""Latency of merged models beside their unmerged twins, on a CPU.
 
-Both models run in one process, in rounds: every round runs each of them once, and the order inside a round
-alternates (merged first, then unmerged first). Drift of the machine therefore hits both alike, and the
-speed-up is judged on pairs: its interval comes from resampling whole rounds.
+All contestants are measured in one process, in rounds (``validate/rounds.py``): drift of the machine hits all
+alike, and a speed-up is judged on pairs: its interval comes from resampling whole rounds.
 """
 
 from __future__ import annotations
 
 import gc
-import math
+import hashlib
 import platform
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ValidationError
 
 from export.engines.onnxruntime import PROVIDER
-from pitome.errors import BackendError, InputError
-from validate.sessions import check_signatures, first_line, open_session, seeded_inputs
+from pitome.errors import InputError
+from validate.contestants import Contestant, Feeds, Loaded, onnx_contestant, torch_threads
+from validate.latency_records import (
+    BatchRecord,
+    ContestantRecord,
+    LatencyRecord,
+    LatencyReport,
+    Timing,
+    timing_of,
+)
+from validate.latency_settings import LatencySettings, check_settings
+from validate.memory import Memory, measure_memory
+from validate.resume import ResumableLog
+from validate.rounds import Progress, Rounds, Seconds, measure_rounds
+from validate.sessions import check_signatures, seeded_inputs
+from validate.stationarity import Steadiness, steadiness
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-Seconds = npt.NDArray[np.float64]
-"""[rounds] float64, the wall time of one run each, in seconds."""
-Progress = Callable[[str, int, int], None]
-"""Called with (phase, steps done, steps in all)."""
+__all__ = [
+    "BatchRecord",
+    "LatencyRecord",
+    "LatencyReport",
+    "LatencySettings",
+    "Progress",
+    "Seconds",
+    "Timing",
+    "bootstrap_interval",
+    "compare",
+    "configuration",
+    "cpu_model",
+    "latency_records",
+    "measure",
+    "merged_and_unmerged",
+]
 
 CONFIDENCE = 0.95
 RESAMPLES = 4000
-MIN_ROUNDS, MAX_ROUNDS = 11, 1000
-MIN_WARMUP_ROUNDS, MAX_WARMUP_ROUNDS = 3, 12  # the first one also allocates and is never compared
-STATIONARY = 0.03  # two warm-up rounds in a row whose times differ by less than this end the warm-up
-
-
-class Timing(BaseModel):
-    """How long one run of one model took, over all rounds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    median_milliseconds: float = Field(gt=0)
-    p95_milliseconds: float = Field(gt=0, description="95th percentile, linearly interpolated")
-    per_second: float = Field(gt=0, description="inputs (images, texts) per second at the median")
-
-
-class LatencyRecord(BaseModel):
-    """One batch size: both timings, the speed-up, and everything the numbers depend on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    batch: int = Field(ge=1)
-    speedup: float = Field(gt=0, description="median unmerged time / median merged time")
-    speedup_interval: tuple[float, float] = Field(description="95 % bootstrap interval over paired rounds")
-    bound: float = Field(gt=0, description="FLOPs of the unmerged model / FLOPs of the merged model")
-    share_of_bound: float = Field(gt=0, description="speedup / bound")
-    merged: Timing
-    unmerged: Timing
-    rounds: int = Field(ge=2, description="rounds measured; each runs both models once")
-    warmup_rounds: int = Field(ge=0)
-    threads: int = Field(ge=1, description="intra-operator threads of each session")
-    seed: int
-    onnxruntime: str = Field(description="version of onnxruntime")
-    provider: str
-    cpu: str = Field(description="model name of the processor")
-
-
-class LatencyReport(BaseModel):
-    """What ``pitome bench --json`` prints and a bundle's manifest keeps under ``latency``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    results: tuple[LatencyRecord, ...] = Field(min_length=1)
-    threads: int = Field(ge=1)
-    onnxruntime: str
-    provider: str
-    cpu: str
-
-    @classmethod
-    def of(cls, records: Sequence[LatencyRecord]) -> LatencyReport:
-        """Gather records that :func:`measure` returned from one call; ValueError where there are none."""
-        if not records:
-            raise ValueError("a latency report needs at least one record")
-        first = records[0]
-        return cls(
-            results=tuple(records),
-            threads=first.threads,
-            onnxruntime=first.onnxruntime,
-            provider=first.provider,
-            cpu=first.cpu,
-        )
+_PACKAGES = {"onnxruntime": ("onnxruntime",), "pytorch": ("torch", "transformers")}
+"""By runtime: what a measurement depends on, beside numpy and pitome."""
 
 
 def measure(
@@ -105,7 +69,7 @@ def measure(
     repeats: int | None = None,
     min_seconds: float = 10.0,
     seed: int = 0,
-    inputs: Callable[[int], Mapping[str, npt.NDArray[Any]]] | None = None,
+    inputs: Callable[[int], Feeds] | None = None,
     progress: Progress | None = None,
 ) -> list[LatencyRecord]:
     """Measure two ONNX files against each other, one record per batch size, in the order asked for.
@@ -119,7 +83,7 @@ def measure(
         repeats: rounds per batch size. By default as many as ``min_seconds`` hold, at least 11 and at most
             1000, fixed after the warm-up so that the sample's size does not depend on what it shows.
         min_seconds: wall time to measure per batch size where ``repeats`` is not given.
-        seed: seeds the inputs and the bootstrap.
+        seed: seeds the inputs, the order of the rounds and the bootstrap.
         inputs: batch size -> input name -> array. By default seeded: floats are standard normal, integers
             and booleans are 1 (a token id and a mask value that every vocabulary has).
         progress: told of every round.
@@ -129,22 +93,119 @@ def measure(
             that is not dynamic, or two files whose inputs differ.
         BackendError: onnxruntime refused to run a model.
     """
-    sizes = _check_numbers(batches, bound, threads, repeats, min_seconds)
-    sessions = (open_session(merged, threads), open_session(unmerged, threads))
+    settings = LatencySettings(tuple(batches), threads, repeats, min_seconds, seed)
+    check_settings(settings, bound)
+    pair = merged_and_unmerged(merged, unmerged, bound)
+    return latency_records(compare(pair, settings, inputs=inputs, progress=progress), settings)
+
+
+def merged_and_unmerged(merged: Path, unmerged: Path, bound: float) -> list[Contestant]:
+    """The two contestants that every measurement has; errors as :func:`onnx_contestant`."""
+    return [
+        onnx_contestant("merged", merged, against="unmerged", bound=bound),
+        onnx_contestant("unmerged", unmerged),
+    ]
+
+
+def compare(
+    contestants: Sequence[Contestant],
+    settings: LatencySettings,
+    *,
+    inputs: Callable[[int], Feeds] | None = None,
+    progress: Progress | None = None,
+    log: ResumableLog | None = None,
+) -> list[BatchRecord]:
+    """Measure any number of contestants against each other, one record per batch size.
+
+    Args:
+        contestants: with names of their own and the same inputs; at least one is an ONNX file.
+        settings: batch sizes and the like.
+        inputs: as of :func:`measure`.
+        progress: told of every round.
+        log: opened with :func:`configuration`; batch sizes in it are taken over, new ones added.
+
+    Raises:
+        InputError, BackendError: as :func:`measure`; a record in the log that is none.
+        ValueError: two contestants of one name, or a ratio to one that is not there.
+    """
+    sizes = check_settings(settings)
+    names = [contestant.name for contestant in contestants]
+    if len(set(names)) != len(names) or not {c.against for c in contestants} <= {None, *names}:
+        raise ValueError("contestants need names of their own, and ratios to one of them")
+    finished = _finished(log, names)
+    loaded: dict[str, Loaded] = {}
+    eager = any(contestant.runtime == "pytorch" for contestant in contestants)
     try:
-        check_signatures(merged, unmerged, *sessions)
-        records = []
-        for batch in sizes:
-            feeds = dict(inputs(batch)) if inputs else seeded_inputs(sessions[0], batch, seed)
-            times, warmup_rounds = _measure_batch(
-                sessions, (merged, unmerged), feeds, batch, repeats, min_seconds, progress
-            )
-            records.append(_record(times[0], times[1], batch, bound, threads, warmup_rounds, seed))
+        with torch_threads(settings.threads) if eager else nullcontext():
+            for batch in sizes:
+                if batch in finished:
+                    continue
+                loaded = loaded or _load(contestants, settings.threads)
+                record = _compare_batch(contestants, loaded, batch, settings, inputs, progress)
+                finished[batch] = record
+                if log is not None:
+                    log.append(record.model_dump(mode="json"))
     finally:
-        # The weights of two models: hand them back before the caller goes on.
-        del sessions
+        # The weights of several models: hand them back before the caller goes on.
+        loaded.clear()
         gc.collect()
-    return records
+    return [finished[batch] for batch in sizes]
+
+
+def configuration(
+    contestants: Sequence[Contestant],
+    settings: LatencySettings,
+    inputs: Callable[[int], Feeds] | None = None,
+) -> dict[str, Any]:
+    """Everything that the records of :func:`compare` depend on, as JSON values."""
+    from importlib.metadata import version
+
+    runtimes = {contestant.runtime for contestant in contestants}
+    packages = {name for runtime in runtimes for name in _PACKAGES[runtime]} | {"numpy", "pitome"}
+    return {
+        "contestants": {
+            c.name: {"digest": c.digest, "against": c.against, "bound": c.bound} for c in contestants
+        },
+        **asdict(settings),
+        "batches": list(dict.fromkeys(settings.batches)),
+        "inputs": "seeded" if inputs is None else _digest(inputs(1)),
+        "packages": {name: version(name) for name in sorted(packages)},
+        "python": platform.python_version(),
+        "cpu": cpu_model(),
+    }
+
+
+def latency_records(records: Sequence[BatchRecord], settings: LatencySettings) -> list[LatencyRecord]:
+    """Merged against unmerged on onnxruntime, out of a comparison that has both."""
+    import onnxruntime
+
+    found = []
+    for record in records:
+        merged, unmerged = record.contestant("merged"), record.contestant("unmerged")
+        steady = _both((merged, unmerged))
+        found.append(
+            LatencyRecord.model_validate(
+                {
+                    "batch": record.batch,
+                    "speedup": merged.ratio,
+                    "speedup_interval": merged.ratio_interval,
+                    "bound": merged.bound,
+                    "share_of_bound": merged.share_of_bound,
+                    "merged": merged.timing,
+                    "unmerged": unmerged.timing,
+                    "steady": steady.steady,
+                    "steady_reason": steady.reason,
+                    "rounds": record.rounds,
+                    "warmup_rounds": record.warmup_rounds,
+                    "threads": settings.threads,
+                    "seed": settings.seed,
+                    "onnxruntime": onnxruntime.__version__,
+                    "provider": PROVIDER,
+                    "cpu": cpu_model(),
+                }
+            )
+        )
+    return found
 
 
 def bootstrap_interval(
@@ -191,136 +252,127 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _check_numbers(
-    batches: Sequence[int], bound: float, threads: int, repeats: int | None, min_seconds: float
-) -> list[int]:
-    """Refuse numbers out of range; the batch sizes without repetitions, in order."""
-    sizes = list(dict.fromkeys(batches))
-    if not sizes:
-        raise InputError("a latency measurement", "no batch size was given", "Give one, such as --batch 1")
-    for batch in sizes:
-        if batch < 1:
-            raise InputError(
-                f"batch {batch}",
-                "a batch holds at least one input",
-                "Give batch sizes of 1 or more, such as --batch 1 --batch 8",
-            )
-    if threads < 1:
-        raise InputError(
-            f"{threads} threads", "a session runs on at least one", "Give --threads 1 or more (default 2)"
-        )
-    if repeats is not None and repeats < 2:
-        raise InputError(
-            f"{repeats} repeats", "an interval needs at least two rounds", "Give --repeats 2 or more"
-        )
-    if not (math.isfinite(min_seconds) and min_seconds >= 0):
-        raise InputError(
-            f"{min_seconds} seconds of measuring", "that is no duration", "Give 0 seconds or more"
-        )
-    if not (math.isfinite(bound) and bound > 0):
-        raise InputError(
-            f"a FLOPs bound of {bound}",
-            "the bound is FLOPs before / FLOPs after, a positive number",
-            "Take it from the schedule's FLOPs count",
-        )
-    return sizes
+def _finished(log: ResumableLog | None, names: Sequence[str]) -> dict[int, BatchRecord]:
+    """The records that a log has, by batch size."""
+    found: dict[int, BatchRecord] = {}
+    if log is None:
+        return found
+    for document in log.finished:
+        try:
+            record = BatchRecord.model_validate(document)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise _no_record(log, f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
+        there = [contestant.name for contestant in record.contestants]
+        if there != list(names):
+            raise _no_record(log, f"its contestants are {', '.join(there)}, not {', '.join(names)}")
+        found[record.batch] = record
+    return found
 
 
-def _measure_batch(
-    sessions: tuple[InferenceSession, InferenceSession],
-    paths: tuple[Path, Path],
-    feeds: Mapping[str, npt.NDArray[Any]],
+def _no_record(log: ResumableLog, why: str) -> InputError:
+    return InputError(
+        f"resuming from {log.path}",
+        f"a line in it is not the record of a batch size ({why})",
+        "Delete that line, or name another file",
+    )
+
+
+def _load(contestants: Sequence[Contestant], threads: int) -> dict[str, Loaded]:
+    """All contestants in memory, with inputs that one feed can serve."""
+    loaded = {contestant.name: contestant.load(threads) for contestant in contestants}
+    graphs = [
+        (c.path, session)
+        for c in contestants
+        if c.path is not None and (session := loaded[c.name].session) is not None
+    ]
+    for path, session in graphs[1:] or graphs:
+        check_signatures(graphs[0][0], path, graphs[0][1], session)
+    return loaded
+
+
+def _compare_batch(
+    contestants: Sequence[Contestant],
+    loaded: Mapping[str, Loaded],
     batch: int,
-    repeats: int | None,
-    min_seconds: float,
+    settings: LatencySettings,
+    inputs: Callable[[int], Feeds] | None,
     progress: Progress | None,
-) -> tuple[Seconds, int]:
-    """([2, rounds] seconds of merged and unmerged, warm-up rounds) at one batch size."""
-    tell = progress or (lambda phase, done, total: None)
-
-    def round_of(index: int) -> list[float]:
-        times = [0.0, 0.0]
-        for which in (0, 1) if index % 2 == 0 else (1, 0):
-            times[which] = _run_once(sessions[which], paths[which], feeds)
-        return times
-
-    collecting = gc.isenabled()
-    gc.disable()  # a collection inside one run would count as that model's time
-    try:
-        warmup: list[list[float]] = []
-        while not _warm(warmup):
-            tell(f"warm-up, batch {batch}", len(warmup), MAX_WARMUP_ROUNDS)
-            warmup.append(round_of(len(warmup)))
-        rounds = repeats or min(max(MIN_ROUNDS, math.ceil(min_seconds / sum(warmup[-1]))), MAX_ROUNDS)
-        times = np.empty((2, rounds))
-        for index in range(rounds):
-            tell(f"latency, batch {batch}", index, rounds)
-            times[:, index] = round_of(index)
-        tell(f"latency, batch {batch}", rounds, rounds)
-    finally:
-        if collecting:
-            gc.enable()
-    return times, len(warmup)
-
-
-def _warm(rounds: Sequence[Sequence[float]]) -> bool:
-    """Whether both models have settled: the last two rounds agree, or the patience is used up."""
-    if len(rounds) < MIN_WARMUP_ROUNDS:
-        return False
-    if len(rounds) >= MAX_WARMUP_ROUNDS:
-        return True
-    before, last = rounds[-2], rounds[-1]
-    return all(abs(b - a) <= STATIONARY * a for a, b in zip(before, last, strict=True))
-
-
-def _run_once(session: InferenceSession, path: Path, feeds: Mapping[str, npt.NDArray[Any]]) -> float:
-    """Seconds that one run takes."""
-    start = time.perf_counter()
-    try:
-        session.run(None, feeds)
-    except Exception as error:  # onnxruntime's exceptions share no base class but Exception
-        raise BackendError(
-            f"the latency of {path}",
-            f"onnxruntime could not run it ({first_line(error)})",
-            "Check the file with `pitome validate`, or choose a smaller batch",
-        ) from error
-    return time.perf_counter() - start
-
-
-def _record(
-    merged: Seconds,
-    unmerged: Seconds,
-    batch: int,
-    bound: float,
-    threads: int,
-    warmup_rounds: int,
-    seed: int,
-) -> LatencyRecord:
-    import onnxruntime
-
-    speedup = float(np.median(unmerged) / np.median(merged))
-    return LatencyRecord(
+) -> BatchRecord:
+    session = next((each.session for each in loaded.values() if each.session is not None), None)
+    if inputs is not None:
+        feeds = inputs(batch)
+    elif session is not None:
+        feeds = seeded_inputs(session, batch, settings.seed)
+    else:
+        raise ValueError("PyTorch modules alone need inputs")
+    rounds = measure_rounds(
+        {name: each.prepare(feeds) for name, each in loaded.items()},
+        repeats=settings.repeats,
+        min_seconds=settings.min_seconds,
+        seed=settings.seed,
+        pauses={contestant.name: contestant.pause for contestant in contestants},
+        title=f"batch {batch}",
+        progress=progress,
+    )
+    records = []
+    for contestant in contestants:
+        memory = None
+        if settings.memory and contestant.path is not None:
+            if progress is not None:
+                progress(f"memory of {contestant.name}, batch {batch}", 0, 0)
+            memory = measure_memory(contestant.path, batch, settings.threads, settings.seed)
+        records.append(_contestant_record(contestant, rounds, batch, settings.seed, memory))
+    return BatchRecord(
         batch=batch,
-        speedup=speedup,
-        speedup_interval=bootstrap_interval(merged, unmerged, seed=seed),
+        contestants=tuple(records),
+        rounds=len(rounds.seconds[contestants[0].name]),
+        warmup_rounds=rounds.warmup_rounds,
+    )
+
+
+def _contestant_record(
+    contestant: Contestant, rounds: Rounds, batch: int, seed: int, memory: Memory | None
+) -> ContestantRecord:
+    own = rounds.seconds[contestant.name]
+    steady, ratio, interval = steadiness(own), None, None
+    if contestant.against is not None:
+        other = rounds.seconds[contestant.against]
+        ratio = float(np.median(other) / np.median(own))
+        interval = bootstrap_interval(own, other, seed=seed)
+        of_ratio = steadiness(other / own)
+        if of_ratio.steady is False:
+            reasons = [
+                *filter(None, [steady.reason]),
+                f"its ratio to {contestant.against}: {of_ratio.reason}",
+            ]
+            steady = Steadiness(False, "; ".join(reasons))
+    bound = contestant.bound
+    return ContestantRecord(
+        name=contestant.name,
+        runtime=contestant.runtime,
+        timing=timing_of(own, batch),
+        against=contestant.against,
+        ratio=ratio,
+        ratio_interval=interval,
         bound=bound,
-        share_of_bound=speedup / bound,
-        merged=_timing(merged, batch),
-        unmerged=_timing(unmerged, batch),
-        rounds=len(merged),
-        warmup_rounds=warmup_rounds,
-        threads=threads,
-        seed=seed,
-        onnxruntime=onnxruntime.__version__,
-        provider=PROVIDER,
-        cpu=cpu_model(),
+        share_of_bound=None if ratio is None or bound is None else ratio / bound,
+        steady=steady.steady,
+        steady_reason=steady.reason,
+        memory=memory,
     )
 
 
-def _timing(seconds: Seconds, batch: int) -> Timing:
-    median = float(np.median(seconds))
-    return Timing(
-        median_milliseconds=1e3 * median,
-        p95_milliseconds=1e3 * float(np.percentile(seconds, 95)),
-        per_second=batch / median,
-    )
+def _both(records: Sequence[ContestantRecord]) -> Steadiness:
+    """The steadiness of all of them: the worst, with every reason."""
+    states = [record.steady for record in records]
+    reasons = "; ".join(f"{r.name}: {r.steady_reason}" for r in records if r.steady_reason)
+    return Steadiness(False if False in states else None if None in states else True, reasons or None)
+
+
+def _digest(feeds: Feeds) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(feeds.items()):
+        digest.update(f"{name} {value.dtype} {value.shape}\n".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

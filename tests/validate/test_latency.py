@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
 from pitome.errors import BackendError, InputError
-from validate.latency import LatencyRecord, LatencyReport, _warm, bootstrap_interval, cpu_model, measure
+from validate.latency import LatencyRecord, LatencyReport, bootstrap_interval, cpu_model, measure
 from validate.sessions import open_session, seeded_inputs
 
 WIDTH = 192
@@ -140,41 +140,6 @@ def test_rounds_fill_the_asked_time(tmp_path):
     assert short.rounds == 11
     (long,) = measure(model, model, [1], bound=1.0, threads=1, min_seconds=0.5)
     assert long.rounds > 11
-
-
-def test_both_orders_are_run(tmp_path):
-    """The first model of a round changes from round to round."""
-    merged = chain(tmp_path / "merged.onnx", 1)
-    order = []
-
-    class Recorder:
-        def __init__(self, name):
-            self.name = name
-
-        def run(self, outputs, feeds):
-            order.append(self.name)
-
-    from validate.latency import _measure_batch
-
-    times, warmup = _measure_batch((Recorder("m"), Recorder("u")), (merged, merged), {}, 1, 4, 0.0, None)
-    assert times.shape == (2, 4)
-    assert "".join(order[2 * warmup :]) == "muummuum"
-
-
-@pytest.mark.parametrize(
-    ("rounds", "warm"),
-    [
-        ([], False),
-        ([[1.0, 2.0]] * 2, False),
-        ([[1.0, 2.0]] * 3, True),
-        ([[9.0, 9.0], [1.0, 2.0], [1.02, 2.04]], True),
-        ([[1.0, 2.0], [1.0, 2.0], [1.0, 2.2]], False),
-        ([[1.0, 2.0], [1.0, 2.0], [0.9, 2.0]], False),
-        ([[float(i), 1.0] for i in range(1, 13)], True),
-    ],
-)
-def test_warm_up_ends_when_both_models_settle(rounds, warm):
-    assert _warm(rounds) is warm
 
 
 def test_report_round_trips_and_refuses_the_unknown(tmp_path):
