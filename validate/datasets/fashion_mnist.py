@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from validate.datasets.image_set import ImageSet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +22,8 @@ Split = Literal["train", "validation", "test"]
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 FOLDER_VARIABLE = "PITOME_FASHION_MNIST"
 """Environment variable that names another folder with the four files."""
+IMAGE_SIZE = 28
+"""Height and width in pixels."""
 NUM_VALIDATION = 5_000
 """The last images of the training file: settings are tuned on them, and no weights are fitted to them."""
 CLASS_NAMES = (
@@ -129,3 +133,13 @@ def to_pixels(images: npt.NDArray[np.uint8]) -> Tensor:
 
     grey = (torch.from_numpy(images.astype(np.float32)) / 255 - MEAN) / DEVIATION
     return grey.unsqueeze(1).expand(-1, 3, -1, -1).contiguous()
+
+
+def read_split(split: Split, folder: Path | None = None) -> ImageSet:
+    """The same as `read_fashion_mnist`, as images that become pixels when they are asked for."""
+    found = read_fashion_mnist(split, folder)
+
+    def load(rows: Sequence[int]) -> Tensor:
+        return to_pixels(found.images[list(rows)])
+
+    return ImageSet(found.labels, CLASS_NAMES, load)

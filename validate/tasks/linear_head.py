@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pitome.errors import InputError
+
 Features = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
@@ -47,15 +49,34 @@ class LinearHead:
     converged: bool
 
     def predict(self, features: Features) -> Labels:
-        """[n, C] -> [n] class numbers."""
-        scaled = _scaled(features, self.settings, self.mean, self.deviation)
-        return np.asarray(self.classifier.predict(scaled), np.int64)
+        """[n, C] -> [n] class numbers; -1, which is never right, where a feature is not finite."""
+        finite = np.isfinite(features).all(axis=1)
+        predicted = np.full(len(features), -1, np.int64)
+        if finite.any():
+            scaled = _scaled(features[finite], self.settings, self.mean, self.deviation)
+            predicted[finite] = self.classifier.predict(scaled)
+        return predicted
 
 
 def fit_head(features: Features, labels: Labels, settings: HeadSettings) -> LinearHead:
-    """Fit a classifier to features [n, C] of labels [n]; the same arguments give the same weights."""
+    """Fit a classifier to features [n, C] of labels [n]; the same arguments give the same weights.
+
+    Raises:
+        InputError: a feature is NaN or infinite, or there is only one class.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+
+    if not np.isfinite(features).all():
+        raise InputError(
+            "a classifier on the model's features",
+            f"{int((~np.isfinite(features).all(axis=1)).sum())} of {len(features)} vectors are not finite",
+            "Check the model: its outputs must be finite numbers",
+        )
+    if len(np.unique(labels)) < 2:
+        raise InputError(
+            "a classifier on the model's features", "all samples are of one class", "Give two classes or more"
+        )
 
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)

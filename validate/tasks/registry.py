@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pitome.errors import InputError
-from validate.tasks.task import Task
+from validate.datasets.image_set import ImageSet, class_numbers
+from validate.tasks.task import Split, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pitome.models.loading import LoadedModel
+    from validate.datasets.hub_dataset import HubDataset, LabelledRows
+    from validate.datasets.orange_tab import LabelledTexts
+    from validate.text_tower import TextTower
 
 TEXT_TASKS = ("r8", "r52", "20newsgroups")
+FASHION, ZERO_SHOT, RETRIEVAL, PHOTOS = (
+    "fashion-mnist",
+    "fashion-mnist-zero-shot",
+    "fashion-mnist-retrieval",
+    "photos",
+)
+FORMS = ("imagefolder:FOLDER", "hf:NAME[:CONFIGURATION][@REVISION]", "karpathy:JSON:IMAGES")
+"""Tasks on data that the user points at."""
 NUM_TEST = {"20newsgroups": 1500}
 """Documents of the test split that are used where no limit is given; all of them for the other corpora."""
+NUM_FIT, NUM_VALIDATION = 3000, 1000
+"""Training documents that a head is fitted to, and that choices are made by."""
+CLASS_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a photo of the {}", "an image of a {}")
+"""Captions of the classes of a user's data set."""
+_SPLITS: tuple[Split, ...] = ("validation", "test")
 
 
 def make_task(
@@ -25,54 +46,48 @@ def make_task(
     """A task for a model.
 
     Args:
-        name: one of the names in ``default_tasks``.
+        name: "r8", "r52", "20newsgroups" (text encoders); "fashion-mnist" (classifiers of 28 px),
+            "fashion-mnist-zero-shot", "fashion-mnist-retrieval" (CLIPs of 28 px); "photos" (image models); or
+            on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot with a CLIP),
+            "hf:NAME[:CONFIGURATION][@REVISION]" or "hf:FOLDER" (the same, and texts), and
+            "karpathy:JSON:IMAGES" (retrieval with a CLIP).
         loaded: the model; its tokeniser, image size, preprocessing and labels are used.
         limit: at most so many samples of each split (a seeded choice); a head is fitted to all it needs.
         seed: of every choice of samples.
-        folder: where the data set lies, for one that has files; None = its usual place.
+        folder: where the idx files of Fashion-MNIST lie; None = their usual place.
 
     Raises:
         InputError: an unknown name, a task that does not fit the model, or data that can't be had.
     """
     if limit is not None and limit < 2:
         raise InputError(f"{limit} samples", "an interval needs at least two", "Ask for 2 or more")
+    kind, colon, place = name.partition(":")
+    if colon and kind in ("imagefolder", "hf", "karpathy") and place:
+        return {"imagefolder": _image_folder, "hf": _hub, "karpathy": _karpathy}[kind](
+            name, place, loaded, limit, seed
+        )
     if name in TEXT_TASKS:
         return _corpus(name, loaded, limit, seed)
-    raise InputError(
-        f"the task {name}",
-        "there is none of this name",
-        f"Choose {', '.join(default_tasks(loaded)) or 'another'}",
-    )
+    if name in (FASHION, ZERO_SHOT, RETRIEVAL):
+        return _fashion(name, loaded, limit, seed, folder)
+    if name == PHOTOS:
+        from validate.tasks.photo_fidelity import PhotoFidelity
+
+        _require(name, loaded, loaded.family.modality == "image", "an image model")
+        return PhotoFidelity(loaded.preprocess, limit)
+    names = ", ".join((*TEXT_TASKS, FASHION, ZERO_SHOT, RETRIEVAL, PHOTOS, *FORMS))
+    raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {names}")
 
 
 def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:
-    """Names of the tasks that fit a model and need no data of the user's."""
-    if loaded.task == "text-features":
-        return ("r8", "20newsgroups")
-    return ()
-
-
-def _corpus(name: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
-    from validate.datasets.text_corpora import read_corpus
-    from validate.tasks.text_classification import TextClassification
-
-    if loaded.task != "text-features":
-        raise InputError(
-            f"the task {name} with {loaded.name}",
-            f"it needs a text encoder, and the model's task is {loaded.task}",
-            f"Choose {', '.join(default_tasks(loaded)) or 'another model'}",
+    """Names of the tasks that fit a model and need no data of the user's; none where nothing fits."""
+    if loaded.family.modality == "text":
+        return ("r8", "20newsgroups") if loaded.task == "text-features" else ()
+    if _is_of_fashion(loaded):
+        return {"image-classification": (FASHION,), "image-embedding": (ZERO_SHOT, RETRIEVAL)}.get(
+            loaded.task, (PHOTOS,)
         )
-    train, test = read_corpus(name, "train"), read_corpus(name, "test")
-    wanted = limit if limit is not None else NUM_TEST.get(name)
-    return TextClassification(
-        name,
-        train,
-        test,
-        text_encoder(loaded),
-        num_validation=1000 if limit is None else min(limit, 1000),
-        num_test=None if wanted is None else min(wanted, len(test)),
-        seed=seed,
-    )
+    return (PHOTOS,)
 
 
 def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[str]], dict[str, Tensor]]:
@@ -91,3 +106,211 @@ def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[str]], dict[str, Ten
             "Give a checkpoint folder with a tokenizer.json",
         )
     return lambda texts: encode_texts(tokenizer, texts)
+
+
+def _is_of_fashion(loaded: LoadedModel) -> bool:
+    """Whether the checkpoint's own record says that it was trained on Fashion-MNIST."""
+    if loaded.folder is None:
+        return False
+    try:
+        record = json.loads((loaded.folder / "training.json").read_text(encoding="utf-8"))
+        return bool(record["data"]["name"] == "Fashion-MNIST")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _require(name: str, loaded: LoadedModel, fits: bool, needed: str) -> None:
+    if not fits:
+        others = ", ".join(default_tasks(loaded)) or "another model"
+        raise InputError(
+            f"the task {name} with {loaded.name}",
+            f"it needs {needed}, and the model computes {loaded.task}",
+            f"Choose {others}",
+        )
+
+
+def _corpus(name: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
+    from validate.datasets.text_corpora import read_corpus
+
+    _require(name, loaded, loaded.task == "text-features", "a text encoder")
+    train, test = read_corpus(name, "train"), read_corpus(name, "test")
+    num_test = limit if limit is not None else NUM_TEST.get(name)
+    return _with_head(name, train, test, loaded, num_test, limit, seed)
+
+
+def _with_head(
+    name: str,
+    train: LabelledTexts,
+    test: LabelledTexts,
+    loaded: LoadedModel,
+    num_test: int | None,
+    limit: int | None,
+    seed: int,
+) -> Task:
+    from pitome.models.packaged import cache_folder
+    from validate.tasks.feature_cache import FeatureCache
+    from validate.tasks.text_classification import TextClassification
+
+    num_validation = min(NUM_VALIDATION, max(1, len(train) // 4))
+    return TextClassification(
+        name,
+        train,
+        test,
+        text_encoder(loaded),
+        num_fit=min(NUM_FIT, len(train) - num_validation),
+        num_validation=num_validation if limit is None else min(limit, num_validation),
+        num_test=None if num_test is None else min(num_test, len(test)),
+        seed=seed,
+        cache=FeatureCache(cache_folder() / "features", loaded.sha256),
+    )
+
+
+def _fashion(name: str, loaded: LoadedModel, limit: int | None, seed: int, folder: Path | None) -> Task:
+    from validate.datasets.captions import class_captions
+    from validate.datasets.fashion_mnist import IMAGE_SIZE, read_split
+    from validate.tasks.image_classification import ImageClassification
+
+    wanted = "image-classification" if name == FASHION else "image-embedding"
+    fits = loaded.task == wanted and loaded.image_size == IMAGE_SIZE
+    _require(name, loaded, fits, f"{wanted} at {IMAGE_SIZE} px")
+    splits = {split: read_split(split, folder).first_of_shuffled(limit, seed) for split in _SPLITS}
+    if name == FASHION:
+        return ImageClassification(name, splits)
+    return _image_text(name, splits, class_captions(), loaded, retrieval=name == RETRIEVAL)
+
+
+def _image_text(
+    name: str,
+    splits: Mapping[Split, ImageSet],
+    captions: Sequence[Sequence[str]],
+    loaded: LoadedModel,
+    retrieval: bool = False,
+) -> Task:
+    """Zero-shot classification or class-level retrieval; ``captions``: those of each class."""
+    from validate.tasks.image_text import Captions, Retrieval, ZeroShotClassification
+
+    tower = _text_tower(loaded)
+    if not retrieval:
+        return ZeroShotClassification(name, splits, tower.embed_classes(captions))
+    texts = [text for class_texts in captions for text in class_texts]
+    classes = np.repeat(np.arange(len(captions)), [len(class_texts) for class_texts in captions])
+    same = Captions(tower.embed(texts), classes)
+    return Retrieval(name, splits, dict.fromkeys(_SPLITS, same))
+
+
+def _text_tower(loaded: LoadedModel) -> TextTower:
+    from validate.text_tower import load_text_tower
+
+    return load_text_tower(loaded.folder)
+
+
+def _image_folder(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
+    from validate.datasets.image_folder import read_image_folder
+
+    _require(name, loaded, _classifies_images(loaded), "an image classifier, or a CLIP with its text tower")
+    path = Path(place).expanduser()
+    splits = {
+        split: read_image_folder(path, split, loaded.preprocess, seed).first_of_shuffled(limit, seed)
+        for split in _SPLITS
+    }
+    return _labelled_images(name, splits, loaded)
+
+
+def _classifies_images(loaded: LoadedModel) -> bool:
+    return loaded.task in ("image-classification", "image-embedding")
+
+
+def _labelled_images(name: str, splits: Mapping[Split, ImageSet], loaded: LoadedModel) -> Task:
+    from validate.tasks.image_classification import ImageClassification
+
+    names = splits["test"].class_names
+    if loaded.task == "image-embedding":
+        captions = [
+            [template.format(label.replace("_", " ")) for template in CLASS_TEMPLATES] for label in names
+        ]
+        return _image_text(name, splits, captions, loaded)
+    labels = _labels(loaded)
+    numbers = np.array(class_numbers(names, labels), np.int64)
+    called = _names_by_number(labels)
+    return ImageClassification(
+        name,
+        {
+            split: replace(images, labels=numbers[images.labels], class_names=called)
+            for split, images in splits.items()
+        },
+    )
+
+
+def _labels(loaded: LoadedModel) -> dict[str, int]:
+    """The classifier's labels and their numbers."""
+    named = loaded.config.get("id2label") or {}
+    return {str(label): int(number) for number, label in named.items()}
+
+
+def _names_by_number(labels: Mapping[str, int]) -> tuple[str, ...]:
+    names = {number: label for label, number in labels.items()}
+    return tuple(names.get(number, str(number)) for number in range(max(names) + 1))
+
+
+def _hub(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
+    from validate.datasets.hub_dataset import read_hub_dataset
+
+    data = read_hub_dataset(place)
+    if data.test.kind == "text":
+        return _hub_texts(name, data, loaded, limit, seed)
+    _require(name, loaded, _classifies_images(loaded), "an image classifier, or a CLIP with its text tower")
+    splits = {
+        split: data.split(split, seed).images(loaded.preprocess).first_of_shuffled(limit, seed)
+        for split in _SPLITS
+    }
+    return _labelled_images(name, splits, loaded)
+
+
+def _hub_texts(name: str, data: HubDataset, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
+    from validate.tasks.text_labels import TextLabels
+
+    _require(name, loaded, loaded.family.modality == "text", "a text model")
+    if loaded.task == "text-features":
+        if data.train is None:
+            raise InputError(
+                f"the task {name}", "there is no training split to fit a head to", "Give a dataset with one"
+            )
+        return _with_head(name, data.train.texts(), data.test.texts(), loaded, limit, limit, seed)
+    numbers = np.array(class_numbers(data.test.class_names, _labels(loaded)), np.int64)
+    splits = {split: _limited(data.split(split, seed), limit, seed).texts() for split in _SPLITS}
+    called = _names_by_number(_labels(loaded))
+    return TextLabels(
+        name,
+        {
+            split: replace(texts, labels=numbers[texts.labels], class_names=called)
+            for split, texts in splits.items()
+        },
+        text_encoder(loaded),
+    )
+
+
+def _limited(rows: LabelledRows, limit: int | None, seed: int) -> LabelledRows:
+    if limit is None or limit >= len(rows.labels):
+        return rows
+    return rows.chosen(np.random.default_rng(seed).permutation(len(rows.labels))[:limit])
+
+
+def _karpathy(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
+    from validate.datasets.karpathy import read_karpathy
+    from validate.tasks.image_text import Captions, Retrieval
+
+    _require(name, loaded, loaded.task == "image-embedding", "a CLIP with its text tower")
+    description, colon, images = place.partition(":")
+    if not colon or not images:
+        raise InputError(f"the task {name}", "it names no folder of images", f"Write {FORMS[-1]}")
+    tower = _text_tower(loaded)
+    splits: dict[Split, ImageSet] = {}
+    captions: dict[Split, Captions] = {}
+    for split in _SPLITS:
+        found = read_karpathy(
+            Path(description).expanduser(), Path(images).expanduser(), split, loaded.preprocess, limit, seed
+        )
+        texts = [text for of_image in found.captions for text in of_image]
+        owners = np.repeat(np.arange(len(found.captions)), [len(of_image) for of_image in found.captions])
+        splits[split], captions[split] = found.images, Captions(tower.embed(texts), owners)
+    return Retrieval(name, splits, captions, first=(1, 5, 10))

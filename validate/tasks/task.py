@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from validate.datasets.image_set import Skipped
 from validate.encoders import Encoder
 from validate.samples import Samples
 
@@ -21,14 +22,6 @@ Split = Literal["validation", "test"]
 Progress = Callable[[str, int, int], None]
 """Called with (step, done, total)."""
 BATCH = 32
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Samples that a data set lists and that could not be used."""
-
-    count: int
-    reason: str
 
 
 @dataclass(frozen=True)

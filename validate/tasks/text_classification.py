@@ -13,6 +13,7 @@ from validate.datasets.orange_tab import LabelledTexts
 from validate.datasets.splits import held_out, stratified_choice
 from validate.encoders import Encoder
 from validate.samples import Samples
+from validate.tasks.feature_cache import FeatureCache
 from validate.tasks.linear_head import LinearHead, choose_head, fit_head
 from validate.tasks.task import Progress, Score, Split, Task, require_output, run_samples
 
@@ -34,8 +35,8 @@ class TextClassification(Task):
     """A corpus, a tokeniser, and a linear head on mean-pooled token vectors.
 
     The training documents give a set to fit the head to and a validation set, disjoint and stratified by
-    class. ``prepare`` fits the head to the unmerged model's features; its scaling and regularisation are chosen
-    on validation with the unmerged model and fixed from then on, also for heads that are fitted anew.
+    class. ``prepare`` fits the head to the unmerged model's features; its scaling and regularisation are
+    chosen on validation with the unmerged model and fixed from then on, also for heads that are fitted anew.
     """
 
     has_head: ClassVar[bool] = True
@@ -51,6 +52,7 @@ class TextClassification(Task):
         num_validation: int = 1000,
         num_test: int | None = None,
         seed: int = 0,
+        cache: FeatureCache | None = None,
     ) -> None:
         """Choose the documents.
 
@@ -63,6 +65,7 @@ class TextClassification(Task):
             num_validation: other training documents, that choices are made by.
             num_test: test documents, a stratified choice; None = all.
             seed: of the choices.
+            cache: of the unmerged model's features; None = compute them each time.
 
         Raises:
             InputError: more documents wanted than there are.
@@ -75,7 +78,7 @@ class TextClassification(Task):
             "validation": train.rows(validation),
             "test": test if chosen is None else test.rows(chosen),
         }
-        self._encode = encode
+        self._encode, self._cache = encode, cache
         self._encoded: dict[str, Samples] = {}
         self._head: LinearHead | None = None
         self._head_record: dict[str, Any] = {}
@@ -94,8 +97,10 @@ class TextClassification(Task):
 
     def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
         """Fit the head to the unmerged model's features; its settings are chosen on validation."""
-        fit = (self._features(unmerged, "fit", progress), self._texts["fit"].labels)
-        validation = (self._features(unmerged, "validation", progress), self._texts["validation"].labels)
+        fit, validation = (
+            (self._unmerged_features(unmerged, split, progress), self._texts[split].labels)
+            for split in ("fit", "validation")
+        )
         self._head, self._head_record = choose_head(fit, validation)
 
     def score(
@@ -138,6 +143,22 @@ class TextClassification(Task):
             "full_length": _part(right[full]),
             "padded": _part(right[~full]),
         }
+
+    def _unmerged_features(
+        self, unmerged: Encoder, split: str, progress: Progress | None
+    ) -> npt.NDArray[np.float64]:
+        """From the cache, if this model agrees with it on the first batch."""
+        tokens = self._tokens(split)
+        kept = self._cache.read(tokens) if self._cache is not None else None
+        if kept is not None and len(kept) == len(tokens):
+            few = tokens.rows(slice(0, self.batch))
+            first = run_samples(few, self.batch, unmerged, self._reduce, f"{self.name}: {split}, from cache")
+            if np.allclose(first["sentence"].numpy(), kept[: len(few)], rtol=1e-4, atol=1e-5):
+                return kept
+        features = self._features(unmerged, split, progress)
+        if self._cache is not None:
+            self._cache.write(tokens, features)
+        return features
 
     def _features(self, encoder: Encoder, split: str, progress: Progress | None) -> npt.NDArray[np.float64]:
         vectors = run_samples(

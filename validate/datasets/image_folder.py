@@ -1,0 +1,160 @@
+"""Images in one folder per class, as ImageNet is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from pitome.errors import InputError
+from validate.datasets.image_set import ImageSet, Skipped
+from validate.datasets.photos import to_tensor
+from validate.datasets.splits import stratified_choice
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+NUM_VALIDATION = 5_000
+"""Images that are held out for choices, at most."""
+VALIDATION_SHARE = 5
+"""Of a folder without a training part a fifth is held out for choices."""
+_TEST_FOLDERS = ("test", "val", "validation")
+"""ImageNet's own test images have no public labels: its validation folder is what is reported."""
+
+
+def read_image_folder(
+    path: Path, split: Literal["validation", "test"], preprocess: Mapping[str, Any], seed: int = 0
+) -> ImageSet:
+    """One split of a folder of class folders; images are decoded when they are asked for.
+
+    With ``train`` and one of ``test``, ``val`` or ``validation`` in it, "test" is the first of these that
+    there is and "validation" a seeded, stratified choice from ``train`` (at most 5,000). Else ``path`` itself
+    holds the class folders: a seeded, stratified fifth (at most 5,000) is "validation" and the rest "test".
+
+    Args:
+        path: the folder.
+        split: which images.
+        preprocess: `pitome.models.presets.Preprocess`.
+        seed: of the choice.
+
+    Raises:
+        InputError: no such folder, or no class folders with images in it.
+    """
+    train = path / "train"
+    if train.is_dir():
+        tests = [path / name for name in _TEST_FOLDERS if (path / name).is_dir()]
+        if not tests:
+            raise InputError(
+                f"images in {path}",
+                f"beside train there is none of {', '.join(_TEST_FOLDERS)}",
+                "Name the folder that holds the class folders themselves, or add one for testing",
+            )
+        names = class_folders(train)
+        if split == "test":
+            return _list(tests[0], names, preprocess)
+        images = _list(train, names, preprocess)
+        return images.rows(stratified_choice(images.labels, min(NUM_VALIDATION, len(images)), seed))
+    images = _list(path, class_folders(path), preprocess)
+    count = min(NUM_VALIDATION, max(1, len(images) // VALIDATION_SHARE))
+    held = stratified_choice(images.labels, count, seed)
+    if split == "validation":
+        return images.rows(held)
+    return images.rows(np.setdiff1d(np.arange(len(images)), held))
+
+
+def class_folders(path: Path) -> tuple[str, ...]:
+    """Names of the folders in a folder, sorted.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not path.is_dir():
+        raise InputError(f"images in {path}", "there is no such folder", "Name a folder of class folders")
+    names = tuple(sorted(entry.name for entry in os.scandir(path) if entry.is_dir()))
+    if not names:
+        raise InputError(f"images in {path}", "it has no folders in it", "Make one folder per class")
+    return names
+
+
+def decode(path: Path, preprocess: Mapping[str, Any]) -> Tensor:
+    """An image file as float32 [3, S, S].
+
+    Raises:
+        InputError: it can't be decoded.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return to_tensor(image, preprocess)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"the image {path}", f"it can't be decoded ({error})", "Remove it, or replace it by a whole one"
+        ) from error
+
+
+def readable(paths: Sequence[Path]) -> tuple[list[int], tuple[Skipped, ...]]:
+    """Places of the files that begin as an image does, and what is left out. Only headers are read."""
+    from PIL import Image
+
+    kept: list[int] = []
+    missing = damaged = 0
+    for place, path in enumerate(paths):
+        try:
+            with Image.open(path):
+                kept.append(place)
+        except FileNotFoundError:
+            missing += 1
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            damaged += 1
+    skipped = [(missing, "the file is missing"), (damaged, "the file is no image that Pillow can open")]
+    return kept, tuple(Skipped(count, reason) for count, reason in skipped if count)
+
+
+def file_loader(paths: Sequence[Path], preprocess: Mapping[str, Any]) -> Any:
+    """Rows -> float32 [rows, 3, S, S], decoded at each call."""
+    import torch
+
+    def load(rows: Sequence[int]) -> Tensor:
+        return torch.stack([decode(paths[row], preprocess) for row in rows])
+
+    return load
+
+
+def _list(path: Path, names: tuple[str, ...], preprocess: Mapping[str, Any]) -> ImageSet:
+    files: list[Path] = []
+    labels: list[int] = []
+    others = 0
+    for number, name in enumerate(names):
+        folder = path / name
+        entries = sorted(folder.rglob("*")) if folder.is_dir() else []
+        found = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+        others += sum(entry.is_file() for entry in entries) - len(found)
+        files += found
+        labels += [number] * len(found)
+    unknown = sorted(set(class_folders(path)) - set(names))
+    if unknown:
+        raise InputError(
+            f"images in {path}",
+            f"it has classes that the training folder has not: {', '.join(unknown[:5])}",
+            "Give both the same class folders",
+        )
+    kept, skipped = readable(files)
+    if not kept:
+        raise InputError(
+            f"images in {path}",
+            f"its {len(names)} folders hold no image",
+            f"Put images there ({', '.join(SUFFIXES)})",
+        )
+    if others:
+        skipped = (*skipped, Skipped(others, "the name does not end as an image's does"))
+    return ImageSet(
+        np.array([labels[place] for place in kept], np.int64),
+        names,
+        file_loader([files[place] for place in kept], preprocess),
+        skipped,
+    )

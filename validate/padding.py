@@ -1,0 +1,116 @@
+"""What merging saves on texts only because they are padded: the baselines to show beside it.
+
+A padded batch computes positions that mean nothing. Merging takes those away first, but so does a model that
+never pads (one text at a time), or pads to the next of a few lengths (buckets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from pitome.errors import InputError
+from pitome.flops import count_flops
+from pitome.models.family import ModelShape
+from pitome.schedule import TokenSchedule
+from validate.samples import Samples
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+BUCKET = 32
+"""Tokens by which bucketed lengths differ."""
+
+
+@dataclass(frozen=True)
+class RemovedTokens:
+    """What one layer took away, over all samples."""
+
+    layer: int
+    removed: int
+    padding: int
+    """Those of them that were padding."""
+
+
+def removed_padding(model: nn.Module, samples: Samples, batch: int = 32) -> tuple[RemovedTokens, ...]:
+    """Count the padding among the tokens that a merged model takes away, layer by layer.
+
+    A group of p padding and q real tokens becomes one token, a real one where q > 0, because padding weighs
+    nothing: then all p padding tokens are gone, else p - 1.
+
+    Args:
+        model: compressed model; called as ``model(**inputs)``.
+        samples: texts.
+        batch: texts at a time.
+    """
+    import torch
+
+    from pitome.observe import observe_merges
+
+    totals: dict[int, list[int]] = {}
+    for inputs in samples.batches(batch):
+        with torch.no_grad(), observe_merges(keep_metric=False) as observer:
+            model(**inputs)
+        for record in observer.records:
+            removed, padding = _removed(record.decided, record.size)
+            layer = totals.setdefault(record.layer, [0, 0])
+            layer[0] += removed
+            layer[1] += padding
+    return tuple(RemovedTokens(layer, *counts) for layer, counts in sorted(totals.items()))
+
+
+def padding_share(layers: Sequence[RemovedTokens]) -> float | None:
+    """Padding among all removed tokens; None where none were removed."""
+    removed = sum(layer.removed for layer in layers)
+    return sum(layer.padding for layer in layers) / removed if removed else None
+
+
+def unpadded_flops(shape: ModelShape, lengths: npt.NDArray[np.int64]) -> float:
+    """FLOPs of the unmerged model without any padding, relative to its FLOPs with all padding.
+
+    Args:
+        shape: of the model at its full length.
+        lengths: [n] real tokens of each text.
+
+    Raises:
+        InputError: a length outside 1 to ``shape.num_tokens``.
+    """
+    full = shape.num_tokens
+    if not len(lengths) or lengths.min() < 1 or lengths.max() > full:
+        found = f"they go from {lengths.min()} to {lengths.max()}" if len(lengths) else "there are none"
+        raise InputError("lengths of texts", found, f"Give numbers of tokens from 1 to {full}")
+    values, counts = np.unique(lengths, return_counts=True)
+    cost = sum(
+        _flops(shape, length) * count for length, count in zip(values.tolist(), counts.tolist(), strict=True)
+    )
+    return cost / (_flops(shape, full) * len(lengths))
+
+
+def bucketed_flops(shape: ModelShape, lengths: npt.NDArray[np.int64], bucket: int = BUCKET) -> float:
+    """As `unpadded_flops`, each text padded to the next multiple of ``bucket``, at most the full length."""
+    rounded = np.minimum(-(-np.asarray(lengths) // bucket) * bucket, shape.num_tokens)
+    return unpadded_flops(shape, rounded)
+
+
+def _removed(assignment: Tensor, size: Tensor) -> tuple[int, int]:
+    """Tokens that assignment [B, N] takes away, and how many of them are padding by size [B, N, 1]."""
+    import torch
+
+    real = (size.squeeze(-1) > 0).long()
+    slots = assignment.long()
+    members = torch.zeros_like(slots).scatter_add_(1, slots, torch.ones_like(slots))
+    real_members = torch.zeros_like(slots).scatter_add_(1, slots, real)
+    kept = members > 0
+    padding_kept = kept & (real_members == 0)
+    removed = slots.numel() - int(kept.sum())
+    return removed, int((real == 0).sum()) - int(padding_kept.sum())
+
+
+def _flops(shape: ModelShape, num_tokens: int) -> int:
+    shorter = replace(shape, num_tokens=num_tokens)
+    nothing = TokenSchedule(num_tokens, shape.num_protected, (0,) * shape.num_layers)
+    return count_flops(shorter, nothing, 0).base

@@ -1,0 +1,101 @@
+"""The text half of a CLIP checkpoint: captions to vectors, always unmerged PyTorch in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pitome.errors import InputError
+from pitome.models.checkpoint import read_config, read_weights
+from pitome.models.tokenizer import TOKENIZER_FILE, encode_texts, load_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_PREFIXES = ("text_model.", "text_projection.")
+BATCH = 64
+
+
+class TextTower:
+    """A ``CLIPTextModelWithProjection`` with its tokeniser."""
+
+    def __init__(self, model: Any, tokenizer: Tokenizer) -> None:
+        """``tokenizer`` pads and truncates to the model's length."""
+        self._model, self._tokenizer = model, tokenizer
+
+    def embed(self, captions: Sequence[str]) -> Tensor:
+        """Captions -> float32 [captions, C], each of length 1."""
+        parts = []
+        for start in range(0, len(captions), BATCH):
+            encoded = encode_texts(self._tokenizer, captions[start : start + BATCH])
+            with torch.no_grad():
+                vectors = self._model(**encoded).text_embeds
+            parts.append(functional.normalize(vectors, dim=-1))
+        return torch.cat(parts)
+
+    def embed_classes(self, captions: Sequence[Sequence[str]]) -> Tensor:
+        """For each class its captions -> float32 [classes, C]: their vectors' mean, again of length 1."""
+        vectors = [self.embed(texts).mean(dim=0) for texts in captions]
+        return functional.normalize(torch.stack(vectors), dim=-1)
+
+
+def load_text_tower(folder: Path | None) -> TextTower:
+    """The text tower of a checkpoint folder: config.json, model.safetensors and tokenizer.json.
+
+    Raises:
+        InputError: no folder, a file that is missing or unreadable, or weights without a text tower.
+    """
+    asked = "captions for an image-text task"
+    if folder is None:
+        raise InputError(
+            asked,
+            "the model has random weights, or no folder, and so no text tower",
+            "Use MODEL=fashion-clip, or a CLIP checkpoint with its text tower",
+        )
+    config = read_config(folder)
+    tensors, _ = read_weights(folder)
+    text = {name: value for name, value in tensors.items() if name.startswith(_PREFIXES)}
+    if config.get("model_type") != "clip" or not text:
+        raise InputError(
+            f"{asked} from {folder}",
+            "its checkpoint has no CLIP text tower",
+            "Give the folder of a whole CLIP checkpoint",
+        )
+    return TextTower(*_build(folder, config, text))
+
+
+def _build(folder: Path, config: Any, tensors: dict[str, Tensor]) -> tuple[Any, Tokenizer]:
+    from transformers import CLIPConfig, CLIPTextModelWithProjection
+
+    whole: Any = CLIPConfig.from_dict(dict(config))
+    text_config = whole.text_config
+    text_config.projection_dim = whole.projection_dim
+    model = CLIPTextModelWithProjection._from_config(text_config, attn_implementation="sdpa")
+    positions = "text_model.embeddings.position_ids"  # a buffer, which older checkpoints stored
+    missing, extra = model.load_state_dict(
+        {name: value.float() for name, value in tensors.items() if name != positions}, strict=False
+    )
+    if missing or extra:
+        raise InputError(
+            f"the text tower in {folder}",
+            f"its weights do not fit: {len(missing)} missing, {len(extra)} left over "
+            f"({[*missing, *extra][0]})",
+            "Give the weights that belong to this config.json",
+        )
+    return model.eval(), _tokenizer(folder, text_config)
+
+
+def _tokenizer(folder: Path, config: Any) -> Tokenizer:
+    tokenizer = load_tokenizer(folder, config, config.max_position_embeddings)
+    if tokenizer is None:
+        raise InputError(
+            f"the tokeniser of the text tower in {folder}",
+            f"there is no {TOKENIZER_FILE}",
+            f"Put the checkpoint's {TOKENIZER_FILE} beside its weights",
+        )
+    return tokenizer
