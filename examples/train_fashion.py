@@ -2,11 +2,11 @@
 
     .venv/bin/python examples/train_fashion.py --out build/fashion
 
-The vision tower has 197 tokens (28 px, patch 2, class token), 8 layers, width 96. It is trained first on images
-of half the size (50 tokens, a fifth of the work), then at full size with its position embeddings interpolated.
-Two losses share it: cross-entropy of a linear classifier on the mean patch token, and CLIP's contrastive loss
-between the projected class token and one caption per class, drawn anew each step. The last 5,000 images of
-the training file are never trained on; the test file is never opened.
+The vision tower has 197 tokens (28 px, patch 2, class token), 8 layers, width 96. It is trained first on
+images of half the size (50 tokens, a fifth of the work), then at full size with its position embeddings
+interpolated. Two losses share it: cross-entropy of a linear classifier on the mean patch token, and CLIP's
+contrastive loss between the projected class token and one caption per class, drawn anew each step. The last
+5,000 images of the training file are never trained on; the test file is never opened.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def _named(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
 def prepare_texts(
     model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Check the texts, and make their mask [B, L] into the bool [B, 1, 1, L] that every block takes as it is."""
+    """Check the texts, and make their mask [B, L] into the bool [B, 1, 1, L] that every block takes."""
     given = _named(model, args, kwargs)
     given.pop("self", None)
     length = model.compression.schedule.num_tokens

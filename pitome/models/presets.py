@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 Preprocess = dict[str, Any]
 """How an input becomes a tensor. Of a text: sequence_length (tokens, padded and cut to). Of a photo:
-image_size (pixels of the square input), resize ("shortest": the shorter edge becomes resize_size and the middle
-is cropped; "squash": both edges become resize_size), resize_size, resample ("bicubic" | "bilinear"), mean and
-std (three floats each, of channels scaled to [0, 1])."""
+image_size (pixels of the square input), resize ("shortest": the shorter edge becomes resize_size and the
+middle is cropped; "squash": both edges become resize_size), resize_size, resample ("bicubic" | "bilinear"),
+mean and std (three floats each, of channels scaled to [0, 1])."""
 
 _CLIP_COLOURS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _IMAGENET_COLOURS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
