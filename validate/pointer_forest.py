@@ -1,10 +1,10 @@
 """An experiment beyond bipartite matching, for comparison only: a forest of pointers.
 
 Every token points to its most similar token of higher energy; the r best pointers are taken, and chains
-collapse to their root. It needs no split into sources and targets, so no good pair is lost to the split, but a group
-can grow along a chain. ``pitome::EnergyMerge`` does not have it and no graph is exported with it: an operator
-would need a mask of pairs by rank in place of the split, and pointer doubling (log2 of the number of tokens
-steps) to collapse the chains.
+collapse to their root. It needs no split into sources and targets, so no good pair is lost to the split, but
+a group can grow along a chain. ``pitome::EnergyMerge`` does not have it and no graph is exported with it: an
+operator would need a mask of pairs by rank in place of the split, and pointer doubling (log2 of the number of
+tokens steps) to collapse the chains.
 """
 
 from __future__ import annotations
