@@ -29,6 +29,29 @@ class MetricName(StrEnum):
     keys = "keys"
 
 
+class EnergyName(StrEnum):
+    """Values of ENERGY."""
+
+    elu = "elu"
+    gaussian = "gaussian"
+
+
+class SplitName(StrEnum):
+    """Values of SPLIT."""
+
+    alternate = "alternate"
+    half = "half"
+
+
+class ShapeName(StrEnum):
+    """Values of SHAPE."""
+
+    ratio = "ratio"
+    constant = "constant"
+    decreasing = "decreasing"
+    increasing = "increasing"
+
+
 class PrecisionName(StrEnum):
     """Values of PRECISION."""
 
@@ -51,7 +74,26 @@ class MergePathName(StrEnum):
     plugin = "plugin"
 
 
-Model = Annotated[str, typer.Argument(help="Preset (see `pitome models`), Hugging Face id or local folder.")]
+class GridName(StrEnum):
+    """Values of GRID."""
+
+    quick = "quick"
+    full = "full"
+
+
+class DataSplit(StrEnum):
+    """Which samples of a task."""
+
+    validation = "validation"
+    test = "test"
+
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Preset (see `pitome models`), Hugging Face id, local folder, or a .toml file of `pitome tune`."
+    ),
+]
 Bundle = Annotated[Path, typer.Argument(help="Folder that `pitome engine` wrote.")]
 Ratio = Annotated[float | None, typer.Option(help="Keep ratio per layer, in (0, 1]; 0.9 by default.")]
 Merged = Annotated[
@@ -68,6 +110,15 @@ Protect = Annotated[
 ]
 Candidates = Annotated[str | None, typer.Option(help="Tokens that may merge: all, paper (2r) or a number.")]
 SizePenalty = Annotated[float | None, typer.Option(help="How much large tokens resist merging.")]
+Margin = Annotated[
+    str | None,
+    typer.Option(help="start,slope: layer i of L has start - slope i/L; one number: the same in all layers."),
+]
+Energy = Annotated[EnergyName | None, typer.Option(help="What redundancy is measured by.")]
+Split = Annotated[SplitName | None, typer.Option(help="How candidates are divided into sources and targets.")]
+Shape = Annotated[
+    ShapeName | None, typer.Option(help="How --flops is spread over the layers; ratio by default.")
+]
 PropAttn = Annotated[int | None, typer.Option(min=0, max=1, help="Proportional attention: 1 or 0.")]
 Precision = Annotated[
     PrecisionName, typer.Option(help="Of the plan; the fp32 ONNX file is always there too.")
@@ -88,6 +139,9 @@ EmbedPlugin = Annotated[int, typer.Option(min=0, max=1, help="Put the plugin lib
 ImageSize = Annotated[
     int | None, typer.Option(min=1, help="Pixels of the square input; the model's own by default.")
 ]
+SequenceLength = Annotated[
+    int | None, typer.Option(min=1, help="Tokens of every text; the model's own by default.")
+]
 Weights = Annotated[
     str | None, typer.Option(help="Hub id, folder, packaged or random; the model's own by default.")
 ]
@@ -106,3 +160,49 @@ LatencySeconds = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Record = Annotated[bool, typer.Option("--record", help="Write the result into the bundle too.")]
+
+Task = Annotated[
+    list[str] | None, typer.Option(help="What is judged; may be repeated. All that fit the model by default.")
+]
+GridOption = Annotated[
+    GridName,
+    typer.Option(
+        help="quick: one setting changed at a time; full: two, over longer lists. The lists below replace "
+        "the grid's, and the first value of each is the one that the others are a change of."
+    ),
+]
+Changes = Annotated[
+    int | None,
+    typer.Option(min=0, help="How many settings a point may change at once; the grid's by default."),
+]
+Methods = Annotated[str | None, typer.Option(help="pitome,tome,paper,random,authors")]
+SweepRatios = Annotated[str | None, typer.Option(help="Keep ratios per layer, such as 0.95,0.9.")]
+SweepFlops = Annotated[str | None, typer.Option(help="Wanted fractions of the FLOPs, such as 0.6,0.8.")]
+Shapes = Annotated[
+    str | None, typer.Option(help="ratio,constant,decreasing,increasing: how FLOPs are spread over layers.")
+]
+LayerSets = Annotated[
+    list[str] | None,
+    typer.Option("--layers", help="all, or the layers that may merge, such as 0,1,2; may be repeated."),
+]
+Metrics = Annotated[str | None, typer.Option(help="hidden,keys")]
+CandidateLists = Annotated[
+    str | None,
+    typer.Option("--candidates", help="0.1 protects a tenth, 40 is M, all, paper (2r); commas between them."),
+]
+Margins = Annotated[
+    str | None,
+    typer.Option(
+        help="start:slope (layer i of L: start - slope i/L), a number, or own; commas between them."
+    ),
+]
+Energies = Annotated[str | None, typer.Option(help="own,elu,gaussian")]
+Splits = Annotated[str | None, typer.Option(help="own,alternate,half: how candidates are divided.")]
+SizePenalties = Annotated[str | None, typer.Option(help="Numbers from 0 up, such as 0,0.05.")]
+Limit = Annotated[int | None, typer.Option(min=2, help="At most so many samples of each task.")]
+DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of a data set that has files.")]
+TorchThreads = Annotated[int, typer.Option("--threads", min=1, help="Threads of PyTorch and onnxruntime.")]
+SpeedBatch = Annotated[int, typer.Option("--batch", min=1, help="Batch size that speed is measured at.")]
+SpeedSeconds = Annotated[
+    float, typer.Option("--latency-seconds", min=0.1, hidden=True, help="Seconds to measure per setting.")
+]

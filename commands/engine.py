@@ -51,6 +51,7 @@ def prepare(model: ModelOptions, merge: MergeOptions, display: Display) -> Prepa
             model.strict,
             model.seed,
             progress=lambda text: report(text, 0, 0),
+            sequence_length=model.sequence_length,
         )
     compressed = compress(loaded.model, **merge.as_arguments())
     compression: Any = compressed.compression
@@ -150,7 +151,7 @@ def options_of(manifest: Manifest) -> tuple[ModelOptions, MergeOptions, CheckOpt
     """The options that a bundle was built with."""
     found: Any = manifest.environment["options"]
     merge = dict(found["merge"])
-    for name in ("r", "layers"):
+    for name in ("r", "layers", "margin"):
         merge[name] = tuple(merge[name]) if isinstance(merge[name], list) else merge[name]
     check = dict(found["check"])
     check["batches"] = tuple(check["batches"])

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from commands.engine import Built
+    from commands.sweep import SweepOptions
 
 Result = tuple[Any, Callable[["Console"], None]]
 """The JSON document of a command, and how to show it to a person."""
@@ -46,16 +48,21 @@ app = typer.Typer(
 
 @app.command()
 def engine(
+    context: typer.Context,
     model: given.Model,
     ratio: given.Ratio = None,
     r: given.Merged = None,
     flops: given.Flops = None,
+    shape: given.Shape = None,
     layers: given.Layers = None,
     method: given.Method = given.MethodName.pitome,
     metric: given.Metric = None,
     protect: given.Protect = None,
     candidates: given.Candidates = None,
     size_penalty: given.SizePenalty = None,
+    margin: given.Margin = None,
+    energy: given.Energy = None,
+    split: given.Split = None,
     prop_attn: given.PropAttn = None,
     precision: given.Precision = given.PrecisionName.fp16,
     backend: given.Backend = given.BackendName.tensorrt_rtx,
@@ -65,6 +72,7 @@ def engine(
     plugin: given.Plugin = None,
     embed_plugin: given.EmbedPlugin = 0,
     image_size: given.ImageSize = None,
+    sequence_length: given.SequenceLength = None,
     weights: given.Weights = None,
     out: given.Out = Path("build"),
     strict: given.Strict = 0,
@@ -79,13 +87,15 @@ def engine(
     as_json: given.Json = False,
 ) -> None:
     """Compress, export, build, check and measure a model; leaves a bundle."""
-    arguments = {name: value for name, value in locals().items() if name not in ("as_json", "dry_run")}
+    arguments = {
+        name: value for name, value in locals().items() if name not in ("context", "as_json", "dry_run")
+    }
 
     def work(display: Display) -> Result:
         from commands.engine import build_engine, prepare
         from commands.tables import print_schedule, schedule_rows
 
-        options = _engine_options(**arguments)
+        options = _engine_options(**_with_preset_file(context, arguments, display))
         if not dry_run:
             return _show_built(build_engine(options, _command_line(), display))
         prepared = prepare(options.model, options.merge, display)
@@ -100,19 +110,25 @@ def engine(
 
 @app.command()
 def export(
+    context: typer.Context,
     model: given.Model,
     ratio: given.Ratio = None,
     r: given.Merged = None,
     flops: given.Flops = None,
+    shape: given.Shape = None,
     layers: given.Layers = None,
     method: given.Method = given.MethodName.pitome,
     metric: given.Metric = None,
     protect: given.Protect = None,
     candidates: given.Candidates = None,
     size_penalty: given.SizePenalty = None,
+    margin: given.Margin = None,
+    energy: given.Energy = None,
+    split: given.Split = None,
     prop_attn: given.PropAttn = None,
     precision: given.Precision = given.PrecisionName.fp16,
     image_size: given.ImageSize = None,
+    sequence_length: given.SequenceLength = None,
     weights: given.Weights = None,
     out: given.Out = Path("build"),
     strict: given.Strict = 0,
@@ -120,12 +136,12 @@ def export(
     as_json: given.Json = False,
 ) -> None:
     """Only compress and export: a bundle with ONNX files, for `pitome build`, `validate` and `bench`."""
-    arguments = {name: value for name, value in locals().items() if name != "as_json"}
+    arguments = {name: value for name, value in locals().items() if name not in ("context", "as_json")}
 
     def work(display: Display) -> Result:
         from commands.bundles import export_bundle
 
-        options = _engine_options(**arguments)
+        options = _engine_options(**_with_preset_file(context, arguments, display))
         return _show_built(export_bundle(options, _command_line(), display))
 
     _run(work, as_json)
@@ -186,6 +202,16 @@ def bench(
     latency_seconds: Annotated[
         float | None, typer.Option(min=0.1, hidden=True, help="Seconds to measure per batch size.")
     ] = None,
+    everyone: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="ToMe at equal FLOPs, PyTorch and peak memory too, at batch 1, 4, 8, 16 and 32."
+        ),
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="A file for every finished batch size; one that is there is gone on with."),
+    ] = None,
     record: given.Record = False,
     as_json: given.Json = False,
 ) -> None:
@@ -196,7 +222,7 @@ def bench(
         from commands.tables import print_latency
 
         changes = {"batches": tuple(batch or ()), "threads": threads, "latency_seconds": latency_seconds}
-        found = bench_bundle(bundle, changes, record, display)
+        found = bench_bundle(bundle, changes, record, display, everyone, resume)
         return found, lambda console: print_latency(console, found)
 
     _run(work, as_json)
@@ -290,9 +316,138 @@ def fidelity(
     _run(work, as_json)
 
 
+@app.command()
+def sweep(
+    model: given.Model,
+    task: given.Task = None,
+    split: Annotated[
+        given.DataSplit, typer.Option(help="validation is held out from the training data; test is for once.")
+    ] = given.DataSplit.validation,
+    grid: given.GridOption = given.GridName.quick,
+    changes: given.Changes = None,
+    methods: given.Methods = None,
+    ratios: given.SweepRatios = None,
+    flops: given.SweepFlops = None,
+    shapes: given.Shapes = None,
+    layers: given.LayerSets = None,
+    metrics: given.Metrics = None,
+    candidates: given.CandidateLists = None,
+    margins: given.Margins = None,
+    energies: given.Energies = None,
+    splits: given.Splits = None,
+    size_penalties: given.SizePenalties = None,
+    limit: given.Limit = None,
+    data: given.DataFolder = None,
+    weights: given.Weights = None,
+    image_size: given.ImageSize = None,
+    sequence_length: given.SequenceLength = None,
+    seed: given.Seed = 0,
+    threads: given.TorchThreads = DEFAULT_THREADS,
+    batch: given.SpeedBatch = 8,
+    latency_seconds: given.SpeedSeconds = 5.0,
+    latency: Annotated[bool, typer.Option("--latency", help="Measure the speed of every graph too.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of records, build/<model>.sweep.jsonl by default; resumed where it is there."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the points, in their order.")] = False,
+    as_json: given.Json = False,
+) -> None:
+    """Judge many settings of one model on real data: JSON lines, a table and Pareto charts."""
+    arguments = {name: value for name, value in locals().items() if name not in ("as_json", "dry_run")}
+
+    def work(display: Display) -> Result:
+        from dataclasses import replace
+
+        from commands import sweep_tables
+        from commands.sweep import plan_sweep, run_sweep
+
+        options = _sweep_options(**arguments)
+        if dry_run:
+            plan = plan_sweep(options, display)
+            return sweep_tables.plan_document(plan), lambda console: sweep_tables.print_plan(console, plan)
+        found = run_sweep(options, display)
+        found = replace(found, pictures=sweep_tables.draw_pictures(found))
+        return sweep_tables.sweep_document(found), lambda console: sweep_tables.print_sweep(console, found)
+
+    _run(work, as_json)
+
+
+@app.command()
+def tune(
+    model: given.Model,
+    max_drop: Annotated[
+        float, typer.Option(help="Points (100 x the metric) that may be lost on each task.")
+    ] = 0.5,
+    task: given.Task = None,
+    grid: given.GridOption = given.GridName.quick,
+    changes: given.Changes = None,
+    methods: given.Methods = None,
+    ratios: given.SweepRatios = None,
+    flops: given.SweepFlops = None,
+    shapes: given.Shapes = None,
+    layers: given.LayerSets = None,
+    metrics: given.Metrics = None,
+    candidates: given.CandidateLists = None,
+    margins: given.Margins = None,
+    energies: given.Energies = None,
+    splits: given.Splits = None,
+    size_penalties: given.SizePenalties = None,
+    limit: given.Limit = None,
+    data: given.DataFolder = None,
+    weights: given.Weights = None,
+    image_size: given.ImageSize = None,
+    sequence_length: given.SequenceLength = None,
+    seed: given.Seed = 0,
+    threads: given.TorchThreads = DEFAULT_THREADS,
+    batch: given.SpeedBatch = 8,
+    latency_seconds: given.SpeedSeconds = 5.0,
+    latency: Annotated[
+        bool, typer.Option("--latency/--no-latency", help="Measure the finalists; else the FLOPs decide.")
+    ] = True,
+    records: Annotated[
+        Path | None,
+        typer.Option(help="File of the sweep's records, OUT/<model>.sweep.jsonl by default; resumed."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the preset file.")] = Path("build"),
+    as_json: given.Json = False,
+) -> None:
+    """Write the fastest setting within a budget as a preset file; exit code 1 where there is none."""
+    arguments = {
+        name: value
+        for name, value in locals().items()
+        if name not in ("as_json", "max_drop", "latency", "records", "out")
+    }
+
+    def work(display: Display) -> Result:
+        from dataclasses import replace
+
+        from commands.sweep import SpeedOptions
+        from commands.tune import TuneOptions, print_tuned, run_tune, tuned_document
+
+        options = replace(_sweep_options(**arguments, out=records), default_folder=out)
+        speed = SpeedOptions(batch, threads, latency_seconds) if latency else None
+        tuned = run_tune(TuneOptions(options, max_drop, out, speed), _command_line(), display)
+        return tuned_document(tuned), lambda console: print_tuned(console, tuned)
+
+    _run(work, as_json)
+
+
 def main() -> None:
     """Entry point of the ``pitome`` command."""
     app()
+
+
+def _with_preset_file(context: typer.Context, arguments: dict[str, Any], display: Display) -> dict[str, Any]:
+    from commands.preset_files import with_preset_file
+
+    sources = {name: context.get_parameter_source(name) for name in arguments}
+    on_line = [
+        name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"
+    ]
+    return with_preset_file(arguments, on_line, display.note)
 
 
 def _engine_options(
@@ -302,6 +457,7 @@ def _engine_options(
     seed: int,
     weights: str | None,
     image_size: int | None,
+    sequence_length: int | None,
     precision: str,
     prop_attn: int | None,
     backend: str = "tensorrt_rtx",
@@ -319,12 +475,48 @@ def _engine_options(
     batches = tuple(batch) if batch else DEFAULT_BATCHES
     check = CheckOptions(parity_images, batches, threads, latency_seconds)
     proportional = None if prop_attn is None else bool(prop_attn)
+    merge = {name: value.value if isinstance(value, StrEnum) else value for name, value in merge.items()}
     return EngineOptions(
-        ModelOptions(model, weights, image_size, bool(strict), seed),
+        ModelOptions(model, weights, image_size, bool(strict), seed, sequence_length),
         parse_merge_options(proportional_attention=proportional, seed=seed, **merge),
         parse_plan_options(precision, backend, targets, profile, merge_path, plugin, bool(embed_plugin)),
         check,
         out,
+    )
+
+
+def _sweep_options(
+    model: str,
+    task: list[str] | None,
+    grid: str,
+    changes: int | None,
+    layers: list[str] | None,
+    limit: int | None,
+    data: Path | None,
+    weights: str | None,
+    image_size: int | None,
+    sequence_length: int | None,
+    seed: int,
+    threads: int,
+    batch: int,
+    latency_seconds: float,
+    out: Path | None,
+    split: str = "validation",
+    latency: bool = False,
+    **lists: str | None,
+) -> SweepOptions:
+    from commands.sweep import SpeedOptions, SweepOptions, parse_grid
+
+    return SweepOptions(
+        model=ModelOptions(model, weights, image_size, True, seed, sequence_length),
+        grid=parse_grid(grid, changes, seed, layers or (), **lists),
+        tasks=tuple(task or ()),
+        split="test" if split == "test" else "validation",
+        limit=limit,
+        data=data,
+        out=out,
+        threads=threads,
+        speed=SpeedOptions(batch, threads, latency_seconds) if latency else None,
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any, cast, get_args
 
 from pitome.errors import InputError
 from pitome.manifest import Precision
-from pitome.schedule import Candidates
+from pitome.parameters import Energy, Split
+from pitome.schedule import Candidates, Shape
 
 PRECISIONS = get_args(Precision)
 DEFAULT_TARGETS = "sm80,sm86,sm89,sm120"
@@ -18,19 +19,22 @@ DEFAULT_MERGE_PATHS = {"tensorrt": "plugin"}
 DEFAULT_PLUGIN = Path("build/plugin/libpitome_plugin.so")
 DEFAULT_PARITY_IMAGES = 64
 DEFAULT_BATCHES = (1, 8)
+COMPARISON_BATCHES = (1, 4, 8, 16, 32)
+"""Of `pitome bench --all`."""
 DEFAULT_THREADS = 2
 DEFAULT_LATENCY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which model, with which weights, for which images."""
+    """Which model, with which weights, for which images or texts."""
 
     model: str
     weights: str | None = None
     image_size: int | None = None
     strict: bool = False
     seed: int = 0
+    sequence_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,16 @@ class MergeOptions:
     ratio: float | None = None
     r: int | tuple[int, ...] | None = None
     flops: float | None = None
+    shape: Shape | None = None
     layers: tuple[int, ...] | None = None
     method: str = "pitome"
     metric: str | None = None
     candidates: Candidates | None = None
     size_penalty: float | None = None
+    margin: tuple[float, float] | None = None
+    """(start, slope)."""
+    energy: Energy | None = None
+    split: Split | None = None
     proportional_attention: bool | None = None
     seed: int = 0
 
@@ -100,6 +109,10 @@ def parse_merge_options(
     size_penalty: float | None,
     proportional_attention: bool | None,
     seed: int,
+    margin: str | None = None,
+    energy: Energy | None = None,
+    split: Split | None = None,
+    shape: Shape | None = None,
 ) -> MergeOptions:
     """Merge options from the texts of the command line.
 
@@ -111,11 +124,15 @@ def parse_merge_options(
         ratio=ratio,
         r=merged[0] if merged is not None and len(merged) == 1 and "," not in str(r) else merged,
         flops=flops,
+        shape=shape,
         layers=None if layers is None else parse_integers("LAYERS", layers),
         method=method,
         metric=metric,
         candidates=parse_candidates(protect, candidates),
         size_penalty=size_penalty,
+        margin=None if margin is None else parse_margin(margin),
+        energy=energy,
+        split=split,
         proportional_attention=proportional_attention,
         seed=seed,
     )
@@ -133,11 +150,38 @@ def parse_candidates(protect: float | None, candidates: str | None) -> Candidate
         return float(protect)
     if candidates is None:
         return None
-    if candidates == "all":
-        return "all"
-    if candidates == "paper":
-        return "paper"
+    if candidates in ("all", "paper"):
+        return parse_candidate(candidates)
     return parse_integers("CANDIDATES", candidates, "all, paper or a number")[0]
+
+
+def parse_candidate(text: str, asked: str | None = None) -> Candidates:
+    """``"all"``, ``"paper"``, M as a whole number, or a protected fraction with a decimal point."""
+    if text == "all":
+        return "all"
+    if text == "paper":
+        return "paper"
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise InputError(
+            asked or f"CANDIDATES={text}", "not all, paper or a number", "Give all, paper or a number"
+        ) from None
+
+
+def parse_margin(text: str, asked: str | None = None) -> tuple[float, float]:
+    """``"0.9,0.9"`` as (start, slope); one number is a constant margin."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, 2):
+        raise InputError(
+            asked or f"MARGIN={text}",
+            "not a start and a slope",
+            "Give start,slope such as MARGIN=0.9,0.9, or one number for a constant margin",
+        )
+    return numbers[0], numbers[1] if len(numbers) == 2 else 0.0
 
 
 def parse_integers(name: str, text: str, wanted: str = "numbers with commas between them") -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from pitome.models.family import Family, Task
 from pitome.models.image_size import check_image_size, set_image_size, square_image_size
 from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
 from pitome.models.preprocessing import read_preprocess, scaled_preprocess
+from pitome.models.preset_file import check_weights
 from pitome.models.presets import DEFAULT_PREPROCESS, Preprocess, Preset
 from pitome.models.registry import ModelReference, resolve_model, resolve_weights
 from pitome.models.text import DEFAULT_SEQUENCE_LENGTH, set_sequence_length
@@ -111,6 +112,10 @@ def load_model(
             image size or sequence length, unreachable or refusing hub.
     """
     reference = resolve_model(model)
+    if reference.tuned is not None:
+        named = reference.tuned.model
+        weights, image_size = weights or named.weights, image_size or named.image_size
+        sequence_length = sequence_length or named.sequence_length
     source = _find(reference, weights, strict, progress)
     family, architecture, task, config = _plan(source.config)
     _check_same_model(reference, source, family, config)
@@ -129,6 +134,8 @@ def load_model(
     if progress is not None:
         progress("making random weights" if source.random else f"loading {source.text}")
     network, sha256 = _build(source, architecture, config, family, size, seed)
+    if reference.tuned is not None and reference.preset_file is not None:
+        check_weights(reference.preset_file, reference.tuned, sha256)
     tokenizer = None
     if length is not None and source.folder is not None:
         tokenizer = load_tokenizer(source.folder, config, length)

@@ -160,6 +160,22 @@ def read_preset_file(path: Path) -> PresetFile:
         raise InputError(asked, "; ".join(_problems(error)), "Correct these keys") from error
 
 
+def check_weights(path: Path, preset: PresetFile, sha256: str) -> None:
+    """Refuse settings that were found on other weights.
+
+    Raises:
+        InputError: the digest of the loaded weights is not the file's.
+    """
+    if sha256 != preset.model.sha256:
+        raise InputError(
+            f"the preset file {path} for {preset.model.name}",
+            f"its settings were found on weights {preset.model.sha256[:16]}..., and the loaded ones are "
+            f"{sha256[:16]}...",
+            "Take those weights, or tune again with `pitome tune`; to use the settings all the same, put the "
+            "new digest into model.sha256",
+        )
+
+
 def write_preset_file(path: Path, preset: PresetFile) -> None:
     """Write a preset file; one that is there is replaced in one step.
 

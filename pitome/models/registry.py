@@ -1,14 +1,15 @@
-"""What a MODEL may be: a preset's name, a Hugging Face hub id, or a local folder. Imports no torch."""
+"""What a MODEL may be: a preset, a hub id, a folder, or a preset file that names one. Imports no torch."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pitome.errors import InputError
+from pitome.models.preset_file import PresetFile, is_preset_file, read_preset_file
 from pitome.models.presets import PRESETS, Preset
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
@@ -18,7 +19,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 class ModelReference:
     """A MODEL or WEIGHTS, taken apart."""
 
-    kind: Literal["preset", "hub", "folder"]
+    kind: Literal["preset", "hub", "folder", "preset file"]
     name: str
     """Safe as the name of a folder."""
     preset: Preset | None = None
@@ -26,6 +27,10 @@ class ModelReference:
     revision: str | None = None
     """Commit, tag or branch; None = the default branch."""
     folder: Path | None = None
+    preset_file: Path | None = None
+    """Where MODEL was a preset file; what it names is in the other fields."""
+    tuned: PresetFile | None = None
+    """What is in that file."""
 
 
 def resolve_preset(name: str) -> Preset | None:
@@ -39,15 +44,34 @@ def nearest_names(name: str, limit: int = 3) -> list[str]:
 
 
 def resolve_model(model: str) -> ModelReference:
-    """What MODEL means: a preset, else an existing folder, else an id ``org/name[@revision]`` on the hub.
+    """What MODEL means: a preset file (a name that ends in .toml), a preset, else an existing folder, else an
+    id ``org/name[@revision]`` on the hub.
 
     Raises:
-        InputError: none of these; the nearest presets are named.
+        InputError: none of these; the nearest presets are named. A preset file that is malformed, or that
+            names another one.
     """
+    if is_preset_file(model):
+        return _of_preset_file(Path(model.strip()).expanduser())
     preset = resolve_preset(model)
     if preset is not None:
         return ModelReference("preset", preset.name, preset, preset.hub_id, preset.revision)
     return resolve_weights(model, option="MODEL")
+
+
+def _of_preset_file(path: Path) -> ModelReference:
+    tuned = read_preset_file(path)
+    named = tuned.model.name
+    if is_preset_file(named):
+        raise InputError(
+            f"the preset file {path}",
+            f"its model.name is {named}, another preset file",
+            "Name a preset, a folder or a hub id there",
+        )
+    beside = path.parent / named
+    if resolve_preset(named) is None and not Path(named).expanduser().is_absolute() and beside.is_dir():
+        named = str(beside)  # a folder is named as seen from the file
+    return replace(resolve_model(named), kind="preset file", preset_file=path, tuned=tuned)
 
 
 def resolve_weights(text: str, option: str = "WEIGHTS") -> ModelReference:

@@ -1,0 +1,299 @@
+"""``pitome sweep``: many settings of one model, judged and compared."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from commands.display import Display
+from commands.options import ModelOptions, parse_candidate, parse_integers, parse_margin
+from pitome import __version__
+from pitome.errors import InputError
+from pitome.methods.settings import Metric
+from pitome.models.loading import LoadedModel, load_model
+from pitome.parameters import Energy, Split
+from pitome.schedule import Shape
+from validate.resume import ResumableLog
+from validate.sweep import MeasureSpeed, Sweep, ValueStore
+from validate.sweep_records import AnyRecord, SpeedRecord
+from validate.sweep_settings import GRIDS, Grid, Point, Refused, make_points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    from validate.tasks.task import Task
+
+OWN = "own"
+"""In a list of settings: the method's own."""
+
+
+@dataclass(frozen=True)
+class SpeedOptions:
+    """How speed-ups are measured."""
+
+    batch: int = 8
+    threads: int = 2
+    seconds: float = 5.0
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """What is tried, and on what it is judged."""
+
+    model: ModelOptions
+    grid: Grid
+    tasks: tuple[str, ...] = ()
+    """Empty: all that fit the model and need no data of the user's."""
+    split: Literal["validation", "test"] = "validation"
+    limit: int | None = None
+    data: Path | None = None
+    """Folder of a data set that has files."""
+    out: Path | None = None
+    """The file of records; None: <model>.sweep.jsonl in ``default_folder``."""
+    default_folder: Path = Path("build")
+    threads: int = 2
+    speed: SpeedOptions | None = None
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep found."""
+
+    loaded: LoadedModel
+    tasks: tuple[str, ...]
+    file: Path
+    points: dict[str, Point]
+    """By key."""
+    records: list[AnyRecord]
+    pictures: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The points of a sweep, before anything runs."""
+
+    loaded: LoadedModel
+    points: list[Point]
+    refused: list[Refused]
+
+
+def parse_grid(
+    grid: str, changes: int | None, seed: int, layers: Sequence[str] = (), **lists: str | None
+) -> Grid:
+    """A grid by name, with the user's lists in place of its own.
+
+    Args:
+        grid: "quick" or "full".
+        changes: how many settings a point may change at once; None = the grid's.
+        seed: of random pairs.
+        layers: each "all" or layer numbers with commas between them.
+        lists: methods, ratios, flops, shapes, metrics, candidates, margins, energies, splits, size_penalties:
+            values with commas between them; None = the grid's.
+
+    Raises:
+        InputError: an unknown name, or a text that is not such a list.
+    """
+    if grid not in GRIDS:
+        raise InputError(f"GRID={grid}", f"the grids are {', '.join(GRIDS)}", "Choose one of these")
+    given = {name: text for name, text in lists.items() if text is not None}
+    found: dict[str, Any] = {name: _PARSERS[name](name.upper(), text) for name, text in given.items()}
+    if "ratios" in found and "flops" not in found:
+        found["flops"] = ()  # keep ratios were asked for in place of the grid's FLOPs
+    if layers:
+        found["layers"] = tuple(None if text == "all" else parse_integers("LAYERS", text) for text in layers)
+    if changes is not None:
+        found["changes"] = changes
+    return replace(GRIDS[grid], seed=seed, **found)
+
+
+def plan_sweep(options: SweepOptions, display: Display) -> Plan:
+    """Load the model and make the points."""
+    loaded = load_for_judging(options.model, display)
+    points, refused = make_points(options.grid, loaded.family, loaded.family.shape(loaded.model))
+    if not points:
+        raise InputError(
+            "a sweep", f"no point of the grid can be made: {refused[0].reason}", "Change the grid"
+        )
+    return Plan(loaded, points, refused)
+
+
+def load_for_judging(options: ModelOptions, display: Display) -> LoadedModel:
+    """Load a model whose answers mean something.
+
+    Raises:
+        InputError: as ``load_model``; random weights.
+    """
+    with display.step(f"Load {options.model}") as report:
+        loaded = load_model(
+            options.model,
+            options.weights,
+            options.image_size,
+            strict=True,
+            seed=options.seed,
+            progress=lambda text: report(text, 0, 0),
+            sequence_length=options.sequence_length,
+        )
+    if loaded.random:
+        raise InputError(
+            f"a sweep of {loaded.name}",
+            "its weights are random, and what random weights answer says nothing of a real model",
+            "Give a model with trained weights",
+        )
+    return loaded
+
+
+def run_sweep(options: SweepOptions, display: Display) -> SweepResult:
+    """Run, or resume, a sweep.
+
+    Raises:
+        InputError: a model, task, data set or option that can't be used, or a file of another sweep.
+    """
+    plan = plan_sweep(options, display)
+    loaded = plan.loaded
+    tasks = _tasks(options, loaded)
+    path = options.out or options.default_folder / f"{loaded.name}.sweep.jsonl"
+    configuration = _configuration(options, loaded)
+    with _threads(options.threads), ResumableLog.open(path, configuration, note=display.note) as log:
+        measure = None if options.speed is None else speed_meter(loaded, options.speed, display)
+        store = ValueStore(path.with_name(f"{path.stem}.values"))
+        sweep = Sweep(loaded, tasks, log, store, options.split, options.model.seed, measure)
+        with display.step("Sweep") as report:
+            records = sweep.run(plan.points, plan.refused, report)
+    points = {point.key: point for point in plan.points}
+    return SweepResult(loaded, tuple(task.name for task in tasks), path, points, records)
+
+
+def speed_meter(loaded: LoadedModel, options: SpeedOptions, display: Display) -> MeasureSpeed:
+    """Measures points against the unmerged model's graph, which is made now or taken from the cache."""
+    from commands.graph_cache import unmerged_graph
+    from export.onnx import export_onnx
+    from validate.latency import measure
+
+    unmerged = unmerged_graph(loaded, display)
+
+    def measure_speed(merged: nn.Module, point: Point) -> SpeedRecord:
+        with tempfile.TemporaryDirectory(prefix="pitome-sweep-") as folder:
+            graph = Path(folder) / "model.onnx"
+            export_onnx(merged, graph, outputs=loaded.family.outputs[loaded.task])
+            found = measure(
+                graph,
+                unmerged,
+                [options.batch],
+                bound=point.bound,
+                threads=options.threads,
+                min_seconds=options.seconds,
+            )[0]
+        low, high = found.speedup_interval
+        return SpeedRecord(
+            speedup=found.speedup,
+            low=low,
+            high=high,
+            batch=options.batch,
+            threads=options.threads,
+            cpu=found.cpu,
+        )
+
+    return measure_speed
+
+
+def _tasks(options: SweepOptions, loaded: LoadedModel) -> list[Task]:
+    from validate.tasks.registry import default_tasks, make_task
+
+    names = dict.fromkeys(options.tasks or default_tasks(loaded))
+    if not names:
+        raise InputError(
+            f"a sweep of {loaded.name}",
+            f"no built-in task fits a model for {loaded.task}",
+            "Name one with --task",
+        )
+    return [make_task(name, loaded, options.limit, options.model.seed, options.data) for name in names]
+
+
+def _configuration(options: SweepOptions, loaded: LoadedModel) -> dict[str, Any]:
+    """What the records depend on. Points and tasks are named in each record, so a wider grid may resume."""
+    from commands.records import installed_version
+    from validate.latency import cpu_model
+
+    speed = options.speed
+    return {
+        "what": "pitome sweep",
+        "model": loaded.name,
+        "weights": loaded.sha256,
+        "image_size": loaded.image_size,
+        "sequence_length": loaded.sequence_length,
+        "split": options.split,
+        "limit": options.limit,
+        "data": None if options.data is None else str(options.data.resolve()),
+        "seed": options.model.seed,
+        "latency": speed
+        and {"batch": speed.batch, "threads": speed.threads, "seconds": speed.seconds, "cpu": cpu_model()},
+        "versions": {
+            "pitome": __version__,
+            **{name: installed_version(name) for name in ("torch", "transformers")},
+        },
+    }
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """PyTorch's threads within the block."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"{name}={text}", "not numbers with commas between them", "Give for instance 0.8,0.6"
+        ) from None
+
+
+def _choices(allowed: Sequence[str], own: bool = False) -> Callable[[str, str], tuple[str | None, ...]]:
+    def parse(name: str, text: str) -> tuple[str | None, ...]:
+        parts = [part.strip() for part in text.split(",")]
+        known = [*allowed, OWN] if own else list(allowed)
+        for part in parts:
+            if part not in known:
+                raise InputError(
+                    f"{name}={text}", f"{part!r} is none of {', '.join(known)}", "Choose from these"
+                )
+        return tuple(None if part == OWN else part for part in parts)
+
+    return parse
+
+
+def _margins(name: str, text: str) -> tuple[tuple[float, float] | None, ...]:
+    return tuple(
+        None if part.strip() == OWN else parse_margin(part.strip().replace(":", ","), f"{name}={text}")
+        for part in text.split(",")
+    )
+
+
+_PARSERS: dict[str, Callable[[str, str], tuple[Any, ...]]] = {
+    "methods": lambda name, text: tuple(part.strip() for part in text.split(",")),
+    "ratios": _numbers,
+    "flops": _numbers,
+    "shapes": _choices(get_args(Shape)),
+    "metrics": _choices(get_args(Metric)),
+    "candidates": lambda name, text: tuple(
+        parse_candidate(part.strip(), f"{name}={text}") for part in text.split(",")
+    ),
+    "margins": _margins,
+    "energies": _choices(get_args(Energy), own=True),
+    "splits": _choices(get_args(Split), own=True),
+    "size_penalties": _numbers,
+}

@@ -1,0 +1,451 @@
+"""Many ways to compress one model, each judged on the same samples: what `pitome sweep` runs.
+
+Everything that comes from the unmerged model is computed once. A finished point is on disk before the next
+one starts, and its values per sample lie beside the log, so that a later run can still compare with it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from pitome.compression import Compression, compress
+from pitome.errors import InputError, PitomeError
+from pitome.methods import MethodSettings
+from pitome.models.loading import LoadedModel
+from validate.encoders import Encoder, torch_encoder
+from validate.resume import ResumableLog
+from validate.statistics import PairedDifference, mean_interval, paired_difference
+from validate.sweep_records import (
+    UNMERGED,
+    AnyRecord,
+    DifferenceRecord,
+    FailedPoint,
+    SettingsRecord,
+    SpeedRecord,
+    SweepRecord,
+    parse_record,
+)
+from validate.sweep_settings import Point, Refused
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from validate.tasks.task import Score, Split, Task
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is done now and how long the rest may take, points done, points in all)."""
+MeasureSpeed = Callable[["nn.Module", Point], SpeedRecord]
+
+
+@dataclass(frozen=True)
+class SampleValues:
+    """The main metric of one point on one task, sample by sample."""
+
+    values: npt.NDArray[np.float64]
+    """[n]."""
+    groups: npt.NDArray[np.int64] | None = None
+    """[n], equal for samples that belong together; None = each on its own."""
+
+    @classmethod
+    def of(cls, score: Score) -> SampleValues:
+        """The main metric of a score."""
+        return cls(score.metrics[score.main], score.groups.get(score.main))
+
+    def difference(self, other: SampleValues, seed: int) -> DifferenceRecord:
+        """This minus the other over the same samples."""
+        found: PairedDifference = paired_difference(self.values, other.values, seed, self.groups)
+        return DifferenceRecord(
+            mean=found.mean, low=found.low, high=found.high, p_value=found.p_value, method=found.method
+        )
+
+
+class ValueStore:
+    """A folder with one .npz per point and task; a file is complete or not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, key: str, task: str) -> Path:
+        """The file of one point and task."""
+        safe = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in task)
+        return self.folder / f"{key}.{safe}.npz"
+
+    def save(self, key: str, task: str, values: SampleValues) -> None:
+        """Keep the values.
+
+        Raises:
+            InputError: the folder can't be written to.
+        """
+        final = self.path(key, task)
+        partial = final.with_name(f".{final.name}.partial")
+        arrays: dict[str, Any] = {"values": values.values}
+        if values.groups is not None:
+            arrays["groups"] = values.groups
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                np.savez(file, **arrays)
+            os.replace(partial, final)
+        except OSError as error:
+            raise InputError(
+                f"keeping the values of {final.name}",
+                f"{self.folder} can't be written to ({error.strerror})",
+                "Name another --out",
+            ) from error
+
+    def load(self, key: str, task: str) -> SampleValues | None:
+        """The values, or None where there are none that can be read."""
+        try:
+            with np.load(self.path(key, task), allow_pickle=False) as found:
+                return SampleValues(found["values"], found.get("groups"))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+
+
+@dataclass
+class Sweep:
+    """One run over points and tasks.
+
+    Args:
+        loaded: the unmerged model.
+        tasks: each judges every point.
+        log: where records go, and where those of an earlier run come from.
+        store: where values per sample go.
+        split: of the tasks' data.
+        seed: of bootstraps and permutation tests.
+        measure_speed: (merged model, point) -> its measured speed; None = no speeds.
+    """
+
+    loaded: LoadedModel
+    tasks: Sequence[Task]
+    log: ResumableLog
+    store: ValueStore
+    split: Split = "validation"
+    seed: int = 0
+    measure_speed: MeasureSpeed | None = None
+    records: list[AnyRecord] = field(init=False)
+    _points: dict[str, Point] = field(init=False, default_factory=dict)
+    _prepared: set[str] = field(init=False, default_factory=set)
+    _kept: dict[tuple[str, str], SampleValues] = field(init=False, default_factory=dict)
+    _speeds: dict[str, SpeedRecord] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.records = [_parsed(self.log, place, each) for place, each in enumerate(self.log.finished)]
+        for each in self.records:
+            if isinstance(each, SweepRecord) and each.speed is not None and each.graph is not None:
+                self._speeds[each.graph] = each.speed
+
+    def run(
+        self, points: Sequence[Point], refused: Sequence[Refused] = (), progress: Progress | None = None
+    ) -> list[AnyRecord]:
+        """Judge the unmerged model and every point that the log does not hold yet.
+
+        Returns:
+            The records of these points, in the order of ``points``, with the unmerged model's in front and
+            what could not be run at the end; those of an earlier run's other points are not among them.
+
+        Raises:
+            InputError: the log or a task can't be used. What goes wrong with one point is a record.
+        """
+        self._refuse(refused)
+        done = {each.identity for each in self.records}
+        failed = {each.key for each in self.records if isinstance(each, FailedPoint) and each.task is None}
+        self._points = {point.key: point for point in points}
+        self._clock = Clock(points, self.tasks, self.records)
+        tell = progress or (lambda detail, number, total: None)
+        for task in self.tasks:
+            if (UNMERGED, task.name) not in done:
+                self._judge_unmerged(task, tell)
+        for point in points:
+            missing = [task for task in self.tasks if (point.key, task.name) not in done]
+            if point.key in failed or not missing:
+                continue
+            tell(self._clock.told(point.label), self._clock.done, self._clock.total)
+            self._run_point(point, missing, tell)
+        tell("done", self._clock.total, self._clock.total)
+        return self._chosen(points, refused)
+
+    def _refuse(self, refused: Sequence[Refused]) -> None:
+        known = {each.key for each in self.records}
+        for each in refused:
+            if each.key not in known:
+                self._append(FailedPoint(key=each.key, label=each.label, task=None, reason=each.reason))
+
+    def _run_point(self, point: Point, tasks: Sequence[Task], tell: Progress) -> None:
+        try:
+            merged = self._compress(point)
+            speed = self._speed(merged, point)
+        except PitomeError as error:
+            self._append(FailedPoint(key=point.key, label=point.label, task=None, reason=str(error)))
+            self._clock.skip(point.key)
+            return
+        encoder = torch_encoder(merged, self.loaded.family.outputs[self.loaded.task])
+        for task in tasks:
+            self._prepare(task, tell)
+            unmerged = self._values(UNMERGED, task)
+            tome = self._values(point.baseline, task) if point.baseline else None
+            started = time.monotonic()
+            try:
+                score = task.score(encoder, self.split)
+                values = SampleValues.of(score)
+                to_unmerged = values.difference(unmerged, self.seed) if unmerged else None
+                to_tome = values.difference(tome, self.seed) if tome else None
+                record = self._record(point, task, score, values, to_unmerged, to_tome, speed, started)
+            except InputError as error:
+                self._append(FailedPoint(key=point.key, label=point.label, task=task.name, reason=str(error)))
+                self._clock.skip(point.key, task.name)
+                continue
+            self.store.save(point.key, task.name, values)
+            if point.baseline is None:
+                self._kept[point.key, task.name] = values
+            self._append(record)
+            self._clock.count(record)
+
+    def _judge_unmerged(self, task: Task, tell: Progress) -> None:
+        self._prepare(task, tell)
+        started = time.monotonic()
+        score = task.score(self._encoder(UNMERGED), self.split, progress=self._within(tell))
+        values = SampleValues.of(score)
+        self.store.save(UNMERGED, task.name, values)
+        self._kept[UNMERGED, task.name] = values
+        record = self._record(None, task, score, values, None, None, None, started)
+        self._append(record)
+        self._clock.count(record)
+
+    def _prepare(self, task: Task, tell: Progress) -> None:
+        if task.name not in self._prepared:
+            task.prepare(self._encoder(UNMERGED), self._within(tell))
+            self._prepared.add(task.name)
+
+    def _values(self, key: str, task: Task) -> SampleValues | None:
+        """What points are compared with: kept, on disk, or, where that file was lost, computed again.
+
+        None where that point failed, or did not run.
+        """
+        if (key, task.name) not in self._kept:
+            if not any(
+                isinstance(each, SweepRecord) and each.identity == (key, task.name) for each in self.records
+            ):
+                return None
+            found = self.store.load(key, task.name)
+            if found is None:
+                found = SampleValues.of(task.score(self._encoder(key), self.split))
+                self.store.save(key, task.name, found)
+            self._kept[key, task.name] = found
+        return self._kept[key, task.name]
+
+    def _encoder(self, key: str) -> Encoder:
+        outputs = self.loaded.family.outputs[self.loaded.task]
+        if key == UNMERGED:
+            return torch_encoder(self.loaded.model, outputs)
+        point = self._points[key]
+        return torch_encoder(self._compress(point), outputs)
+
+    def _compress(self, point: Point) -> nn.Module:
+        return compress(self.loaded.model, point.schedule, **point.setting.as_arguments())
+
+    def _within(self, tell: Progress) -> Progress:
+        """A task's own steps, as steps of the sweep."""
+        return lambda step, done, total: tell(step, self._clock.done, self._clock.total)
+
+    def _speed(self, merged: nn.Module, point: Point) -> SpeedRecord | None:
+        if self.measure_speed is None:
+            return None
+        if point.graph not in self._speeds:
+            self._speeds[point.graph] = self.measure_speed(merged, point)
+        return self._speeds[point.graph]
+
+    def _record(
+        self,
+        point: Point | None,
+        task: Task,
+        score: Score,
+        values: SampleValues,
+        to_unmerged: DifferenceRecord | None,
+        to_tome: DifferenceRecord | None,
+        speed: SpeedRecord | None,
+        started: float,
+    ) -> SweepRecord:
+        interval = mean_interval(values.values, self.seed, values.groups)
+        return SweepRecord(
+            **(point_fields(point) if point else self._unmerged_fields()),
+            task=task.name,
+            split=self.split,
+            samples=len(values.values),
+            metric=score.main,
+            score=interval.mean,
+            low=interval.low,
+            high=interval.high,
+            metrics={name: score.mean(name) for name in score.metrics},
+            to_unmerged=to_unmerged,
+            to_tome=to_tome,
+            speed=speed,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    def _unmerged_fields(self) -> dict[str, Any]:
+        compression: Any = compress(self.loaded.model, method="none").compression
+        return unmerged_fields(compression)
+
+    def _append(self, record: AnyRecord) -> None:
+        self.log.append(record.model_dump(mode="json"))
+        self.records.append(record)
+
+    def _chosen(self, points: Sequence[Point], refused: Sequence[Refused]) -> list[AnyRecord]:
+        keys = [UNMERGED, *(point.key for point in points), *(each.key for each in refused)]
+        order = {key: place for place, key in enumerate(keys)}
+        names = [task.name for task in self.tasks]
+        wanted = [
+            each for each in self.records if each.key in order and (each.task is None or each.task in names)
+        ]
+        return sorted(wanted, key=lambda each: (order[each.key], names.index(each.task) if each.task else -1))
+
+
+def point_fields(point: Point) -> dict[str, Any]:
+    """What a record says of a point."""
+    setting, schedule = point.setting, point.schedule
+    return {
+        "key": point.key,
+        "label": point.label,
+        "settings": _settings_record(
+            point.settings,
+            method=setting.method,
+            metric=setting.metric,
+            margin=setting.margin,
+            candidates=setting.candidates,
+            num_candidates=point.num_candidates,
+        ),
+        "schedule": point.planned.name,
+        "shape": point.planned.form,
+        "num_merged": schedule.num_merged,
+        "tokens": schedule.tokens,
+        "flops_ratio": point.flops_ratio,
+        "bound": point.bound,
+        "graph": point.graph,
+    }
+
+
+def unmerged_fields(compression: Compression) -> dict[str, Any]:
+    """What a record says of the unmerged model."""
+    schedule = compression.schedule
+    return {
+        "key": UNMERGED,
+        "label": UNMERGED,
+        "settings": _settings_record(
+            compression.settings,
+            method="none",
+            metric=None,
+            margin=None,
+            candidates=None,
+            num_candidates=schedule.num_merged,
+        ),
+        "schedule": "nothing merged",
+        "shape": None,
+        "num_merged": schedule.num_merged,
+        "tokens": schedule.tokens,
+        "flops_ratio": 1.0,
+        "bound": 1.0,
+        "graph": None,
+    }
+
+
+def _settings_record(settings: MethodSettings, **own: Any) -> SettingsRecord:
+    return SettingsRecord(
+        **own,
+        margins=settings.margins,
+        energy=settings.energy,
+        split=settings.split,
+        size_penalty=settings.size_penalty,
+        proportional_attention=settings.proportional_attention,
+        seed=settings.seed,
+    )
+
+
+class Clock:
+    """How much of a sweep is done, and how long the rest may take.
+
+    A task's seconds are taken to be in proportion to the FLOPs, at the rate of the records so far.
+    """
+
+    def __init__(self, points: Sequence[Point], tasks: Sequence[Task], records: Sequence[AnyRecord]) -> None:
+        done = {each.identity for each in records}
+        failed = {each.key for each in records if isinstance(each, FailedPoint) and each.task is None}
+        costs = [(UNMERGED, 1.0), *((point.key, point.flops_ratio) for point in points)]
+        self.total = len(costs) * len(tasks)
+        self._left = {
+            task.name: {
+                key: cost for key, cost in costs if (key, task.name) not in done and key not in failed
+            }
+            for task in tasks
+        }
+        self._spent: dict[str, tuple[float, float]] = {}
+        for each in records:
+            if isinstance(each, SweepRecord):
+                self._spend(each)
+
+    @property
+    def done(self) -> int:
+        """Points times tasks that are finished."""
+        return self.total - sum(len(left) for left in self._left.values())
+
+    def count(self, record: SweepRecord) -> None:
+        """A point is finished on one task."""
+        self._left[record.task].pop(record.key, None)
+        self._spend(record)
+
+    def skip(self, key: str, task: str | None = None) -> None:
+        """A point failed on one task, or on all."""
+        for name, left in self._left.items():
+            if task in (None, name):
+                left.pop(key, None)
+
+    def seconds_left(self) -> float | None:
+        """For what is left; None before anything of a task is known."""
+        total = 0.0
+        for task, left in self._left.items():
+            if left and task not in self._spent:
+                return None
+            if left:
+                seconds, cost = self._spent[task]
+                total += seconds / cost * sum(left.values())
+        return total
+
+    def told(self, label: str) -> str:
+        """A line for the person who waits; the time first, because a narrow terminal cuts the end."""
+        left = self.seconds_left()
+        return label if left is None else f"{duration(left)} left, {label}"
+
+    def _spend(self, record: SweepRecord) -> None:
+        seconds, cost = self._spent.get(record.task, (0.0, 0.0))
+        self._spent[record.task] = seconds + record.seconds, cost + record.flops_ratio
+
+
+def duration(seconds: float) -> str:
+    """About how long, such as "12 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _parsed(log: ResumableLog, place: int, content: dict[str, Any]) -> AnyRecord:
+    try:
+        return parse_record(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"resuming from {log.path}",
+            f"record {place + 1} is not one of a sweep ({where}: {first['msg']})",
+            "Name another file, or delete it to start again",
+        ) from error
