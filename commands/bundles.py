@@ -19,7 +19,7 @@ from commands.engine import (
     options_of,
     prepare,
 )
-from commands.options import CheckOptions, EngineOptions, PlanOptions
+from commands.options import COMPARISON_BATCHES, CheckOptions, EngineOptions, PlanOptions
 from commands.steps import Workplace
 from export.engines import PlanRequest, check_request
 from pitome.bundle import (
@@ -115,23 +115,47 @@ def validate_bundle(bundle: Path, images: int | None, record: bool, display: Dis
     return found
 
 
-def bench_bundle(bundle: Path, changes: dict[str, Any], record: bool, display: Display) -> dict[str, Any]:
-    """``pitome bench``: merged against unmerged on onnxruntime, interleaved.
+def bench_bundle(
+    bundle: Path,
+    changes: dict[str, Any],
+    record: bool,
+    display: Display,
+    everyone: bool = False,
+    resume: Path | None = None,
+) -> dict[str, Any]:
+    """``pitome bench``: merged against unmerged on onnxruntime, interleaved, or all contestants there are.
 
     Args:
         bundle: its folder.
         changes: fields of CheckOptions; None and () stand for what the build had.
         record: write the result into the bundle too.
         display: shows the progress.
+        everyone: add ToMe at equal FLOPs, PyTorch, and peak memory; by default at ``COMPARISON_BATCHES``.
+        resume: a file that takes every finished batch size, and from which they are taken over.
 
     Raises:
         BundleError: the bundle is damaged, or its model is not the one that is loaded now.
+        InputError: the file to resume from is of another measurement.
     """
+    from commands.comparison import all_contestants, run_comparison, two_contestants
+    from validate.latency import LatencySettings
+
     manifest = verify_bundle(bundle)
     prepared, check = reload(bundle, manifest, display)
+    if everyone:
+        check = replace(check, batches=COMPARISON_BATCHES)
     check = replace(check, **{name: value for name, value in changes.items() if value})
     graph = manifest.onnx[0]
-    found = steps.run_latency(prepared.loaded, bundle / graph.file, manifest.flops.bound, check, display)
+    loaded, merged = prepared.loaded, bundle / graph.file
+    settings = LatencySettings(
+        check.batches, check.threads, min_seconds=check.latency_seconds, memory=everyone
+    )
+    if everyone:
+        parts = (prepared.compressed, prepared.compression)
+        contestants = all_contestants(loaded, *parts, merged, display)
+    else:
+        contestants = two_contestants(loaded, merged, manifest.flops.bound, display)
+    found = run_comparison(contestants, settings, display, resume)
     if record:
         from commands import keys
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from commands.options import CheckOptions, PlanOptions
 from export.engines import BACKENDS, PlanRequest, build_plan, read_plugin_version
 from export.onnx import Precision, export_onnx
 from pitome.bundle import FileRecord, Manifest, OnnxRecord, PlanRecord, PluginRecord, file_sha256
-from pitome.compression import Compression, compress
+from pitome.compression import Compression
 from pitome.errors import ParityError
 from pitome.manifest import PLUGIN_NAME
 from pitome.models.loading import LoadedModel
@@ -198,35 +196,6 @@ def run_parity(
     return found.model_dump(mode="json")
 
 
-def unmerged_graph(loaded: LoadedModel, display: Display) -> Path:
-    """The unmerged model's fp32 graph, from the cache outside of any bundle, or made now.
-
-    One per model is kept: an earlier one, from other weights or other sources, is removed.
-    """
-    from pitome.models.packaged import cache_folder
-
-    cache = cache_folder() / "unmerged"
-    final = cache / f"{loaded.name}-{keys.unmerged_key(loaded)[:16]}"
-    if final.is_dir():
-        return final / "model.onnx"
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
-    try:
-        with display.step("Export the unmerged model") as report:
-            outputs = loaded.family.outputs[loaded.task]
-            # Not the bare model: while it is traced, transformers puts an all-True mask into some families'
-            # attention, and a baseline that adds a constant to every score would flatter the merged graph.
-            unmerged = compress(loaded.model, method="none")
-            export_onnx(unmerged, partial / "model.onnx", outputs=outputs, progress=report)
-        for earlier in cache.glob(f"{loaded.name}-{'[0-9a-f]' * 16}"):
-            shutil.rmtree(earlier, ignore_errors=True)
-        with suppress(OSError):  # another build may just have put it there
-            partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return final / "model.onnx"
-
-
 def measure_latency(
     place: Workplace, loaded: LoadedModel, graph: OnnxRecord, bound: float, options: CheckOptions
 ) -> tuple[dict[str, Any], str]:
@@ -242,17 +211,8 @@ def run_latency(
     loaded: LoadedModel, merged: Path, bound: float, options: CheckOptions, display: Display
 ) -> dict[str, Any]:
     """Merged against unmerged on onnxruntime, interleaved; as JSON."""
-    from validate.latency import LatencyReport, measure
+    from commands.comparison import run_comparison, two_contestants
+    from validate.latency import LatencySettings
 
-    unmerged = unmerged_graph(loaded, display)
-    with display.step("Measure latency") as report:
-        results = measure(
-            merged,
-            unmerged,
-            options.batches,
-            bound=bound,
-            threads=options.threads,
-            min_seconds=options.latency_seconds,
-            progress=report,
-        )
-    return LatencyReport.of(results).model_dump(mode="json")
+    settings = LatencySettings(options.batches, options.threads, min_seconds=options.latency_seconds)
+    return run_comparison(two_contestants(loaded, merged, bound, display), settings, display)

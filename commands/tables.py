@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pitome.manifest import Manifest
-from validate.summary import giga, summary_rows, times
+from validate.summary import giga, megabytes, summary_rows, times
 
 if TYPE_CHECKING:
     from pitome.compression import Compression
@@ -138,23 +138,56 @@ def print_parity(console: Console, parity: dict[str, Any]) -> None:
 
 
 def print_latency(console: Console, latency: dict[str, Any]) -> None:
-    """Speed-up beside its bound, for each batch size."""
-    table = Table(
-        title=f"Merged against unmerged, onnxruntime CPU, {latency['threads']} threads", title_justify="left"
-    )
-    for heading in ("batch", "speed-up", "95 % interval", "FLOPs bound", "share of bound", "rounds"):
+    """Every contestant at every batch size: times, ratio beside its bound, memory, and who was not steady."""
+    threads = latency["threads"]
+    table = Table(title=f"Latency in shared rounds on a CPU, {threads} threads", title_justify="left")
+    for heading in ("contestant", "batch", "p50 ms", "p95 ms", "per second", "ratio (95 % interval)"):
+        table.add_column(heading, justify="left" if heading == "contestant" else "right", no_wrap=True)
+    for heading in ("bound", "share", "peak memory", "steady"):
         table.add_column(heading, justify="right")
-    for result in latency["results"]:
-        low, high = result["speedup_interval"]
-        table.add_row(
-            str(result["batch"]),
-            times(result["speedup"]),
-            f"{low:.2f} to {high:.2f}",
-            times(result["bound"]),
-            f"{result['share_of_bound']:.2f}",
-            str(result["rounds"]),
-        )
+    unsteady = []
+    for batch, found in _batches(latency):
+        for record in found:
+            table.add_row(*_latency_cells(batch, record), style="yellow" if record["steady"] is False else "")
+            if record["steady"] is not True and record["steady_reason"]:
+                unsteady.append(f"batch {batch}, {record['name']}: {record['steady_reason']}")
+        table.add_section()
     console.print(table)
+    for reason in unsteady:
+        console.print(f"not known to be steady: {reason}", style="bold yellow", highlight=False)
+
+
+def _batches(latency: dict[str, Any]) -> list[tuple[int, list[dict[str, Any]]]]:
+    """Batch size and records of contestants; merged and unmerged only where nothing else was measured."""
+    if latency.get("comparison"):
+        return [(each["batch"], each["contestants"]) for each in latency["comparison"]]
+    found = []
+    for result in latency["results"]:
+        common = {name: result.get(name) for name in ("steady", "steady_reason")} | {"memory": None}
+        ratio = {name: result[name] for name in ("bound", "share_of_bound")}
+        ratio |= {"ratio": result["speedup"], "ratio_interval": result["speedup_interval"]}
+        merged = {"name": "merged", "timing": result["merged"], **common, **ratio}
+        unmerged = {"name": "unmerged", "timing": result["unmerged"], **common, "steady_reason": None}
+        found.append((result["batch"], [merged, unmerged]))
+    return found
+
+
+def _latency_cells(batch: int, record: dict[str, Any]) -> list[str]:
+    timing, ratio, memory = record["timing"], record.get("ratio"), record["memory"]
+    bound, share = record.get("bound"), record.get("share_of_bound")
+    interval = "({:.2f} to {:.2f})".format(*record["ratio_interval"]) if ratio else ""
+    return [
+        record["name"],
+        str(batch),
+        f"{timing['median_milliseconds']:.2f}",
+        f"{timing['p95_milliseconds']:.2f}",
+        f"{timing['per_second']:.1f}",
+        f"{times(ratio)} {interval}" if ratio else "-",
+        times(bound) if bound else "-",
+        f"{share:.2f}" if share else "-",
+        megabytes(memory["peak_bytes"]) if memory else "-",
+        {True: "yes", False: "NO", None: "?"}[record["steady"]],
+    ]
 
 
 def print_comparison(

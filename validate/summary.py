@@ -181,14 +181,22 @@ def _latency_rows(manifest: Manifest) -> list[SummaryRow]:
     rows = []
     for result in latency["results"]:
         low, high = result["speedup_interval"]
-        unsteady = high - low > STEADY * result["speedup"]
+        unsteady = _unsteady(result)
         rows.append(
             SummaryRow(
                 f"Speed-up, batch {result['batch']}",
                 f"{times(result['speedup'])} ({low:.2f} to {high:.2f}), bound {times(result['bound'])}, "
                 f"onnxruntime CPU, {latency['threads']} threads"
-                + ("; unsteady, the machine was busy: `pitome bench BUNDLE --record`" if unsteady else ""),
+                + (f"; unsteady, {unsteady}: `pitome bench BUNDLE --record`" if unsteady else ""),
                 "warning" if unsteady else "plain",
             )
         )
     return rows
+
+
+def _unsteady(result: Mapping[str, Any]) -> str | None:
+    """Why a speed-up should be measured again, where it should."""
+    if result.get("steady") is False:
+        return str(result.get("steady_reason"))
+    low, high = result["speedup_interval"]
+    return "the machine was busy" if high - low > STEADY * result["speedup"] else None
