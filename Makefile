@@ -8,7 +8,7 @@ PIP_FLAGS ?=
 MODEL ?= clip-b16
 OUT_FOLDER := $(if $(OUT),$(OUT),build)
 # Where `make engine` put the bundle: a hub id's slash becomes two dashes, its revision is left out, and random weights get a suffix.
-NAME := $(if $(wildcard $(MODEL)/config.json),$(notdir $(abspath $(MODEL))),$(subst /,--,$(firstword $(subst @, ,$(MODEL)))))
+NAME := $(if $(wildcard $(MODEL)/config.json),$(notdir $(abspath $(MODEL))),$(if $(filter %.preset.toml,$(MODEL)),$(patsubst %.preset.toml,%,$(notdir $(MODEL))),$(subst /,--,$(firstword $(subst @, ,$(MODEL))))))
 BUNDLE ?= $(firstword $(wildcard $(OUT_FOLDER)/$(NAME) $(OUT_FOLDER)/$(NAME)-random) $(OUT_FOLDER)/$(NAME))
 
 # option NAME,--flag: the flag with its value where the variable was set.
@@ -17,14 +17,20 @@ MERGE_OPTIONS = $(call option,RATIO,--ratio) $(call option,R,--r) $(call option,
   $(call option,LAYERS,--layers) $(call option,METHOD,--method) $(call option,METRIC,--metric) \
   $(call option,PROTECT,--protect) $(call option,CANDIDATES,--candidates) \
   $(call option,SIZE_PENALTY,--size-penalty) $(call option,PROP_ATTN,--prop-attn) \
-  $(call option,PRECISION,--precision) $(call option,IMAGE_SIZE,--image-size) \
-  $(call option,WEIGHTS,--weights) $(call option,OUT,--out) $(call option,STRICT,--strict)
-# Further options of `pitome engine`, for instance ENGINE_FLAGS="--batch 1 --batch 32".
+  $(call option,MARGIN,--margin) $(call option,ENERGY,--energy) $(call option,SPLIT,--split) \
+  $(call option,SHAPE,--shape) $(call option,PRECISION,--precision) $(MODEL_OPTIONS) \
+  $(call option,OUT,--out) $(call option,STRICT,--strict)
+MODEL_OPTIONS = $(call option,IMAGE_SIZE,--image-size) $(call option,SEQUENCE_LENGTH,--sequence-length) \
+  $(call option,WEIGHTS,--weights)
+# Further options of `pitome engine`, for instance ENGINE_FLAGS="--batch 1 --batch 32", and of the other commands.
 ENGINE_FLAGS ?=
+VALIDATE_FLAGS ?=
+SWEEP_FLAGS ?=
+SWEEP_OPTIONS = $(MODEL_OPTIONS) $(call option,TASK,--task) $(call option,GRID,--grid) $(call option,LIMIT,--limit)
 PLAN_OPTIONS = $(call option,BACKEND,--backend) $(call option,TARGETS,--targets) $(call option,PROFILE,--profile) \
   $(call option,MERGE_PATH,--merge-path) $(call option,PLUGIN,--plugin) $(call option,EMBED_PLUGIN,--embed-plugin)
 
-.PHONY: help setup engine dry-run models validate bench inspect fidelity plugin plugin-host plugin-account test test-gpu lint format clean
+.PHONY: help setup engine dry-run models validate sweep tune bench inspect fidelity plugin plugin-host plugin-account test test-gpu lint format clean
 
 help: ## Show this help
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -45,6 +51,10 @@ help: ## Show this help
 #:   CANDIDATES|tokens that may merge, in place of PROTECT: all, paper or a number
 #:   SIZE_PENALTY|how much large tokens resist merging [0.05]
 #:   PROP_ATTN|proportional attention, 1 or 0 [1]
+#:   MARGIN|similarity from which energy counts in full: start,slope over the layers [0.9,0.9]
+#:   ENERGY|elu or gaussian [elu]
+#:   SPLIT|alternate or half: how candidates become sources and targets [alternate]
+#:   SHAPE|how FLOPS is spread over the layers: ratio, constant, decreasing or increasing [ratio]
 #:   PRECISION|of the plan: fp16, fp32 or bf16; the fp32 ONNX is always there [fp16]
 #:   BACKEND|tensorrt_rtx or tensorrt [tensorrt_rtx]
 #:   TARGETS|GPU architectures of the plan [sm80,sm86,sm89,sm120]
@@ -53,9 +63,14 @@ help: ## Show this help
 #:   PLUGIN|the library of MERGE_PATH=plugin [build/plugin/libpitome_plugin.so]
 #:   EMBED_PLUGIN|1: put the library into the plan too [0]
 #:   IMAGE_SIZE|pixels of the square input [the model's own]
+#:   SEQUENCE_LENGTH|tokens of every text [128]
 #:   WEIGHTS|hub id, folder, packaged or random [the model's own]
 #:   OUT|folder for bundles [build]
 #:   STRICT|1: an unreachable hub is an error instead of random weights [0]
+#:   TASK|what sweep and tune judge, such as r8 or imagefolder:FOLDER [all that fit the model]
+#:   GRID|how much sweep and tune try: quick or full [quick]
+#:   LIMIT|at most so many samples of each task [all]
+#:   MAX_DROP|points of the metric that tune may lose [0.5]
 
 setup: $(READY) ## Create .venv and install the pinned dependencies
 
@@ -74,8 +89,14 @@ dry-run: $(READY) ## Show tokens and FLOPs per layer, and build nothing
 models: $(READY) ## List the presets
 	@$(PITOME) models
 
-validate: $(READY) ## Check the bundle of MODEL (or BUNDLE=folder) against PyTorch again
-	@$(PITOME) validate "$(BUNDLE)"
+validate: $(READY) ## Check the bundle of MODEL (or BUNDLE=folder): decisions, arithmetic, accuracy; a verdict
+	@$(PITOME) validate "$(BUNDLE)" $(VALIDATE_FLAGS)
+
+sweep: $(READY) ## Judge many settings of MODEL on real data; JSON lines, a table and Pareto charts
+	@$(PITOME) sweep "$(MODEL)" $(SWEEP_OPTIONS) $(SWEEP_FLAGS)
+
+tune: $(READY) ## Pick the fastest setting of MODEL within MAX_DROP; leaves a preset file for `make engine`
+	@$(PITOME) tune "$(MODEL)" $(SWEEP_OPTIONS) $(call option,MAX_DROP,--max-drop) $(call option,OUT,--out) $(SWEEP_FLAGS)
 
 bench: $(READY) ## Measure the bundle of MODEL (or BUNDLE=folder) against the unmerged model
 	@$(PITOME) bench "$(BUNDLE)"
