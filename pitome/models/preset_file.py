@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -188,7 +189,8 @@ def write_preset_file(path: Path, preset: PresetFile) -> None:
         partial.write_text(preset_text(preset, path), encoding="utf-8")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise InputError(
             f"the preset file {path}", f"it can't be written ({error.strerror})", "Choose another OUT"
         ) from error

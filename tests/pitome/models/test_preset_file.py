@@ -1,0 +1,260 @@
+"""Preset files: round trips, what is refused, and which model they mean."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pitome.errors import InputError
+from pitome.models.loading import load_model
+from pitome.models.preset_file import (
+    PresetFile,
+    PresetMeasurement,
+    PresetMethod,
+    PresetModel,
+    PresetOrigin,
+    PresetSchedule,
+    PresetSpeed,
+    preset_text,
+    read_preset_file,
+    toml_text,
+    write_preset_file,
+)
+from pitome.models.registry import resolve_model
+from tests.tiny_models import tiny_model
+
+DIGEST = "0123456789abcdef" * 4
+TEXT = f"""
+schema_version = 1
+
+[model]
+name = "clip-b16"
+sha256 = "{DIGEST}"
+
+[method]
+name = "pitome"
+candidates = 0.1
+margin = [0.9, 0.9]
+
+[schedule]
+flops = 0.6
+shape = "constant"
+"""
+WHOLE = PresetFile(
+    model=PresetModel(name="org/name@main", weights="packaged", sequence_length=128, sha256=DIGEST),
+    method=PresetMethod(
+        name="pitome",
+        metric="keys",
+        candidates=40,
+        margin=(0.9, 0.25),
+        energy="gaussian",
+        split="half",
+        size_penalty=0.0,
+        proportional_attention=False,
+        seed=3,
+    ),
+    schedule=PresetSchedule(num_merged=(3, 2, 0)),
+    measured=(
+        PresetMeasurement(
+            task="hf:a/b",
+            split="validation",
+            samples=9,
+            metric="accuracy",
+            unmerged=1.0,
+            score=0.5,
+            drop=50.0,
+            drop_low=1e-7,
+            drop_high=99.0,
+        ),
+    )
+    * 2,
+    speed=PresetSpeed(
+        speedup=1.5, low=1.4, high=1.6, batch=8, threads=2, runtime="r", cpu='say "cpu" \\ é\x7f\n'
+    ),
+    origin=PresetOrigin(pitome_version="0.1.0", command="pitome tune x", max_drop=0.5, flops_ratio=0.6),
+)
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "x.preset.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def changed(old: str, new: str) -> str:
+    assert old in TEXT
+    return TEXT.replace(old, new)
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "x.preset.toml"
+    write_preset_file(path, WHOLE)
+    assert read_preset_file(path) == WHOLE
+    write_preset_file(path, WHOLE)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert f"pitome engine {path}" in preset_text(WHOLE, path).splitlines()[0]
+
+
+def test_a_file_by_hand(tmp_path: Path) -> None:
+    found = read_preset_file(write(tmp_path, TEXT))
+    assert found.method == PresetMethod(name="pitome", candidates=0.1, margin=(0.9, 0.9))
+    assert found.schedule == PresetSchedule(flops=0.6, shape="constant")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.1", 0.1), ("40", 40), ('"all"', "all"), ('"paper"', "paper")]
+)
+def test_candidates_keep_their_kind(tmp_path: Path, text: str, value: Any) -> None:
+    found = read_preset_file(write(tmp_path, changed("candidates = 0.1", f"candidates = {text}")))
+    assert found.method.candidates == value
+    assert type(found.method.candidates) is type(value)
+
+
+SCALARS = (
+    st.text()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+TABLES = st.dictionaries(
+    st.from_regex(r"[a-z_]{1,6}", fullmatch=True), SCALARS | st.lists(SCALARS, max_size=3)
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    TABLES,
+    st.dictionaries(
+        st.from_regex(r"t[0-9]{1,2}", fullmatch=True), TABLES | st.lists(TABLES, min_size=1, max_size=3)
+    ),
+)
+def test_toml_is_read_back_by_pythons_own_parser(values: dict[str, Any], tables: dict[str, Any]) -> None:
+    content = values | tables
+    assert tomllib.loads(toml_text(content)) == content
+
+
+REFUSALS = {
+    "no TOML": ("schema_version = ", "it is not TOML (Invalid value"),
+    "no version": (
+        changed("schema_version = 1", ""),
+        "it has no schema_version. This pitome reads schema_version = 1",
+    ),
+    "other version": (changed("schema_version = 1", "schema_version = 2"), "its schema_version is 2"),
+    "unknown table": (TEXT + "[extra]\n", "extra: unknown key. Correct these keys"),
+    "unknown key": (changed("candidates = 0.1", "candidate = 0.1"), "method.candidate: unknown key"),
+    "missing key": (changed('name = "pitome"', ""), "method.name: Field required"),
+    "text for a number": (
+        changed("flops = 0.6", 'flops = "0.6"'),
+        "schedule.flops: Input should be a valid number",
+    ),
+    "number for a text": (
+        changed('name = "clip-b16"', "name = 3"),
+        "model.name: Input should be a valid string",
+    ),
+    "truth for a number": (
+        changed("flops = 0.6", "flops = true"),
+        "schedule.flops: Input should be a valid number",
+    ),
+    "one margin": (changed("[0.9, 0.9]", "[0.9]"), "method.margin: Field required"),
+    "unknown shape": (
+        changed('"constant"', '"round"'),
+        "schedule.shape: Input should be 'ratio', 'constant'",
+    ),
+    "flops over one": (
+        changed("flops = 0.6", "flops = 1.6"),
+        "schedule.flops: Input should be less than or equal to 1",
+    ),
+    "not a number": (
+        changed("flops = 0.6", "flops = nan"),
+        "schedule.flops: Input should be a finite number",
+    ),
+    "two schedules": (
+        changed("flops = 0.6", "flops = 0.6\nratio = 0.9"),
+        "schedule: one of num_merged, ratio and flops is needed, not ratio and flops",
+    ),
+    "no schedule": (changed("flops = 0.6\n", ""), "one of num_merged, ratio and flops is needed, not none"),
+    "shape of a ratio": (changed("flops = 0.6", "ratio = 0.6"), "schedule: shape needs flops"),
+    "layers of a list": (
+        changed('flops = 0.6\nshape = "constant"', "num_merged = [1]\nlayers = [0]"),
+        "num_merged already says which layers merge, leave layers out",
+    ),
+    "short digest": (changed(DIGEST, "abc"), "model.sha256: String should match pattern"),
+    "a date": (changed('name = "clip-b16"', "name = 2020-01-01"), "no key takes a date"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals_name_the_key(tmp_path: Path, case: str) -> None:
+    text, reason = REFUSALS[case]
+    path = write(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        read_preset_file(path)
+    assert str(caught.value).startswith(f"the preset file {path}: ")
+    assert reason in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"it can't be read \(No such file or directory\)"):
+        resolve_model(str(tmp_path / "no.preset.toml"))
+
+
+def test_no_place_to_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="it can't be written"):
+        write_preset_file(tmp_path / "file" / "x.preset.toml", WHOLE)
+
+
+def test_a_model_in_a_preset_file_is_a_preset_or_an_id_or_a_folder(tmp_path: Path) -> None:
+    path = write(tmp_path, TEXT)
+    found = resolve_model(str(path))
+    assert (found.kind, found.name, found.preset_file) == ("preset file", "clip-b16", path)
+    assert (found.preset, found.hub_id) == (
+        resolve_model("clip-b16").preset,
+        resolve_model("clip-b16").hub_id,
+    )
+    hub = resolve_model(str(write(tmp_path, changed("clip-b16", "org/name@main"))))
+    assert (hub.hub_id, hub.revision, hub.name) == ("org/name", "main", "org--name")
+    (tmp_path / "beside").mkdir()
+    folder = resolve_model(str(write(tmp_path, changed("clip-b16", "beside"))))
+    assert (folder.folder, folder.name) == (tmp_path / "beside", "beside")
+
+
+def test_a_preset_file_does_not_name_another_one(tmp_path: Path) -> None:
+    path = write(tmp_path, changed("clip-b16", "y.preset.toml"))
+    with pytest.raises(InputError, match=r"its model.name is y.preset.toml, another preset file"):
+        resolve_model(str(path))
+
+
+def test_loading_takes_the_weights_that_the_settings_were_found_on(tmp_path: Path) -> None:
+    folder = tmp_path / "vit-tiny"
+    tiny_model("ViTForImageClassification").save_pretrained(folder)
+    plain = load_model(str(folder))
+    text = changed("clip-b16", str(folder)).replace(DIGEST, plain.sha256)
+    text = text.replace("[method]", "image_size = 32\n\n[method]")
+    path = write(tmp_path, text)
+    loaded = load_model(str(path))
+    assert (loaded.sha256, loaded.name, loaded.image_size) == (plain.sha256, "vit-tiny", 32)
+    assert load_model(str(path), image_size=40).image_size == 40
+
+    tiny_model("ViTForImageClassification", seed=1).save_pretrained(folder)
+    with pytest.raises(InputError) as caught:
+        load_model(str(path))
+    assert f"the preset file {path} for {folder}: its settings were found on weights" in str(caught.value)
+    assert plain.sha256[:16] in str(caught.value)
+
+
+def test_reading_imports_no_torch(tmp_path: Path) -> None:
+    path = write(tmp_path, TEXT)
+    code = (
+        "import sys\nfrom pitome.models.registry import resolve_model\n"
+        f"resolve_model({str(path)!r})\nsys.exit('torch' in sys.modules)"
+    )
+    root = Path(__file__).resolve().parents[3]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
