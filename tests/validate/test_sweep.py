@@ -190,24 +190,29 @@ def test_a_point_that_fails_is_recorded_and_the_sweep_goes_on(loaded: LoadedMode
 
 
 def test_equal_graphs_share_one_measured_speed(loaded: LoadedModel, tmp_path: Path) -> None:
-    measured_points: list[str] = []
+    points, _ = planned(loaded)
+    graphs = list(dict.fromkeys(point.graph for point in points))
+    timed: list[str] = []
 
     def measure(merged: Any, point: Point) -> SpeedRecord:
-        measured_points.append(point.graph)
-        return SpeedRecord(speedup=1 + len(measured_points), low=1, high=9, batch=1, threads=1, cpu="none")
+        timed.append(point.graph)
+        return SpeedRecord(speedup=1 + graphs.index(point.graph), low=1, high=9, batch=1, threads=1, cpu="")
 
     path = tmp_path / "sweep.jsonl"
     records = run(loaded, path, (SameClass(),), measure_speed=measure)
-    points, _ = planned(loaded)
-    graphs = {point.graph for point in points}
     assert len(graphs) < len(points)
-    assert sorted(measured_points) == sorted(graphs)
-    by_graph = {each.graph: each.speed for each in measured(records) if each.graph}
-    assert all(each.speed == by_graph[each.graph] for each in measured(records) if each.graph)
+    assert timed == graphs
+    for each in measured(records)[1:]:
+        assert each.speed is not None
+        assert each.speed.speedup == 1 + graphs.index(str(each.graph))
     # After a kill they are taken from the file.
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    again = run(loaded, path, (SameClass(),), measure_speed=measure)
-    assert timeless(again) == timeless(records)
+    first = next(
+        place for place, point in enumerate(points) if point.graph in [p.graph for p in points[:place]]
+    )
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[: 2 + first]))
+    timed.clear()
+    assert timeless(run(loaded, path, (SameClass(),), measure_speed=measure)) == timeless(records)
+    assert timed == [graph for graph in graphs if graph not in {point.graph for point in points[:first]}]
 
 
 def test_progress_counts_up_and_tells_the_time_left(loaded: LoadedModel, tmp_path: Path) -> None:
