@@ -23,6 +23,7 @@ from pitome.errors import InputError, PitomeError
 from pitome.methods import MethodSettings
 from pitome.models.loading import LoadedModel
 from validate.encoders import Encoder, torch_encoder
+from validate.pointer_forest import with_pointer_forest
 from validate.resume import ResumableLog
 from validate.statistics import PairedDifference, mean_interval, paired_difference
 from validate.sweep_records import (
@@ -35,7 +36,7 @@ from validate.sweep_records import (
     SweepRecord,
     parse_record,
 )
-from validate.sweep_settings import Point, Refused
+from validate.sweep_settings import FOREST, Point, Refused
 
 if TYPE_CHECKING:
     from torch import nn
@@ -252,14 +253,15 @@ class Sweep:
         return torch_encoder(self._compress(point), outputs)
 
     def _compress(self, point: Point) -> nn.Module:
-        return compress(self.loaded.model, point.schedule, **point.setting.as_arguments())
+        merged = compress(self.loaded.model, point.schedule, **point.setting.as_arguments())
+        return with_pointer_forest(merged) if point.setting.method == FOREST else merged
 
     def _within(self, tell: Progress) -> Progress:
         """A task's own steps, as steps of the sweep."""
         return lambda step, done, total: tell(step, self._clock.done, self._clock.total)
 
     def _speed(self, merged: nn.Module, point: Point) -> SpeedRecord | None:
-        if self.measure_speed is None:
+        if self.measure_speed is None or point.setting.method == FOREST:
             return None
         if point.graph not in self._speeds:
             self._speeds[point.graph] = self.measure_speed(merged, point)

@@ -31,9 +31,12 @@ TAKEN = {
     "tome": ("metric", "size_penalty"),
     "random": (),
     "authors": (),
+    "forest": ("metric", "margin", "energy", "size_penalty"),
 }
 """Which settings a method takes; the others are its own, and don't multiply its points. With M = 2r all edges
-are taken, so the size penalty decides nothing."""
+are taken, so the size penalty decides nothing. "forest" is the experiment of ``validate/pointer_forest.py``,
+which is judged here but never exported."""
+FOREST = "forest"
 USUAL_MARGIN: Margin = (0.9, 0.9)
 
 
@@ -57,8 +60,11 @@ class Setting:
     seed: int = 0
 
     def as_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of ``pitome.compress``."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Keyword arguments of ``pitome.compress``; a forest's are those of the energy merge it replaces."""
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.method == FOREST:
+            options |= {"method": "pitome", "candidates": "all", "split": None}
+        return options
 
 
 @dataclass(frozen=True)
@@ -286,12 +292,14 @@ def _point(setting: Setting, planned: PlannedSchedule, family: Family, shape: Mo
     parameters = [merger.parameters if isinstance(merger, EnergyMerger) else None for merger in mergers]
     flops = count_flops(shape, schedule, settings.metric_width(shape.hidden_size, shape.head_width))
     merges = _meant(parameters)
-    common = {
+    common: dict[str, Any] = {
         "num_merged": schedule.num_merged,
         "proportional_attention": settings.proportional_attention,
         "metric": settings.metric if settings.name != "random" else None,
         "seed": settings.seed if settings.name == "random" else None,
     }
+    if setting.method == FOREST:
+        common[FOREST] = True
     return Point(
         key=digest_of({**common, "merges": merges})[:16],
         graph=digest_of({**common, "merges": [_same_speed(each) for each in merges]})[:16],

@@ -206,3 +206,14 @@ def test_the_grids_have_sensible_sizes() -> None:
     quick, full = (len(make_points(grid, family_of(MODEL), shape)[0]) for grid in (QUICK, FULL))
     assert 30 <= quick <= 60
     assert 10 * quick < full < 2000
+
+
+def test_a_forest_is_a_point_of_its_own() -> None:
+    methods = ("forest", "pitome")
+    forest, bipartite = points_of(
+        Grid(methods=methods, flops=(0.7,), shapes=("ratio",), candidates=("all",), changes=0)
+    )
+    assert (forest.setting.method, bipartite.setting.method) == methods
+    assert forest.key != bipartite.key
+    assert forest.setting.as_arguments()["method"] == "pitome"
+    assert forest.schedule == bipartite.schedule
