@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -21,6 +21,9 @@ from pitome.compression import Compression
 from pitome.errors import ParityError
 from pitome.manifest import PLUGIN_NAME
 from pitome.models.loading import LoadedModel
+
+if TYPE_CHECKING:
+    from validate.thresholds import Thresholds
 
 
 @dataclass
@@ -159,7 +162,10 @@ def check_parity(
         place.reuse("parity")
         return dict(place.before.parity), key
     with place.display.step("Check parity") as report:
-        found = run_parity(loaded, compressed, place.folder, graphs, options, report)
+        precisions = [graph.precision for graph in graphs if graph.precision == "bf16"]
+        found = run_parity(
+            loaded, compressed, place.folder, graphs, options, report, torch_precisions=precisions
+        )
     if found["verdict"] != "pass":
         raise ParityError(
             f"parity of {place.final.name} with PyTorch",
@@ -176,21 +182,22 @@ def run_parity(
     graphs: Sequence[OnnxRecord],
     options: CheckOptions,
     report: Any = None,
+    thresholds: Thresholds | None = None,
+    torch_precisions: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The parity report as JSON, whatever its verdict."""
-    from validate.datasets.photos import real_photos
-    from validate.parity import check_parity, random_images
-    from validate.passes import CheckedImages
+    """The parity report as JSON, whatever its verdict; thresholds None = the defaults."""
+    from validate.checked_inputs import checked_inputs
+    from validate.parity import check_parity
 
-    _, photos = real_photos(loaded.preprocess)
-    images = CheckedImages(random_images(options.parity_images, photos.shape[1:]), photos)
     found = check_parity(
         compressed,
         loaded.model,
         {graph.precision: folder / graph.file for graph in graphs},
         loaded.family.outputs[loaded.task],
-        images,
+        checked_inputs(loaded, options.parity_images),
         threads=options.threads,
+        torch_precisions=torch_precisions,
+        thresholds=thresholds,
         progress=report,
     )
     return found.model_dump(mode="json")

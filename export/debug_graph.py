@@ -1,7 +1,8 @@
-"""A copy of an exported graph that also returns what its merges decided."""
+"""Copies of an exported graph that also return what goes on inside."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pitome.op import ONNX_DOMAIN, ONNX_NAME
@@ -27,3 +28,41 @@ def write_debug_graph(path: Path, debug: Path) -> tuple[str, ...]:
             model.graph.output.append(known[node.output[2]])
     onnx.save(model, str(debug))
     return tuple(names)
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Names of the outputs that ``write_probe_graph`` added."""
+
+    assignments: tuple[str, ...]
+    """Of the merges, in order: [B, N] int32."""
+    norms: tuple[tuple[str, str], ...]
+    """Input and output of every LayerNormalization, in order: what flows from block to block."""
+
+
+def write_probe_graph(path: Path, probe: Path) -> Probes:
+    """Write ``path`` to ``probe`` with decisions, and inputs and outputs of all layer norms, as outputs.
+
+    Runtimes fuse less of such a graph, so its rounding may be another than that of ``path``. As for
+    ``write_debug_graph``, weights in external files must lie in the same folder.
+    """
+    import onnx
+
+    model = onnx.load(str(path), load_external_data=False)
+    known = {value.name: value for value in model.graph.value_info}
+    there = {value.name for value in (*model.graph.input, *model.graph.output)}
+
+    def show(name: str) -> str:
+        if name not in there:
+            there.add(name)
+            model.graph.output.append(known.get(name) or onnx.ValueInfoProto(name=name))
+        return name
+
+    assignments, norms = [], []
+    for node in model.graph.node:
+        if (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME):
+            assignments.append(show(node.output[2]))
+        elif (node.domain, node.op_type) == ("", "LayerNormalization"):
+            norms.append((show(node.input[0]), show(node.output[0])))
+    onnx.save(model, str(probe))
+    return Probes(tuple(assignments), tuple(norms))

@@ -24,6 +24,7 @@ def checked_inputs(loaded: LoadedModel, count: int, seed: int = 0) -> CheckedInp
         from pitome.models.tokenizer import encode_texts
         from validate.datasets.sentences import SENTENCES
 
+        assert loaded.tokenizer is not None  # every text model has one
         real = Samples(encode_texts(loaded.tokenizer, SENTENCES))
         config: Any = loaded.model.config
         length = real.inputs["input_ids"].shape[1]

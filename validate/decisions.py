@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, permutations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pitome.merge import score_tokens
+from pitome.merge import find_edges, order_tokens, score_tokens, split_candidates
 from pitome.parameters import MergeParameters
 
 Floats = NDArray[np.float64]
+MarginKind = Literal["order", "target", "edge"]
 _LONGEST_PERMUTED_RUN = 4
 
 
@@ -78,7 +79,7 @@ def _first_member(assignment: Tensor) -> Tensor:
 def judge(
     assignment: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters, tolerance: Rounding
 ) -> Verdict:
-    """Judge the groups of one image.
+    """Judge the groups of one input.
 
     Args:
         assignment: [N] int, what the runtime decided.
@@ -109,6 +110,40 @@ def judge(
     if violations:
         return Verdict(False, float("inf"))
     return Verdict(True, max(margin, _inversion(order, scores)))
+
+
+def decision_margins(metric: Tensor, size: Tensor, parameters: MergeParameters) -> dict[MarginKind, Floats]:
+    """How far float64 is from deciding otherwise, for one input; padding decides nothing.
+
+    Args:
+        metric: [N, D] float64.
+        size: [N, 1] float32.
+        parameters: of the merge.
+
+    Returns:
+        "order": gaps between neighbouring energies (none for ``order="position"``); "target": for each source
+        that merges its best similarity less the second best; "edge": the r-th edge less the next one.
+    """
+    prefix = parameters.num_protected
+    sizes = size[None, prefix:, 0].double()
+    similarity, energy = score_tokens(metric[None, prefix:].double(), sizes, parameters)
+    order = order_tokens(energy, parameters)
+    first, second = split_candidates(order[:, : parameters.num_candidates], parameters)
+    edges, _ = find_edges(similarity, sizes, first, second, parameters.size_penalty)
+    ranked, taken = edges[0].sort(descending=True, stable=True)
+    sources = first[0][taken[: parameters.num_merged]]
+    sources = sources[sizes[0][sources] > 0]
+    between = similarity[0][sources][:, second[0]]
+    targets = between.topk(min(2, between.shape[1])).values.diff().neg().flatten()
+    last = ranked[parameters.num_merged - 1 : parameters.num_merged + 1]
+    last = last[torch.isfinite(last)]
+    finite = energy[0][torch.isfinite(energy[0])].sort().values
+    gaps = finite.diff() if parameters.order == "energy" else finite[:0]
+    return {
+        "order": gaps.numpy(),
+        "target": targets.numpy(),
+        "edge": last.diff().neg().numpy(),
+    }
 
 
 def smallest_margin(metric: Tensor, size: Tensor, parameters: MergeParameters) -> float:

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-from export.onnx import TORCH_TYPES
-from validate.decisions import judge, same_groups, smallest_margin
+from validate.agreement import judge_decisions, report_decisions, report_reduced
+from validate.graph_check import check_graph
+from validate.layer_arithmetic import layer_arithmetic
+from validate.module_trace import trace_norms
+from validate.output_arithmetic import compare_arithmetic, reduced_errors
 from validate.outputs import cosines, task_vectors
-from validate.parity_report import Arithmetic, Cosine, Decisions, Inputs, LayerDecisions, ParityReport
-from validate.passes import CheckedImages, Passes, Progress, run_passes
+from validate.parity_report import (
+    Arithmetic,
+    Cosine,
+    Decisions,
+    GraphFinding,
+    LayerArithmetic,
+    ParityReport,
+    ReducedTorch,
+)
+from validate.passes import Passes, Progress, run_passes
+from validate.samples import CheckedInputs
+from validate.thresholds import PASSED, Thresholds, judge, judge_levels
 
-ROUNDING_FACTOR = 2.0
-"""Both values of a comparison may be off by the measured rounding."""
-FP32_RELATIVE_LIMIT = 1e-5
-"""Of a runtime in fp32 to PyTorch with forced decisions, relative to the largest output."""
+NUM_INSIDE = 4
+"""Inputs that are followed from layer to layer."""
 
-
-def random_images(count: int, shape: Sequence[int], seed: int = 0) -> Tensor:
-    """Seeded normal noise [count, *shape], scaled as preprocessed images are."""
-    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
+__all__ = [
+    "check_parity",
+    "compare_arithmetic",
+    "compare_task",
+    "decide",
+    "judge_decisions",
+    "report_decisions",
+]
 
 
 def check_parity(
@@ -32,11 +45,13 @@ def check_parity(
     unmerged: nn.Module,
     graphs: Mapping[str, Path],
     outputs: Sequence[str],
-    images: CheckedImages,
+    inputs: CheckedInputs,
     *,
     threads: int = 2,
     batch: int = 8,
     num_exact: int = 8,
+    torch_precisions: Sequence[str] = (),
+    thresholds: Thresholds | None = None,
     progress: Progress | None = None,
 ) -> ParityReport:
     """Compare exported graphs on onnxruntime with PyTorch.
@@ -44,221 +59,174 @@ def check_parity(
     Args:
         merged: compressed model, float32.
         unmerged: the model it was made from.
-        graphs: precision -> ONNX file. "fp32" is needed, and judged on all levels over all images; fp16 is
-            judged on its arithmetic, its decisions are reported; bf16 has no kernels on a CPU.
+        graphs: precision -> ONNX file. "fp32" is needed, and judged on all levels over all inputs; fp16 is
+            judged on its arithmetic, its decisions are reported; bf16 has no kernels on a CPU, so that graph
+            is only read and held against the model.
         outputs: names of the graphs' outputs, fields of the model's output.
-        images: what to run.
+        inputs: what to run.
         threads: of onnxruntime.
-        batch: images at a time.
-        num_exact: images that also run in float64 and in reduced precision.
+        batch: inputs at a time.
+        num_exact: inputs that also run in float64 and in reduced precision.
+        torch_precisions: reported of PyTorch too, such as "bf16", which no runtime here has.
+        thresholds: what the verdict is given by; None = the defaults.
         progress: called with (step, done, total).
 
     Returns:
         The report; a ``fail`` is for the caller to act on.
+
+    Raises:
+        InputError: a text of padding only.
+        ParityError: a graph that can't be compared, such as one of another number of merges.
     """
+    limits = thresholds or Thresholds()
     passes = run_passes(
         merged,
         unmerged,
         graphs,
         outputs,
-        images,
+        inputs,
         threads=threads,
         batch=batch,
         num_exact=num_exact,
+        torch_precisions=torch_precisions,
         progress=progress,
     )
-    decisions = judge_decisions(passes)
-    arithmetic = tuple(
-        record for precision in passes.runtime for record in compare_arithmetic(passes, precision)
-    )
-    verdict, reason = decide(decisions, arithmetic)
-    return ParityReport(
-        verdict=verdict,
-        reason=reason,
-        decisions=decisions,
+    inside = inputs.all.rows(inputs.subset(min(NUM_INSIDE, num_exact)))
+    layers: list[LayerArithmetic] = []
+    for precision in passes.runtime:
+        layers += layer_arithmetic(
+            graphs[precision],
+            merged,
+            precision,
+            inside,
+            factor=limits.rms_factor,
+            threads=threads,
+            progress=progress,
+        )
+    report = ParityReport(
+        verdict="pass",
+        reason=PASSED,
+        decisions=judge_decisions(passes),
         reported_decisions=tuple(
             report_decisions(passes, precision)
             for precision in passes.runtime
             if precision != "fp32" and passes.layers
         ),
         unchecked=tuple(precision for precision in graphs if precision not in passes.runtime),
-        arithmetic=arithmetic,
-        task=tuple(record for precision in passes.runtime for record in compare_task(passes, precision)),
-        top1_agreement={
-            name: share
-            for precision in passes.runtime
-            for name, share in compare_top1(passes, precision).items()
-        },
-        inputs=Inputs(random=len(images.random), photos=len(images.photos)),
+        arithmetic=tuple(
+            record for precision in passes.runtime for record in compare_arithmetic(passes, precision, limits)
+        ),
+        layers=tuple(layers),
+        graph=tuple(_read_graphs(graphs, merged, inside.rows([0]).inputs, passes)),
+        reduced=tuple(_reduced(passes, precision) for precision in passes.reduced),
+        task=tuple(_task(passes)),
+        top1_agreement=_top1(passes),
+        inputs=_counts(inputs),
         threads=threads,
     )
-
-
-def judge_decisions(passes: Passes) -> Decisions | None:
-    """Level 1: fp32, every merge of every image with the layers before forced."""
-    if not passes.layers:
-        return None
-    layers = tuple(_judge_layer(passes, index, layer) for index, layer in enumerate(passes.layers))
-    return Decisions(runtime="onnxruntime fp32", images=layers[0].compared, layers=layers)
-
-
-def _judge_layer(passes: Passes, index: int, layer: int) -> LayerDecisions:
-    target = passes.runtime["fp32"].assignments[index]
-    parameters = passes.layers[layer]
-    agreed = same_groups(passes.forced["fp32"].decided[index], target)
-    tolerance = passes.rounding[layer].times(ROUNDING_FACTOR)
-    excused, margins, gaps = 0, [0.0], [float("inf")]
-    for image in torch.nonzero(~agreed).flatten().tolist():
-        record = passes.exact_records[image][index]
-        found = judge(target[image], record.metric[0], record.size[0], parameters, tolerance)
-        if found.explained:
-            excused += 1
-            margins.append(found.margin)
-    for image in passes.exact:
-        record = passes.exact_records[image][index]
-        gaps.append(smallest_margin(record.metric[0], record.size[0], parameters))
-    same = int(agreed.sum())
-    return LayerDecisions(
-        layer=layer,
-        tokens=target.shape[1],
-        merged=passes.layers[layer].num_merged,
-        compared=len(agreed),
-        agreed=same,
-        excused=excused,
-        unexplained=len(agreed) - same - excused,
-        tolerance=tolerance.energy,
-        similarity_tolerance=tolerance.similarity,
-        smallest_margin=min(gaps) if np.isfinite(min(gaps)) else None,
-        largest_excused_margin=max(margins),
-        free_running_agreement=_share(same_groups(passes.free.decided[index], target)),
+    found = judge(report, limits)
+    return report.model_copy(
+        update={"verdict": found.verdict, "reason": found.reason, "failures": found.failures}
     )
 
 
-def report_decisions(passes: Passes, precision: str) -> Decisions:
-    """Decisions of a reduced precision against PyTorch in that precision: reported, not judged."""
-    layers = []
-    for index, layer in enumerate(passes.layers):
-        target = passes.runtime[precision].assignments[index]
-        same = same_groups(passes.forced[precision].decided[index], target)
-        free = same_groups(passes.free.decided[index][passes.exact], target)
-        layers.append(
-            LayerDecisions(
-                layer=layer,
-                tokens=target.shape[1],
-                merged=passes.layers[layer].num_merged,
-                compared=len(same),
-                agreed=int(same.sum()),
-                excused=0,
-                unexplained=int((~same).sum()),
-                tolerance=0.0,
-                similarity_tolerance=0.0,
-                smallest_margin=None,
-                largest_excused_margin=0.0,
-                free_running_agreement=_share(free),
-            )
-        )
-    return Decisions(runtime=f"onnxruntime {precision}", images=len(passes.exact), layers=tuple(layers))
+def _read_graphs(
+    graphs: Mapping[str, Path], merged: nn.Module, example: Mapping[str, Tensor], passes: Passes
+) -> Iterator[GraphFinding]:
+    norms = trace_norms(merged, example)
+    for precision, path in graphs.items():
+        for finding in check_graph(path, merged, precision, norms, passes.layers):
+            yield finding.model_copy(update={"text": f"{finding.text} ({path.name})", "precision": precision})
 
 
-def compare_arithmetic(passes: Passes, precision: str) -> list[Arithmetic]:
-    """Level 2: the runtime's and PyTorch's outputs against float64, all with the runtime's decisions."""
-    rows = passes.exact if precision == "fp32" else list(range(len(passes.exact)))
-    found = []
-    for name, reference in passes.forced_exact[precision].outputs.items():
-        ours = passes.runtime[precision].outputs[name][rows].double()
-        plain = passes.forced[precision].outputs[name][rows].double()
-        scale = _largest(reference)
-        error, torch_error = _largest(ours - reference), _largest(plain - reference)
-        limit = 2 * torch_error + _unit_in_the_last_place(scale, precision)
-        relative = _largest(ours - plain) / scale if scale else _largest(ours - plain)
-        close = precision != "fp32" or relative <= FP32_RELATIVE_LIMIT
-        found.append(
-            Arithmetic(
-                output=name,
-                precision=precision,
-                runtime="onnxruntime",
-                images=len(rows),
-                error=error,
-                torch_error=torch_error,
-                limit=limit,
-                scale=scale,
-                difference_to_torch=relative,
-                passed=error <= limit and close,
-            )
-        )
-    return found
+def _reduced(passes: Passes, precision: str) -> ReducedTorch:
+    return ReducedTorch(
+        precision=precision,
+        images=len(passes.exact),
+        errors=reduced_errors(passes, precision),
+        decisions=report_reduced(passes, precision),
+    )
 
 
-def compare_task(passes: Passes, precision: str) -> list[Cosine]:
-    """Level 3: the runtime, nothing forced, against the merged and the unmerged fp32 model, on photos."""
-    found = []
-    for against, name, ours, theirs in _task_pairs(passes, precision):
-        expected = task_vectors(name, theirs)
-        for vector, value in task_vectors(name, ours).items():
-            cosine = cosines(value, expected[vector])
-            found.append(
-                Cosine(
-                    vector=vector,
-                    model=f"onnxruntime {precision}",
-                    against=against,
-                    mean=float(cosine.mean()),
-                    minimum=float(cosine.min()),
-                )
-            )
-    return found
-
-
-def compare_top1(passes: Passes, precision: str) -> dict[str, float]:
-    """Level 3 for classifiers: share of photos with the same best class."""
-    return {
-        f"onnxruntime {precision} against {against}": _share(ours.argmax(-1) == theirs.argmax(-1))
-        for against, name, ours, theirs in _task_pairs(passes, precision)
-        if name == "logits"
-    }
-
-
-def _task_pairs(
-    passes: Passes, precision: str
-) -> list[tuple[Literal["merged", "unmerged"], str, Tensor, Tensor]]:
-    """Photos only, where there are any: noise is no task."""
-    pairs: list[tuple[Literal["merged", "unmerged"], str, Tensor, Tensor]] = []
-    for name, ours in passes.runtime[precision].outputs.items():
-        ran = list(range(len(ours))) if precision == "fp32" else passes.exact
-        kept = [row for row, image in enumerate(ran) if image < passes.num_photos] or list(range(len(ran)))
-        images = [ran[row] for row in kept]
-        pairs.append(("merged", name, ours[kept], passes.free.outputs[name][images]))
-        pairs.append(("unmerged", name, ours[kept], passes.unmerged.outputs[name][images]))
-    return pairs
+def _counts(inputs: CheckedInputs) -> dict[str, int]:
+    real = "photos" if "pixel_values" in inputs.real.inputs else "sentences"
+    return {"random": len(inputs.random), real: len(inputs.real)}
 
 
 def decide(
     decisions: Decisions | None, arithmetic: Sequence[Arithmetic]
 ) -> tuple[Literal["pass", "fail"], str]:
-    """The verdict and its reason in a sentence."""
-    if decisions is not None and decisions.unexplained:
-        first = next(layer for layer in decisions.layers if layer.unexplained)
-        return "fail", (
-            f"{decisions.unexplained} merge decisions differ from PyTorch's by more than rounding, "
-            f"the first of them in layer {first.layer} ({first.unexplained} of {first.compared} images)"
-        )
-    for record in arithmetic:
-        if not record.passed:
-            return "fail", (
-                f"{record.output} in {record.precision} is off by {record.error:.3g} from float64 with the "
-                f"same decisions, where {record.limit:.3g} is allowed (twice PyTorch's own error), and by "
-                f"{record.difference_to_torch:.3g} of the largest output from PyTorch"
-            )
-    return "pass", "every decision agrees or is within rounding, and the arithmetic is as exact as PyTorch's"
+    """The verdict on levels 1 and 2 under the default thresholds, and its reason in a sentence."""
+    failures = judge_levels(decisions, arithmetic, (), Thresholds())
+    return ("fail", failures[0]) if failures else ("pass", PASSED)
 
 
-def _unit_in_the_last_place(scale: float, precision: str) -> float:
-    epsilon = torch.finfo(TORCH_TYPES[precision]).eps
-    return float(2.0 ** np.floor(np.log2(scale)) * epsilon) if scale > 0 else 0.0
+def _task(passes: Passes) -> Iterator[Cosine]:
+    for precision in passes.runtime:
+        yield from compare_task(passes, precision)
+    for precision, found in passes.reduced.items():
+        yield from _cosines(passes, f"PyTorch {precision}", found.free.outputs, passes.exact)
 
 
-def _largest(values: Tensor) -> float:
-    return float(values.abs().max())
+def _top1(passes: Passes) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for precision, runtime in passes.runtime.items():
+        ran = passes.exact if precision != "fp32" else list(range(len(passes.free.outputs[_any(passes)])))
+        found |= _same_class(passes, f"onnxruntime {precision}", runtime.outputs, ran)
+    for precision, reduced in passes.reduced.items():
+        found |= _same_class(passes, f"PyTorch {precision}", reduced.free.outputs, passes.exact)
+    return found
 
 
-def _share(flags: Tensor) -> float:
-    return float(flags.double().mean())
+def _any(passes: Passes) -> str:
+    return next(iter(passes.free.outputs))
+
+
+def compare_task(passes: Passes, precision: str) -> list[Cosine]:
+    """Level 3: the runtime, nothing forced, against the merged and the unmerged fp32 model, on real ones."""
+    outputs = passes.runtime[precision].outputs
+    ran = list(range(len(outputs[_any(passes)]))) if precision == "fp32" else passes.exact
+    return list(_cosines(passes, f"onnxruntime {precision}", outputs, ran))
+
+
+def _cosines(
+    passes: Passes, model: str, outputs: Mapping[str, Tensor], ran: Sequence[int]
+) -> Iterator[Cosine]:
+    rows, chosen = _real_rows(passes, ran)
+    mask = None if passes.mask is None else passes.mask[chosen]
+    for name, ours in outputs.items():
+        for against, other in _references(passes, name):
+            expected = task_vectors(name, other[chosen], mask)
+            for vector, value in task_vectors(name, ours[rows].float(), mask).items():
+                cosine = cosines(value, expected[vector])
+                yield Cosine(
+                    vector=vector,
+                    model=model,
+                    against=against,
+                    mean=float(cosine.mean()),
+                    minimum=float(cosine.min()),
+                )
+
+
+def _same_class(
+    passes: Passes, model: str, outputs: Mapping[str, Tensor], ran: Sequence[int]
+) -> dict[str, float]:
+    """Level 3 for classifiers: share of real inputs with the same best class."""
+    if "logits" not in outputs:
+        return {}
+    rows, chosen = _real_rows(passes, ran)
+    best = outputs["logits"][rows].argmax(-1)
+    return {
+        f"{model} against {against}": float((best == other[chosen].argmax(-1)).double().mean())
+        for against, other in _references(passes, "logits")
+    }
+
+
+def _references(passes: Passes, name: str) -> list[tuple[Literal["merged", "unmerged"], Tensor]]:
+    return [("merged", passes.free.outputs[name]), ("unmerged", passes.unmerged.outputs[name])]
+
+
+def _real_rows(passes: Passes, ran: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Rows of what ran and the inputs they are: real ones only, where there are any, for noise is no task."""
+    rows = [row for row, index in enumerate(ran) if index < passes.num_real] or list(range(len(ran)))
+    return rows, [ran[row] for row in rows]

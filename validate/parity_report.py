@@ -12,28 +12,47 @@ class _Frozen(BaseModel):
 
 
 class LayerDecisions(_Frozen):
-    """Level 1 for one merge, over all images."""
+    """Level 1 for one merge, over all inputs."""
 
     layer: int
     tokens: int = Field(description="N in front of the merge")
     merged: int = Field(description="r")
-    compared: int = Field(description="images")
-    agreed: int = Field(description="images with the same groups")
-    excused: int = Field(description="images with other groups, all within rounding")
+    compared: int = Field(description="inputs")
+    agreed: int = Field(description="inputs with the same groups")
+    excused: int = Field(description="inputs with other groups, all within rounding")
     unexplained: int
     tolerance: float = Field(description="of energies: 2x the measured rounding, both sides being rounded")
     similarity_tolerance: float = Field(description="the same of similarities")
     smallest_margin: float | None = Field(description="smallest energy gap seen in float64")
     largest_excused_margin: float
-    free_running_agreement: float = Field(description="share of images with the same groups, nothing forced")
+    free_running_agreement: float = Field(description="share of inputs with the same groups, nothing forced")
+    first_differences: int = Field(
+        default=0, description="inputs whose groups, nothing forced, first differ in this layer"
+    )
+
+
+class Margins(_Frozen):
+    """How far float64 is from deciding otherwise, over all decisions of one kind in one merge."""
+
+    layer: int
+    kind: Literal["order", "target", "edge"] = Field(
+        description="neighbouring energies; best and second best target; the last edge taken and the next"
+    )
+    count: int
+    smallest: float
+    percentiles: dict[str, float] = Field(description='"1", "10" and "50"')
 
 
 class Decisions(_Frozen):
     """Level 1: decisions, layers before forced."""
 
     runtime: str
-    images: int
+    images: int = Field(description="inputs: images or texts")
     layers: tuple[LayerDecisions, ...]
+    same_throughout: int = Field(
+        default=0, description="inputs with the same groups in all layers, nothing forced"
+    )
+    margins: tuple[Margins, ...] = Field(default=(), description="in float64, the runtime's decisions forced")
 
     @property
     def compared(self) -> int:
@@ -62,7 +81,7 @@ class Arithmetic(_Frozen):
     output: str
     precision: str
     runtime: str
-    images: int
+    images: int = Field(description="inputs: images or texts")
     error: float = Field(description="largest difference of the runtime to float64")
     torch_error: float = Field(description="largest difference of plain PyTorch in that precision to float64")
     limit: float = Field(description="2x torch_error + 1 unit in the last place at the output's magnitude")
@@ -70,11 +89,58 @@ class Arithmetic(_Frozen):
     difference_to_torch: float = Field(
         description="runtime to PyTorch of the same precision, relative to scale"
     )
+    rms_error: float = Field(default=0.0, description="root mean square difference of the runtime to float64")
+    torch_rms_error: float = Field(default=0.0, description="the same of plain PyTorch in that precision")
+    rms_limit: float = Field(default=0.0, description="as ``limit``, of root mean squares")
     passed: bool
 
 
+class ReducedError(_Frozen):
+    """One output of PyTorch in a reduced precision, against float64 with its decisions."""
+
+    output: str
+    error: float
+    rms_error: float
+    scale: float
+
+
+class ReducedTorch(_Frozen):
+    """PyTorch in a precision that no runtime here has: reported, not judged but for its cosine."""
+
+    precision: str
+    images: int = Field(description="inputs: images or texts")
+    errors: tuple[ReducedError, ...]
+    decisions: Decisions | None = Field(description="against float32, the layers before forced to its own")
+
+
+class LayerArithmetic(_Frozen):
+    """Level 2 inside: one layer norm, root mean squares over a few inputs, decisions forced."""
+
+    precision: str
+    norm: str = Field(description="name of the layer norm's module")
+    layer: int | None = Field(description="its block; None outside of the blocks")
+    between: tuple[str, ...] = Field(description="linear layers and convolutions since the norm before")
+    error: float = Field(description="of what stands in front of the norm, the runtime against float64")
+    torch_error: float = Field(description="the same of PyTorch in that precision")
+    limit: float
+    norm_error: float = Field(description="of the norm alone: the runtime against float64 of the same input")
+    norm_torch_error: float
+    norm_limit: float
+    passed: bool
+
+
+class GraphFinding(_Frozen):
+    """Something that a graph holds in another way than the model."""
+
+    kind: Literal["epsilon", "merge", "weights", "body", "structure"]
+    layer: int | None
+    text: str
+    decides: bool = Field(description="False where it may be right all the same, and measuring decides")
+    precision: str = "fp32"
+
+
 class Cosine(_Frozen):
-    """Level 3: cosine between one vector per image of two models."""
+    """Level 3: cosine between one vector per input of two models."""
 
     vector: str
     model: str
@@ -83,27 +149,24 @@ class Cosine(_Frozen):
     minimum: float
 
 
-class Inputs(_Frozen):
-    """What was checked on."""
-
-    random: int
-    photos: int
-
-
 class ParityReport(_Frozen):
     """The three levels of parity and the verdict."""
 
     verdict: Literal["pass", "fail"]
     reason: str
+    failures: tuple[str, ...] = Field(default=(), description="everything that failed, the cause first")
     decisions: Decisions | None
     reported_decisions: tuple[Decisions, ...] = Field(
         description="of reduced precision: reported, not judged"
     )
     unchecked: tuple[str, ...] = Field(description="precisions of graphs that no runtime here can run")
     arithmetic: tuple[Arithmetic, ...]
+    layers: tuple[LayerArithmetic, ...] = Field(default=(), description="level 2 inside, in order")
+    graph: tuple[GraphFinding, ...] = Field(default=(), description="where a graph and the model differ")
+    reduced: tuple[ReducedTorch, ...] = ()
     task: tuple[Cosine, ...]
     top1_agreement: dict[str, float] = Field(
         description="classifiers: share of equal top-1 answers, by comparison"
     )
-    inputs: Inputs
+    inputs: dict[str, int] = Field(description="how many of each kind were checked")
     threads: int

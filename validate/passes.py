@@ -4,61 +4,56 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from export.onnx import TORCH_TYPES
-from pitome.errors import ParityError
+from pitome.errors import InputError, ParityError
 from pitome.merged_layers import MergedLayers
 from pitome.methods import EnergyMerger
+from pitome.models.text import ATTENTION_MASK
 from pitome.observe import MergeRecord, observe_merges
 from pitome.parameters import MergeParameters
 from validate.decisions import Rounding, measure_rounding, same_groups
 from validate.runtime_pass import RuntimePass, run_graph
+from validate.samples import CheckedInputs, Samples
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class CheckedImages:
-    """What parity is checked on: [n, 3, H, W] float32 each."""
-
-    random: Tensor
-    photos: Tensor
-
-    @property
-    def all(self) -> Tensor:
-        """Photos first."""
-        return torch.cat([self.photos, self.random])
-
-    def subset(self, count: int) -> list[int]:
-        """Indices into ``all``: half photos, half noise where there are both."""
-        photos, noise = len(self.photos), len(self.random)
-        of_photos = min(photos, max(count // 2, count - noise))
-        return [*range(of_photos), *range(photos, photos + min(noise, count - of_photos))]
-
-
-@dataclass(frozen=True)
 class TorchPass:
-    """One PyTorch model over some images."""
+    """One PyTorch model over some inputs."""
 
     outputs: dict[str, Tensor]
     decided: tuple[Tensor, ...]
-    """For each merge [images, N] int32: the model's own decisions, also where others were forced."""
+    """For each merge [inputs, N] int32: the model's own decisions, also where others were forced."""
+
+
+@dataclass(frozen=True)
+class ReducedPass:
+    """PyTorch in a precision that no runtime here has, over the ``exact`` inputs."""
+
+    free: TorchPass
+    """In that precision, nothing forced."""
+    single: TorchPass
+    """Float32 with its decisions."""
+    double: TorchPass
+    """Float64 with its decisions."""
 
 
 @dataclass(frozen=True)
 class Passes:
-    """All that was run. ``exact`` indexes the images that ran in float64 and in reduced precision."""
+    """All that was run. ``exact`` indexes the inputs that ran in float64 and in reduced precision."""
 
     layers: dict[int, MergeParameters]
     """Layers that decide and their parameters; none where the pairs are constants."""
     exact: list[int]
-    num_photos: int
-    """The first images are photos, the others noise."""
+    num_real: int
+    """The first inputs are photos or sentences, the others random."""
     runtime: dict[str, RuntimePass]
     forced: dict[str, TorchPass]
     """PyTorch in each precision with that runtime's decisions."""
@@ -68,7 +63,11 @@ class Passes:
     unmerged: TorchPass
     rounding: dict[int, Rounding]
     exact_records: dict[int, list[MergeRecord]]
-    """Image -> its merges in float64, decisions forced; for doubtful images and ``exact``."""
+    """Input -> its merges in float64, decisions forced; for doubtful inputs and ``exact``."""
+    reduced: dict[str, ReducedPass] = field(default_factory=dict)
+    """Precision -> PyTorch in it."""
+    mask: Tensor | None = None
+    """Of texts: [inputs, L] int64, 0 for padding."""
 
 
 def run_passes(
@@ -76,27 +75,25 @@ def run_passes(
     unmerged: nn.Module,
     graphs: Mapping[str, Path],
     outputs: Sequence[str],
-    images: CheckedImages,
+    inputs: CheckedInputs,
     *,
     threads: int,
     batch: int,
     num_exact: int,
-    progress: Progress | None,
+    torch_precisions: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> Passes:
     """Run every graph on onnxruntime and its counterparts in PyTorch; arguments as ``check_parity``.
 
     Raises:
+        InputError: a text of padding only.
         ParityError: a graph with another number of merges than the model.
     """
-    stack = next(module for module in merged.modules() if isinstance(module, MergedLayers))
-    layers = {
-        index: merger.parameters
-        for index, merger in enumerate(stack.mergers)
-        if isinstance(merger, EnergyMerger)
-    }
-    run = _Runner(merged, tuple(outputs), images.all, threads, batch, progress, len(layers))
-    exact = images.subset(num_exact)
-    everything = list(range(len(run.pixels)))
+    _refuse_padding_only(inputs.all)
+    layers = merging_layers(merged)
+    run = _Runner(merged, tuple(outputs), inputs.all, threads, batch, progress, len(layers))
+    exact = inputs.subset(num_exact)
+    everything = list(range(len(run.samples)))
 
     runtime = {"fp32": run.graph(graphs["fp32"], "fp32", everything)}
     for precision in _reduced(graphs):
@@ -118,11 +115,12 @@ def run_passes(
     for precision in _reduced(graphs):
         step = f"float64, decisions of {precision}"
         forced_exact[precision] = run.torch(double, exact, step, runtime[precision].assignments)
+    reduced = {precision: run.reduced(double, precision, exact) for precision in torch_precisions}
     records, rounding = run.examine(double, runtime["fp32"], forced["fp32"], exact, layers)
     return Passes(
         layers,
         exact,
-        len(images.photos),
+        len(inputs.real),
         runtime,
         forced,
         forced_exact,
@@ -130,7 +128,36 @@ def run_passes(
         base,
         rounding,
         records,
+        reduced,
+        run.samples.inputs.get(ATTENTION_MASK),
     )
+
+
+def _refuse_padding_only(samples: Samples) -> None:
+    """A graph can't look at its mask and returns NaN; PyTorch refuses it, but runs later."""
+    mask = samples.inputs.get(ATTENTION_MASK)
+    if mask is not None and not bool((mask > 0).any(dim=1).all()):
+        raise InputError(
+            "parity on texts",
+            f"{int((mask <= 0).all(dim=1).sum())} of {len(samples)} texts are padding only",
+            "Leave empty texts out",
+        )
+
+
+def merging_layers(merged: nn.Module) -> dict[int, MergeParameters]:
+    """Layer -> parameters of its merge, in order; none where the pairs are constants."""
+    stack = next(module for module in merged.modules() if isinstance(module, MergedLayers))
+    return {
+        index: merger.parameters
+        for index, merger in enumerate(stack.mergers)
+        if isinstance(merger, EnergyMerger)
+    }
+
+
+def as_precise_as(model: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Inputs whose floats have the precision of a model's parameters."""
+    dtype = next(model.parameters()).dtype
+    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in inputs.items()}
 
 
 def _reduced(graphs: Mapping[str, Path]) -> list[str]:
@@ -141,7 +168,7 @@ def _reduced(graphs: Mapping[str, Path]) -> list[str]:
 class _Runner:
     merged: nn.Module
     outputs: tuple[str, ...]
-    pixels: Tensor
+    samples: Samples
     threads: int
     batch: int
     progress: Progress | None
@@ -152,8 +179,8 @@ class _Runner:
             self.progress(step, done, total)
 
     def graph(self, path: Path, precision: str, chosen: Sequence[int]) -> RuntimePass:
-        pixels = self.pixels[list(chosen)]
-        step, total, done = f"onnxruntime {precision}", -(-len(pixels) // self.batch), 0
+        samples = self.samples.rows(chosen)
+        step, total, done = f"onnxruntime {precision}", -(-len(samples) // self.batch), 0
 
         def advance() -> None:
             nonlocal done
@@ -161,7 +188,7 @@ class _Runner:
             self.report(step, done, total)
 
         self.report(step, 0, total)
-        found = run_graph(path, pixels, self.batch, self.threads, advance)
+        found = run_graph(path, samples, self.batch, self.threads, advance)
         if len(found.assignments) != self.num_decided:
             raise ParityError(
                 f"parity of {path.name}",
@@ -173,22 +200,32 @@ class _Runner:
     def torch(
         self, model: nn.Module, chosen: Sequence[int], step: str, forced: Sequence[Tensor] | None = None
     ) -> TorchPass:
-        dtype = next(model.parameters()).dtype
-        pixels = self.pixels[list(chosen)]
-        total = -(-len(pixels) // self.batch)
+        parts = list(self.samples.rows(chosen).batches(self.batch))
+        total = len(parts)
         outputs: list[dict[str, Tensor]] = []
         decided: list[list[Tensor]] = []
-        for index in range(total):
+        for index, part in enumerate(parts):
             self.report(step, index, total)
-            part = slice(index * self.batch, (index + 1) * self.batch)
-            own = [assignment[part] for assignment in forced] if forced else None
+            rows = slice(index * self.batch, (index + 1) * self.batch)
+            own = [assignment[rows] for assignment in forced] if forced else None
             with torch.no_grad(), observe_merges(own, keep_metric=False) as observer:
-                output = model(pixels[part].to(dtype))
+                output = model(**as_precise_as(model, part))
             outputs.append({name: getattr(output, name) for name in self.outputs})
             decided.append([record.decided for record in observer.records if self.num_decided])
         self.report(step, total, total)
         joined = {name: torch.cat([part[name] for part in outputs]) for name in self.outputs}
         return TorchPass(joined, tuple(torch.cat(parts) for parts in zip(*decided, strict=True)))
+
+    def reduced(self, double: nn.Module, precision: str, exact: Sequence[int]) -> ReducedPass:
+        """A precision by itself: its own decisions, and what they lead to in float32 and float64."""
+        plain = copy.deepcopy(self.merged).to(TORCH_TYPES[precision])
+        free = self.torch(plain, exact, f"PyTorch {precision}")
+        del plain
+        return ReducedPass(
+            free,
+            self.torch(self.merged, exact, f"PyTorch fp32, decisions of {precision}", free.decided),
+            self.torch(double, exact, f"float64, decisions of {precision}", free.decided),
+        )
 
     def examine(
         self,
@@ -198,7 +235,7 @@ class _Runner:
         exact: list[int],
         layers: Mapping[int, MergeParameters],
     ) -> tuple[dict[int, list[MergeRecord]], dict[int, Rounding]]:
-        """Float64 records of all images with a differing decision, and the rounding over all of ``exact``."""
+        """Float64 records of all inputs with a differing decision, and the rounding over all of ``exact``."""
         if not layers:
             return {}, {}
         doubtful = {
@@ -222,8 +259,7 @@ class _Runner:
         return records, rounding
 
     def observe(self, model: nn.Module, image: int, runtime: RuntimePass) -> list[MergeRecord]:
-        dtype = next(model.parameters()).dtype
         own = [assignment[image : image + 1] for assignment in runtime.assignments]
         with torch.no_grad(), observe_merges(own) as observer:
-            model(self.pixels[image : image + 1].to(dtype))
+            model(**as_precise_as(model, self.samples.rows([image]).inputs))
         return observer.records

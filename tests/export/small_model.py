@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from pitome.op import energy_merge
 from pitome.parameters import MergeParameters
 
-
 PIXELS = {"pixel_values": torch.zeros(2, 3, 8, 8)}
 """An example of its input, which no family knows."""
 

@@ -18,7 +18,16 @@ from pitome.merge import merge, order_tokens, score_tokens
 from pitome.parameters import Energy, MergeParameters
 from tests.pitome.slow_checker import TooManyTies, explains
 from tests.pitome.slow_merge import decide, slots_of
-from validate.decisions import Rounding, Verdict, judge, measure_rounding, same_groups, smallest_margin
+from validate.agreement import first_differences
+from validate.decisions import (
+    Rounding,
+    Verdict,
+    decision_margins,
+    judge,
+    measure_rounding,
+    same_groups,
+    smallest_margin,
+)
 
 SMALL = Rounding(1e-9, 1e-9)
 
@@ -267,6 +276,105 @@ def test_smallest_margin_is_the_smallest_gap_of_energies() -> None:
     metric, parameters, gap = near_tie()
     assert smallest_margin(metric[0], ONES[0], parameters) == pytest.approx(gap)
     assert smallest_margin(metric[0], ONES[0], POSITION) == math.inf
+
+
+def slow_margins(metric: Tensor, size: Tensor, parameters: MergeParameters) -> dict[str, list[float]]:
+    """``decision_margins`` of one input, one decision at a time."""
+    rows = [row / row.norm().clamp(min=1e-6) for row in metric[parameters.num_protected :]]
+    sizes = size[parameters.num_protected :, 0].tolist()
+    count = len(rows)
+    similarity = [[float(one @ other) for other in rows] for one in rows]
+
+    def value(cosine: float) -> float:
+        if parameters.energy == "gaussian":
+            return math.exp(-0.5 * ((1 - cosine) / (1 - parameters.margin)) ** 2)
+        above = cosine - parameters.margin
+        return above if above > 0 else parameters.alpha * (math.exp(above) - 1)
+
+    real = [token for token in range(count) if sizes[token] > 0]
+    energy = [
+        sum(value(similarity[token][other]) for other in real) / max(len(real), 1) for token in range(count)
+    ]
+    finite = sorted(energy[token] for token in real)
+    ranked = list(range(count))
+    if parameters.order == "energy":
+        ranked.sort(key=lambda token: (-(energy[token] if sizes[token] > 0 else math.inf), token))
+    ranked = ranked[: parameters.num_candidates]
+    half = (len(ranked) + 1) // 2
+    alternate = parameters.split == "alternate"
+    first, second = (ranked[0::2], ranked[1::2]) if alternate else (ranked[:half], ranked[half:])
+    edges = {
+        token: max(similarity[token][other] for other in second)
+        - parameters.size_penalty * math.log(sizes[token])
+        if sizes[token] > 0
+        else math.inf
+        for token in first
+    }
+    by_edge = sorted(first, key=lambda token: -edges[token])
+    taken = by_edge[: parameters.num_merged]
+    targets = []
+    for token in taken:
+        if sizes[token] > 0 and len(second) > 1:
+            best, next_best = sorted((similarity[token][other] for other in second), reverse=True)[:2]
+            targets.append(best - next_best)
+    last = [edges[token] for token in by_edge[parameters.num_merged - 1 : parameters.num_merged + 1]]
+    return {
+        "order": [b - a for a, b in itertools.pairwise(finite)] if parameters.order == "energy" else [],
+        "target": targets,
+        "edge": [last[0] - last[1]] if len(last) == 2 and math.isfinite(last[0] - last[1]) else [],
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(merges(largest=14), st.data())
+def test_margins_are_those_of_each_decision(
+    case: tuple[Tensor, Tensor, MergeParameters], data: st.DataObject
+) -> None:
+    metric, size, parameters = case
+    padding = data.draw(st.integers(0, (metric.shape[1] - parameters.num_protected) // 2))
+    size = size.clone()
+    size[:, metric.shape[1] - padding :] = 0
+    found = decision_margins(metric[0].double(), size[0], parameters)
+    expected = slow_margins(metric[0].double(), size[0], parameters)
+    assert found.keys() == expected.keys()
+    for kind, values in expected.items():
+        np.testing.assert_allclose(sorted(found[kind]), sorted(values), atol=1e-12)  # type: ignore[index]
+    if parameters.order == "energy" and found["order"].size:
+        smallest = smallest_margin(metric[0].double(), size[0], parameters)
+        assert smallest == pytest.approx(found["order"].min())
+
+
+def test_padding_rows_that_are_equal_are_excused_by_their_margin() -> None:
+    """Padding is all alike after a merge: where it goes is for rounding to say, where tokens go is not."""
+    generator = torch.Generator().manual_seed(3)
+    metric = torch.randn(1, 10, 8, generator=generator).double()
+    metric[:, 6:] = metric[:, 6:7]
+    size = torch.ones(1, 10, 1)
+    size[:, 6:] = 0
+    parameters = MergeParameters(2, 10, 0, margin=0.3)
+    right = merge(metric, metric, size, parameters).assignment
+    rounding = Rounding(1e-12, 1e-12)
+    assert judge_image(right, metric, size, parameters, rounding) == Verdict(True, 0.0)
+    sources = [token for token in range(6, 10) if int((right[0] == right[0, token]).sum()) > 1]
+    assert len(sources) >= 3, "both merges are padding into padding"
+    order = [6, 7, 8, 9]  # ranks 0 and 2 are sources, 1 and 3 targets
+    for first, second in itertools.product((7, 9), repeat=2):
+        groups = torch.from_numpy(slots_of({order[0]: first, order[2]: second}, 10))[None]
+        assert judge_image(groups, metric, size, parameters, rounding).explained
+    wrong = torch.from_numpy(slots_of({order[0]: 7, 0: 1}, 10))[None]
+    assert not judge_image(wrong, metric, size, parameters, rounding).explained
+
+
+def test_runs_first_differ_in_one_layer_each() -> None:
+    same, other = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])
+    ours = [torch.stack([same] * 4), torch.stack([same] * 4), torch.stack([same] * 4)]
+    theirs = [
+        torch.stack([same, same, other, same]),
+        torch.stack([other, same, other, same]),
+        torch.stack([other, other, same, same]),
+    ]
+    assert first_differences(ours, theirs) == ([1, 1, 1], 1)
+    assert first_differences(ours, ours) == ([0, 0, 0], 4)
 
 
 def test_rounding_is_the_largest_difference_to_float64() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,19 @@ from torch import nn
 
 from export.onnx import export_onnx
 from pitome.compression import compress
-from pitome.errors import ParityError
+from pitome.errors import InputError, ParityError
+from pitome.observe import observe_merges
+from tests.export.tiny_models import LENGTH, TEXT_OUTPUTS, VOCABULARY, make_text_model, make_texts
 from tests.tiny_models import IMAGE_SIZE, tiny_images, tiny_model
-from validate.parity import check_parity, random_images
+from validate.checked_inputs import random_images, random_texts
+from validate.datasets.sentences import SENTENCES
+from validate.outputs import real_positions, task_vectors
+from validate.parity import check_parity
 from validate.parity_report import ParityReport
-from validate.passes import CheckedImages
+from validate.samples import CheckedInputs, Samples
 
-IMAGES = CheckedImages(random=tiny_images(6, seed=1), photos=tiny_images(2, seed=2))
+PHOTOS = tiny_images(2, seed=2)
+IMAGES = CheckedInputs(Samples({"pixel_values": tiny_images(6, seed=1)}), Samples({"pixel_values": PHOTOS}))
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,7 @@ def test_honest_graphs_pass_in_both_precisions(clip: Exported) -> None:
     to_merged = [cosine for cosine in report.task if cosine.against == "merged"]
     assert min(cosine.minimum for cosine in to_merged if "fp32" in cosine.model) > 0.9999
     assert max(cosine.mean for cosine in report.task if cosine.against == "unmerged") < 0.9999
-    assert (report.inputs.photos, report.inputs.random) == (2, 6)
+    assert report.inputs == {"photos": 2, "random": 6}
 
 
 def test_classifiers_report_the_agreement_of_their_answers(classifier: Exported) -> None:
@@ -135,7 +142,7 @@ def test_classifiers_report_the_agreement_of_their_answers(classifier: Exported)
     assert report.top1_agreement["onnxruntime fp32 against merged"] == 1
     with torch.no_grad():
         models = (classifier.merged, classifier.unmerged)
-        answers = [model(IMAGES.photos).logits.argmax(-1) for model in models]
+        answers = [model(PHOTOS).logits.argmax(-1) for model in models]
     share = float((answers[0] == answers[1]).double().mean())
     assert report.top1_agreement["onnxruntime fp32 against unmerged"] == share
 
@@ -227,8 +234,9 @@ def test_wrong_arithmetic_behind_right_decisions(
 ) -> None:
     report = clip.check(fp32=edited(clip.graphs["fp32"], change, tmp_path))
     assert report.verdict == "fail"
-    assert report.reason.startswith("image_embeds in fp32 is off by ")
-    assert "from float64 with the same decisions" in report.reason
+    assert "; measured: the arithmetic in fp32 first goes wrong in " in report.reason
+    assert report.failures[-1].startswith("image_embeds in fp32 is off by ")
+    assert "from float64 with the same decisions" in report.failures[-1]
     assert report.decisions is not None
     assert report.decisions.unexplained == 0
     assert [record.passed for record in report.arithmetic] == [False, True]
@@ -245,7 +253,8 @@ def test_a_graph_of_other_weights_in_reduced_precision_fails(clip: Exported, tmp
     export_onnx(other, path, outputs=["image_embeds"], precision="fp16")
     report = clip.check(fp16=path)
     assert report.verdict == "fail"
-    assert report.reason.startswith("image_embeds in fp16 is off by ")
+    assert report.reason.startswith("weights ")
+    assert report.failures[-1].startswith("image_embeds in fp16 is off by ")
     assert [record.passed for record in report.arithmetic] == [True, False]
 
 
@@ -259,6 +268,121 @@ def test_graphs_that_decide_nothing(tmp_path: Path, method: str) -> None:
     assert report.arithmetic[0].passed
 
 
+def test_margins_and_first_differences_are_reported(clip: Exported) -> None:
+    decisions = clip.check().decisions
+    assert decisions is not None
+    assert sum(layer.first_differences for layer in decisions.layers) + decisions.same_throughout == 8
+    assert [(record.layer, record.kind) for record in decisions.margins] == [
+        (layer, kind) for layer in range(4) for kind in ("order", "target", "edge")
+    ]
+    for record in decisions.margins:
+        quantiles = [record.smallest, *record.percentiles.values()]
+        assert quantiles == sorted(quantiles)
+        assert 0 <= quantiles[0] <= quantiles[-1] < 2
+        layer = decisions.layers[record.layer]
+        if record.kind == "order":
+            assert record.smallest == layer.smallest_margin
+            assert record.count == 4 * (layer.tokens - 2)
+        elif record.kind == "target":
+            assert record.count == 4 * layer.merged
+        else:
+            assert record.count == 4
+
+
+def test_bfloat16_in_pytorch_is_reported(clip: Exported) -> None:
+    report = check_parity(
+        clip.merged,
+        clip.unmerged,
+        {"fp32": clip.graphs["fp32"]},
+        [clip.output],
+        IMAGES,
+        threads=1,
+        num_exact=4,
+        torch_precisions=("bf16",),
+    )
+    assert report.verdict == "pass", report.failures
+    (found,) = report.reduced
+    assert (found.precision, found.images) == ("bf16", 4)
+    assert found.decisions is not None
+    assert (found.decisions.runtime, found.decisions.compared) == ("PyTorch bf16", 16)
+    assert found.decisions.agreed < 16, "rounding to 8 bits flips something"
+    (error,) = found.errors
+    assert 1e-4 * error.scale < error.rms_error < error.error < 0.5 * error.scale
+    plain = copy.deepcopy(clip.merged).bfloat16()
+    with torch.no_grad(), observe_merges() as observer:
+        value = plain(PHOTOS.bfloat16()).image_embeds.float()
+    forced = [record.decided for record in observer.records]
+    with torch.no_grad(), observe_merges(forced):
+        exact = copy.deepcopy(clip.merged).double()(PHOTOS.double()).image_embeds
+    assert error.error >= float((value - exact).abs().max())
+    cosines = {record.against: record for record in report.task if record.model == "PyTorch bf16"}
+    assert cosines.keys() == {"merged", "unmerged"}
+    with torch.no_grad():
+        merged = clip.merged(PHOTOS).image_embeds
+    expected = torch.nn.functional.cosine_similarity(value.double(), merged.double())
+    assert cosines["merged"].mean == pytest.approx(float(expected.mean()), abs=1e-6)
+
+
+TEXTS = CheckedInputs(random_texts(6, LENGTH, VOCABULARY, seed=1), Samples(make_texts(3)))
+
+
+@pytest.fixture(scope="module", params=TEXT_OUTPUTS)
+def text(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    model, (output,) = make_text_model(request.param), TEXT_OUTPUTS[request.param]
+    merged, path = compress(model, ratio=0.8), tmp_path_factory.mktemp("text") / "fp32.onnx"
+    export_onnx(merged, path, outputs=[output])
+    return Exported(merged, model, {"fp32": path}, output)
+
+
+def check_texts(text: Exported, inputs: CheckedInputs) -> ParityReport:
+    return check_parity(
+        text.merged, text.unmerged, text.graphs, [text.output], inputs, threads=1, batch=4, num_exact=4
+    )
+
+
+def test_texts_with_padding_pass(text: Exported) -> None:
+    report = check_texts(text, TEXTS)
+    assert report.verdict == "pass", report.failures
+    assert report.inputs == {"random": 6, "sentences": 3}
+    assert report.graph == ()
+    assert report.decisions is not None
+    assert (report.decisions.images, report.decisions.unexplained) == (9, 0)
+    assert all(0 < record.error <= 1.5 * record.torch_error for record in report.layers)
+    assert len(report.layers) == 7
+    vector = {"logits": "logits"}.get(text.output, "last_hidden_state: sentence")
+    assert {record.vector for record in report.task} == {vector}
+    to_merged = [record for record in report.task if record.against == "merged"]
+    assert min(record.minimum for record in to_merged) > 0.9999
+
+
+def test_the_sentence_vector_leaves_padding_out(text: Exported) -> None:
+    inputs = make_texts(3)
+    with torch.no_grad():
+        value = getattr(text.merged(**inputs), text.output)
+    (vector,) = task_vectors(text.output, value, inputs["attention_mask"]).values()
+    for row in range(3):
+        length = int(inputs["attention_mask"][row].sum())
+        expected = value[row] if value.dim() == 2 else value[row, :length].mean(dim=0)
+        torch.testing.assert_close(vector[row], expected)
+    real = real_positions(value, inputs["attention_mask"])
+    assert len(real) == (3 if value.dim() == 2 else int(inputs["attention_mask"].sum()))
+
+
+def test_a_text_of_padding_only_is_refused(text: Exported) -> None:
+    empty = {name: value.clone() for name, value in make_texts(2).items()}
+    empty["attention_mask"][1] = 0
+    with pytest.raises(InputError, match=r"1 of 8 texts are padding only\. Leave empty texts out"):
+        check_texts(text, CheckedInputs(TEXTS.random, Samples(empty)))
+
+
+def test_the_sentences_are_of_many_lengths() -> None:
+    lengths = [len(sentence.split()) for sentence in SENTENCES]
+    assert len(set(SENTENCES)) == len(SENTENCES) == 24
+    assert min(lengths) == 1
+    assert max(lengths) > 128
+    assert sum(length < 25 for length in lengths) >= 12
+
+
 def test_random_images_are_seeded_noise() -> None:
     images = random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE))
     assert images.shape == (3, 3, IMAGE_SIZE, IMAGE_SIZE)
@@ -267,11 +391,28 @@ def test_random_images_are_seeded_noise() -> None:
     assert 0.9 < float(images.std()) < 1.1
 
 
-def test_images_are_chosen_from_both_kinds() -> None:
+def test_random_texts_are_seeded_and_never_empty() -> None:
+    texts = random_texts(200, 12, 30)
+    ids, mask = texts.inputs["input_ids"], texts.inputs["attention_mask"]
+    assert ids.shape == mask.shape == (200, 12)
+    assert {ids.dtype, mask.dtype} == {torch.int64}
+    lengths = mask.sum(dim=1)
+    assert set(lengths.tolist()) == set(range(1, 13))
+    assert torch.equal(mask, (torch.arange(12) < lengths[:, None]).long())
+    assert int(ids[mask == 1].min()) >= 1
+    assert int(ids.max()) < 30
+    assert not ids[mask == 0].any()
+    assert torch.equal(ids, random_texts(200, 12, 30).inputs["input_ids"])
+
+
+def samples(count: int) -> Samples:
+    return Samples({"x": torch.zeros(count, 1)})
+
+
+def test_inputs_are_chosen_from_both_kinds() -> None:
     assert IMAGES.subset(4) == [0, 1, 2, 3]
-    assert torch.equal(IMAGES.all[:2], IMAGES.photos)
-    many = CheckedImages(random=torch.zeros(9, 1), photos=torch.zeros(7, 1))
-    assert many.subset(4) == [0, 1, 7, 8]
-    assert CheckedImages(torch.zeros(0, 1), torch.zeros(7, 1)).subset(4) == [0, 1, 2, 3]
-    assert CheckedImages(torch.zeros(9, 1), torch.zeros(0, 1)).subset(4) == [0, 1, 2, 3]
-    assert CheckedImages(torch.zeros(1, 1), torch.zeros(1, 1)).subset(8) == [0, 1]
+    assert torch.equal(IMAGES.all.inputs["pixel_values"][:2], PHOTOS)
+    assert CheckedInputs(samples(9), samples(7)).subset(4) == [0, 1, 7, 8]
+    assert CheckedInputs(samples(0), samples(7)).subset(4) == [0, 1, 2, 3]
+    assert CheckedInputs(samples(9), samples(0)).subset(4) == [0, 1, 2, 3]
+    assert CheckedInputs(samples(1), samples(1)).subset(8) == [0, 1]

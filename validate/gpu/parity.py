@@ -13,6 +13,7 @@ from validate.parity import compare_arithmetic, compare_task, decide, judge_deci
 from validate.parity_report import Arithmetic, Cosine, Decisions
 from validate.passes import Passes
 from validate.runtime_pass import RuntimePass
+from validate.samples import Samples
 
 
 class EngineParity(Record):
@@ -65,25 +66,25 @@ def judge_engines(name: str, passes: Passes) -> EngineParity:
     )
 
 
-def run_engine(engine: Engine, images: Tensor, batch: int, assignments: tuple[str, ...]) -> RuntimePass:
-    """Run an engine over images [n, 3, H, W] float32.
+def run_engine(engine: Engine, samples: Samples, batch: int, assignments: tuple[str, ...]) -> RuntimePass:
+    """Run an engine over samples.
 
     Args:
-        engine: with one input.
-        images: on the CPU.
-        batch: images at a time.
+        engine: whose inputs the samples name.
+        samples: on the CPU.
+        batch: samples at a time.
         assignments: which of the outputs are decisions, in the order of the merges.
     """
-    parts = [_run_batch(engine, images[start : start + batch]) for start in range(0, len(images), batch)]
+    parts = [_run_batch(engine, part) for part in samples.batches(batch)]
     joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     decided = tuple(joined.pop(name) for name in assignments)
     return RuntimePass(joined, decided)
 
 
-def _run_batch(engine: Engine, images: Tensor) -> dict[str, Tensor]:
-    bound = engine.bind(len(images))
-    (pixels,) = bound.inputs.values()
-    pixels.copy_(images)
+def _run_batch(engine: Engine, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    bound = engine.bind(len(next(iter(inputs.values()))))
+    for name, tensor in bound.inputs.items():
+        tensor.copy_(inputs[name])
     bound.enqueue()
     torch.cuda.current_stream().synchronize()
     return {name: value.cpu() for name, value in bound.outputs.items()}

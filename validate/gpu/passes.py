@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from export.onnx import TORCH_TYPES
 from pitome.errors import ParityError
-from pitome.merged_layers import MergedLayers
-from pitome.methods import EnergyMerger
+from pitome.models.text import ATTENTION_MASK
 from pitome.observe import MergeRecord, observe_merges
 from pitome.parameters import MergeParameters
 from validate.decisions import Rounding, measure_rounding
-from validate.passes import CheckedImages, Passes, TorchPass
+from validate.passes import Passes, TorchPass, merging_layers
 from validate.runtime_pass import RuntimePass
+from validate.samples import CheckedInputs, Samples
 
 
 def run_passes(
@@ -25,21 +25,21 @@ def run_passes(
     unmerged: nn.Module,
     runtime: Mapping[str, RuntimePass],
     outputs: Sequence[str],
-    images: CheckedImages,
+    inputs: CheckedInputs,
     *,
     device: str = "cuda",
     batch: int = 8,
 ) -> Passes:
-    """Run PyTorch beside what a runtime computed; every image runs in float64 too.
+    """Run PyTorch beside what a runtime computed; every input runs in float64 too.
 
     Args:
         merged: compressed model, float32, on ``device``.
         unmerged: the model it was made from, on ``device``.
-        runtime: precision -> outputs and decisions over ``images.all``, on the CPU; "fp32" is needed.
+        runtime: precision -> outputs and decisions over ``inputs.all``, on the CPU; "fp32" is needed.
         outputs: fields of the model's output.
-        images: what ran, on the CPU.
+        inputs: what ran, on the CPU.
         device: where PyTorch runs.
-        batch: images at a time.
+        batch: inputs at a time.
 
     Raises:
         ParityError: the runtime made another number of merges than the model has.
@@ -52,7 +52,7 @@ def run_passes(
                 f"it returns the decisions of {len(found.assignments)} merges, the model has {len(layers)}",
                 "Build the engine from the model that it is checked against",
             )
-    run = _Runner(tuple(outputs), images.all, device, batch, layers)
+    run = _Runner(tuple(outputs), inputs.all, device, batch, layers)
     double = copy.deepcopy(merged).double()
     forced: dict[str, TorchPass] = {}
     forced_exact: dict[str, TorchPass] = {}
@@ -63,8 +63,8 @@ def run_passes(
     records, rounding = run.examine(merged, double, runtime["fp32"].assignments)
     return Passes(
         layers=layers,
-        exact=list(range(len(images.all))),
-        num_photos=len(images.photos),
+        exact=list(range(len(inputs.all))),
+        num_real=len(inputs.real),
         runtime=dict(runtime),
         forced=forced,
         forced_exact=forced_exact,
@@ -72,32 +72,23 @@ def run_passes(
         unmerged=run.model(unmerged),
         rounding=rounding,
         exact_records=records,
+        mask=run.samples.inputs.get(ATTENTION_MASK),
     )
-
-
-def merging_layers(merged: nn.Module) -> dict[int, MergeParameters]:
-    """Layer -> parameters of its merge, in order."""
-    stack = next(module for module in merged.modules() if isinstance(module, MergedLayers))
-    return {
-        index: merger.parameters
-        for index, merger in enumerate(stack.mergers)
-        if isinstance(merger, EnergyMerger)
-    }
 
 
 @dataclass(frozen=True)
 class _Runner:
     outputs: tuple[str, ...]
-    pixels: Tensor
+    samples: Samples
     device: str
     batch: int
     layers: Mapping[int, MergeParameters]
 
     def parts(self) -> list[slice]:
-        return [slice(start, start + self.batch) for start in range(0, len(self.pixels), self.batch)]
+        return [slice(start, start + self.batch) for start in range(0, len(self.samples), self.batch)]
 
     def model(self, model: nn.Module, forced: Sequence[Tensor] | None = None) -> TorchPass:
-        """All images; what comes back lies on the CPU."""
+        """All inputs; what comes back lies on the CPU."""
         outputs: list[dict[str, Tensor]] = []
         decided: list[list[Tensor]] = []
         for part in self.parts():
@@ -111,16 +102,20 @@ class _Runner:
         self, model: nn.Module, part: slice, forced: Sequence[Tensor] | None, keep_metric: bool = True
     ) -> tuple[nn.Module, list[MergeRecord]]:
         dtype = next(model.parameters()).dtype
+        rows = self.samples.rows(part).inputs
         own = None if forced is None else [assignment[part].to(self.device) for assignment in forced]
         with torch.no_grad(), observe_merges(own, keep_metric=keep_metric) as observer:
-            output = model(self.pixels[part].to(self.device, dtype))
+            output = model(**{name: self.placed(value, dtype) for name, value in rows.items()})
         return output, observer.records
+
+    def placed(self, value: Tensor, dtype: torch.dtype) -> Tensor:
+        return value.to(self.device, dtype) if value.is_floating_point() else value.to(self.device)
 
     def examine(
         self, single: nn.Module, double: nn.Module, forced: Sequence[Tensor]
     ) -> tuple[dict[int, list[MergeRecord]], dict[int, Rounding]]:
-        """Float64 records of every image, and how far float32 is from them with the same decisions."""
-        records: dict[int, list[MergeRecord]] = {image: [] for image in range(len(self.pixels))}
+        """Float64 records of every input, and how far float32 is from them with the same decisions."""
+        records: dict[int, list[MergeRecord]] = {image: [] for image in range(len(self.samples))}
         rounding: dict[int, Rounding] = {}
         for part in self.parts():
             _, rounded = self.observe(single, part, forced)
@@ -129,7 +124,7 @@ class _Runner:
                 found = measure_rounding(one.metric, other.metric, one.size, self.layers[one.layer])
                 rounding[one.layer] = found.largest(rounding.get(one.layer, found))
                 tensors = [tensor.cpu() for tensor in (other.metric, other.size, other.decided)]
-                for row, image in enumerate(range(len(self.pixels))[part]):
+                for row, image in enumerate(range(len(self.samples))[part]):
                     records[image].append(
                         MergeRecord(other.layer, *(tensor[row : row + 1] for tensor in tensors))
                     )

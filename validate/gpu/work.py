@@ -14,7 +14,7 @@ from export.onnx import TORCH_TYPES
 from pitome.compression import Compression, compress
 from pitome.errors import BackendError, InputError
 from pitome.models.loading import LoadedModel, load_model
-from validate.datasets.photos import real_photos
+from validate.checked_inputs import checked_inputs, random_images
 from validate.gpu.engine import Engine
 from validate.gpu.environment import missing_gpu, read_state
 from validate.gpu.parity import judge_engines, run_engine
@@ -22,8 +22,7 @@ from validate.gpu.passes import run_passes
 from validate.gpu.requests import CheckRequest, EngineFile, MeasureRequest, Request, RunRequest
 from validate.gpu.timing import Run, batch_speed, measure_rounds
 from validate.outputs import cosines
-from validate.parity import random_images
-from validate.passes import CheckedImages
+from validate.samples import CheckedInputs
 
 MODEL = "clip-b16"
 NUM_PHOTOS, NUM_RANDOM, BATCH = 12, 4, 8
@@ -80,14 +79,14 @@ def outputs_of(loaded: LoadedModel) -> tuple[str, ...]:
 def check(request: CheckRequest) -> Any:
     """An ``EngineParity``."""
     loaded = load_random_model()
-    _, photos = real_photos(loaded.preprocess, NUM_PHOTOS)
-    images = CheckedImages(random_images(NUM_RANDOM, photos.shape[1:]), photos)
+    checked = checked_inputs(loaded, NUM_RANDOM)
+    inputs = CheckedInputs(checked.random, checked.real.rows(slice(0, NUM_PHOTOS)))
     runtime = {
-        precision: run_engine(_open(request.backend, file), images.all, BATCH, request.decisions[precision])
+        precision: run_engine(_open(request.backend, file), inputs.all, BATCH, request.decisions[precision])
         for precision, file in request.engines.items()
     }
     model = loaded.model.to("cuda")
-    passes = run_passes(compress(model), model, runtime, outputs_of(loaded), images, batch=BATCH)
+    passes = run_passes(compress(model), model, runtime, outputs_of(loaded), inputs, batch=BATCH)
     return judge_engines(request.name, passes).model_dump(mode="json")
 
 
@@ -105,7 +104,8 @@ def measure(request: MeasureRequest) -> Any:
     engines = {file.name: _open(request.backend, file) for file in request.engines}
     found = []
     for batch in request.batches:
-        images = random_images(batch, (3, loaded.image_size, loaded.image_size)).to("cuda")
+        side = loaded.preprocess["image_size"]
+        images = random_images(batch, (3, side, side)).to("cuda")
         candidates: dict[str, Run] = {}
         how: dict[str, str] = {}
         likeness: dict[str, float] = {}

@@ -18,10 +18,12 @@ from tests.tiny_models import tiny_images, tiny_model
 from validate.gpu.parity import EngineParity, judge_engines
 from validate.gpu.passes import merging_layers, run_passes
 from validate.parity import check_parity
-from validate.passes import CheckedImages
 from validate.runtime_pass import RuntimePass, run_graph
+from validate.samples import CheckedInputs, Samples
 
-IMAGES = CheckedImages(random=tiny_images(3, seed=1), photos=tiny_images(2, seed=2))
+IMAGES = CheckedInputs(
+    Samples({"pixel_values": tiny_images(3, seed=1)}), Samples({"pixel_values": tiny_images(2, seed=2)})
+)
 OUTPUT = "image_embeds"
 
 

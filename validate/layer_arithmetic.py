@@ -1,0 +1,182 @@
+"""Where wrong arithmetic first arises: what flows from block to block, and every layer norm by itself.
+
+The largest error of an output says that something is wrong, not where, and it is a poor measure of a small
+systematic error: the largest of many rounding errors hides it. The root mean square over all elements does
+not, and what stands in front of each layer norm tells between which two of them it came in.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+
+from export.debug_graph import Probes, write_probe_graph
+from export.engines.onnxruntime import open_session
+from export.onnx import TORCH_TYPES
+from pitome.models.text import ATTENTION_MASK
+from validate.module_trace import NormCall, trace_norms
+from validate.output_arithmetic import unit_in_the_last_place
+from validate.parity_report import LayerArithmetic
+from validate.passes import Progress, as_precise_as
+from validate.runtime_pass import feed
+from validate.samples import Samples
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+@dataclass
+class _MeanSquare:
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, values: Tensor) -> None:
+        self.total += float(values.double().square().sum())
+        self.count += values.numel()
+
+    @property
+    def root(self) -> float:
+        return sqrt(self.total / self.count) if self.count else 0.0
+
+
+class _Place:
+    """What is summed up for one layer norm over all samples."""
+
+    def __init__(self, call: NormCall) -> None:
+        self.name, self.layer, self.between = call.name, call.layer, call.between
+        self.error, self.torch_error, self.scale = _MeanSquare(), _MeanSquare(), _MeanSquare()
+        self.norm_error, self.norm_torch_error, self.norm_unit = _MeanSquare(), _MeanSquare(), _MeanSquare()
+
+
+def layer_arithmetic(
+    path: Path,
+    merged: nn.Module,
+    precision: str,
+    samples: Samples,
+    *,
+    factor: float,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> tuple[LayerArithmetic, ...]:
+    """Compare what a graph computes in front of and behind each of its layer norms with float64.
+
+    All with the graph's own decisions, one sample at a time.
+
+    Args:
+        path: exported graph, float32 or float16.
+        merged: the model, float32.
+        precision: of the graph.
+        samples: a few; float64 is slow.
+        factor: how many times PyTorch's own root mean square error is allowed.
+        threads: of onnxruntime.
+        progress: called with (step, done, total).
+
+    Returns:
+        One record for each layer norm in order; none where graph and model do not have the same ones.
+    """
+    dtype = TORCH_TYPES[precision]
+    plain = merged if dtype == torch.float32 else copy.deepcopy(merged).to(dtype)
+    double = copy.deepcopy(merged).double()
+    session, probes = _open(path, threads)
+    names = list(dict.fromkeys([*probes.assignments, *(name for pair in probes.norms for name in pair)]))
+    places: list[_Place] = []
+    for done in range(len(samples)):
+        if progress is not None:
+            progress(f"layers of {precision}", done, len(samples))
+        row = samples.rows([done])
+        values = {
+            name: torch.from_numpy(value)
+            for name, value in zip(names, session.run(names, feed(row.inputs)), strict=True)
+        }
+        decided = [values[name] for name in probes.assignments]
+        forced = decided or None  # pairs that are constants need no forcing
+        single = trace_norms(plain, as_precise_as(plain, row.inputs), forced)
+        exact = trace_norms(double, as_precise_as(double, row.inputs), forced)
+        if not _same_norms(probes, values, exact):
+            return ()
+        places = places or [_Place(call) for call in exact]
+        kept = _kept_rows(row, decided)
+        with torch.no_grad():
+            for place, pair, rounded, reference in zip(places, probes.norms, single, exact, strict=True):
+                _add(place, values[pair[0]], values[pair[1]], rounded, reference, kept)
+    return tuple(_record(place, precision, factor) for place in places)
+
+
+def _open(path: Path, threads: int) -> tuple[InferenceSession, Probes]:
+    with tempfile.TemporaryDirectory(prefix=".probe-", dir=path.parent) as folder:
+        probe = path.with_name(f"{Path(folder).name}.onnx")
+        try:
+            probes = write_probe_graph(path, probe)
+            return open_session(probe, threads), probes
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def _same_norms(probes: Probes, values: dict[str, Tensor], exact: Sequence[NormCall]) -> bool:
+    return len(probes.norms) == len(exact) and all(
+        values[name].shape == call.input.shape for (name, _), call in zip(probes.norms, exact, strict=True)
+    )
+
+
+def _kept_rows(row: Samples, decided: Sequence[Tensor]) -> list[Tensor]:
+    """Before the first merge and after each: bool [1, N], False for padding, whose values mean nothing."""
+    mask = row.inputs.get(ATTENTION_MASK)
+    if mask is None:
+        return []
+    kept = [mask > 0]
+    for assignment in decided:
+        slots = assignment.long()
+        size = torch.zeros(1, int(slots.max()) + 1).scatter_add(1, slots, kept[-1].float())
+        kept.append(size > 0)
+    return kept
+
+
+def _add(
+    place: _Place, given: Tensor, found: Tensor, rounded: NormCall, reference: NormCall, kept: list[Tensor]
+) -> None:
+    def chosen(values: Tensor) -> Tensor:
+        for rows in [kept[min(reference.merges, len(kept) - 1)], kept[0]] if kept else []:
+            if values.dim() == 3 and rows.shape[1] == values.shape[1]:
+                return values[rows]
+        return values
+
+    place.error.add(chosen(given.double() - reference.input))
+    place.torch_error.add(chosen(rounded.input.double() - reference.input))
+    place.scale.add(chosen(reference.input))
+
+    module = reference.module
+    exact = layer_norm(given.double(), module.normalized_shape, module.weight, module.bias, module.eps)
+    place.norm_error.add(chosen(found.double() - exact))
+    place.norm_torch_error.add(chosen(rounded.module(given).double() - exact))
+    # A variance as mean of squares minus square of mean, which is how onnxruntime takes it, loses digits
+    # where the mean is large; that is rounding too.
+    mean, variance = given.double().mean(-1, keepdim=True), given.double().var(-1, keepdim=True, correction=0)
+    lost = 1 + mean.square() / (variance + module.eps)
+    place.norm_unit.add(chosen(exact * lost) * torch.finfo(given.dtype).eps)
+
+
+def _record(place: _Place, precision: str, factor: float) -> LayerArithmetic:
+    limit = factor * place.torch_error.root + unit_in_the_last_place(place.scale.root, precision)
+    norm_limit = factor * place.norm_torch_error.root + place.norm_unit.root
+    return LayerArithmetic(
+        precision=precision,
+        norm=place.name,
+        layer=place.layer,
+        between=place.between,
+        error=place.error.root,
+        torch_error=place.torch_error.root,
+        limit=limit,
+        norm_error=place.norm_error.root,
+        norm_torch_error=place.norm_torch_error.root,
+        norm_limit=norm_limit,
+        passed=place.error.root <= limit and place.norm_error.root <= norm_limit,
+    )

@@ -1,0 +1,295 @@
+"""What a bundle must meet: limits in a file that the user can edit, and the verdict under them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pitome.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from validate.parity_report import Arithmetic, Decisions, LayerArithmetic, ParityReport
+
+_BLOCK = re.compile(r"\blayers?\.(\d+)\.")
+PASSED = "every decision agrees or is within rounding, and the arithmetic is as exact as PyTorch's"
+
+
+class _Limits(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class MinCosine(_Limits):
+    """Lowest mean cosine of the task's vectors to the merged float32 model in PyTorch, by precision."""
+
+    fp32: float | None = Field(default=0.99, ge=-1, le=1)
+    fp16: float | None = Field(default=None, ge=-1, le=1)
+    bf16: float | None = Field(default=None, ge=-1, le=1)
+
+
+class Thresholds(_Limits):
+    """The limits; None is none."""
+
+    max_unexplained_decisions: int = Field(default=0, ge=0)
+    arithmetic_factor: float = Field(default=2.0, ge=1)
+    rms_factor: float = Field(default=2.0, ge=1)
+    fp32_relative_limit: float = Field(default=1e-5, gt=0)
+    min_free_running_agreement: float | None = Field(default=None, ge=0, le=1)
+    min_top1_agreement: float | None = Field(default=None, ge=0, le=1)
+    min_share_of_bound: float | None = Field(default=None, ge=0)
+    min_cosine: MinCosine = MinCosine()
+    max_accuracy_drop: dict[str, float] = Field(default_factory=dict)
+    """Points by task; tasks that are not named have no limit."""
+
+    @classmethod
+    def load(cls, path: Path) -> Thresholds:
+        """Read a TOML file; what it leaves out keeps its default.
+
+        Raises:
+            InputError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
+        """
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(
+                f"the thresholds in {path}",
+                f"the file can't be read ({error.strerror})",
+                "Give a TOML file such as docs/thresholds.toml",
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"the thresholds in {path}", f"it is not TOML: {error}", "Correct that line"
+            ) from error
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise _refusal(path, error) from error
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Did it meet its limits?"""
+
+    verdict: Literal["pass", "fail"]
+    reason: str
+    failures: tuple[str, ...] = ()
+    """Everything that failed, the cause first."""
+
+
+def judge(report: ParityReport, thresholds: Thresholds) -> Verdict:
+    """The verdict on a parity report that was made with the same thresholds.
+
+    What the graph holds in another way than the model is the cause, so it is named first; then what was
+    measured, in the order in which it arises.
+    """
+    causes = [finding.text for finding in report.graph if finding.decides]
+    measured = [
+        *judge_levels(report.decisions, report.arithmetic, report.layers, thresholds),
+        *_judge_task(report, thresholds),
+    ]
+    failures = (*causes, *measured)
+    if not failures:
+        return Verdict("pass", PASSED)
+    if not causes:
+        hints = [f" ({finding.text})" for finding in report.graph]
+        return Verdict("fail", measured[0] + "".join(hints[:1]), failures)
+    more = f"; and {len(causes) - 2} more such differences" if len(causes) > 2 else ""
+    found = f"; measured: {measured[0]}" if measured else "; nothing that was measured shows it"
+    return Verdict("fail", "; ".join(causes[:2]) + more + found, failures)
+
+
+def judge_levels(
+    decisions: Decisions | None,
+    arithmetic: Sequence[Arithmetic],
+    layers: Sequence[LayerArithmetic],
+    thresholds: Thresholds,
+) -> list[str]:
+    """What fails in levels 1 and 2, in the order in which it arises."""
+    of_decisions, of_layers = list(_judge_decisions(decisions, thresholds)), list(_judge_layers(layers))
+    failures = of_decisions + of_layers
+    if of_decisions and of_layers and decisions is not None:
+        wrong = next(record for record in layers if not record.passed)
+        decided = next((record.layer for record in decisions.layers if record.unexplained), -1)
+        # A block's attention runs before its merge, so wrong numbers there come before wrong decisions.
+        if wrong.layer is None or wrong.layer <= decided:
+            failures = of_layers + of_decisions
+    return failures + [_describe(record) for record in arithmetic if not record.passed]
+
+
+def judge_accuracy_drop(task: str, points: float, thresholds: Thresholds) -> Verdict:
+    """Does a task lose at most what it may? ``points``: unmerged less merged, in percentage points."""
+    limit = thresholds.max_accuracy_drop.get(task)
+    if limit is not None and not points <= limit:
+        reason = f"{task} loses {points:.2f} points, where {limit:g} are allowed"
+        return Verdict("fail", reason, (reason,))
+    return Verdict("pass", f"{task} loses {points:.2f} points" + ("" if limit is None else f" of {limit:g}"))
+
+
+def judge_share_of_bound(share: float, thresholds: Thresholds) -> Verdict:
+    """Is enough of the speed-up reached that the FLOPs allow? ``share``: of that bound."""
+    limit = thresholds.min_share_of_bound
+    if limit is not None and not share >= limit:
+        reason = f"{share:.2f} of the bound by FLOPs is reached, where {limit:g} is wanted"
+        return Verdict("fail", reason, (reason,))
+    return Verdict("pass", f"{share:.2f} of the bound by FLOPs is reached")
+
+
+def default_toml() -> str:
+    """The file to start from: every key with its default and what it means."""
+    return _TEMPLATE
+
+
+def _judge_decisions(decisions: Decisions | None, thresholds: Thresholds) -> Iterator[str]:
+    if decisions is None:
+        return
+    if decisions.unexplained > thresholds.max_unexplained_decisions:
+        first = next(layer for layer in decisions.layers if layer.unexplained)
+        yield (
+            f"{decisions.unexplained} merge decisions differ from PyTorch's by more than rounding, "
+            f"the first of them in layer {first.layer} ({first.unexplained} of {first.compared} inputs)"
+        )
+    wanted = thresholds.min_free_running_agreement
+    for layer in decisions.layers if wanted is not None else ():
+        if wanted is not None and layer.free_running_agreement < wanted:
+            yield (
+                f"{layer.free_running_agreement:.3f} of the inputs have PyTorch's groups in layer "
+                f"{layer.layer} where nothing is forced, and {wanted:g} are wanted"
+            )
+            return
+
+
+def _judge_layers(layers: Sequence[LayerArithmetic]) -> Iterator[str]:
+    """The first place of each precision where the arithmetic leaves the rule."""
+    before: dict[str, LayerArithmetic] = {}
+    done: set[str] = set()
+    for record in layers:
+        if not record.passed and record.precision not in done:
+            done.add(record.precision)
+            yield _describe_place(record, before.get(record.precision))
+        before[record.precision] = record
+
+
+def _describe_place(record: LayerArithmetic, before: LayerArithmetic | None) -> str:
+    where = "" if record.layer is None else f"layer {record.layer}, "
+    if record.error <= record.limit:
+        return (
+            f"the arithmetic in {record.precision} first goes wrong in {where}the layer norm {record.norm}: "
+            f"on its own input it is off by {record.norm_error:.3g} from float64 (root mean square), where "
+            f"{record.norm_limit:.3g} is allowed"
+        )
+    came_from = f"behind {before.norm}" if before is not None else "in the embeddings"
+    if record.between:
+        found = _BLOCK.search(record.between[-1])
+        came_from += f" ({_short(record.between)})"
+        came_from = f"in layer {found[1]}, {came_from}" if found else came_from
+    return (
+        f"the arithmetic in {record.precision} first goes wrong {came_from}: in front of {record.norm} "
+        f"it is off by {record.error:.3g} from float64 with the same decisions (root mean square), where "
+        f"{record.limit:.3g} is allowed (PyTorch's own error is {record.torch_error:.3g})"
+    )
+
+
+def _short(names: Sequence[str]) -> str:
+    """Names that share a block, said once: "layers.2.mlp.fc1, fc2"."""
+    head = names[0].rpartition(".")[0]
+    return ", ".join(
+        name.rpartition(".")[2] if index and name.rpartition(".")[0] == head else name
+        for index, name in enumerate(names)
+    )
+
+
+def _describe(record: Arithmetic) -> str:
+    if not record.error <= record.limit:
+        what = f"{record.error:.3g} from float64 with the same decisions, where {record.limit:.3g} is allowed"
+    elif not record.rms_error <= record.rms_limit:
+        what = (
+            f"{record.rms_error:.3g} (root mean square) from float64 with the same decisions, where "
+            f"{record.rms_limit:.3g} is allowed"
+        )
+    else:
+        what = "more than is allowed from PyTorch"
+    return (
+        f"{record.output} in {record.precision} is off by {what} (PyTorch's own error is "
+        f"{record.torch_error:.3g}), and by {record.difference_to_torch:.3g} of the largest output from "
+        f"PyTorch"
+    )
+
+
+def _judge_task(report: ParityReport, thresholds: Thresholds) -> Iterator[str]:
+    limits = thresholds.min_cosine.model_dump()
+    for cosine in report.task:
+        limit = limits.get(cosine.model.rpartition(" ")[2])
+        if cosine.against == "merged" and limit is not None and not cosine.mean >= limit:
+            yield (
+                f"{cosine.vector} of {cosine.model} has a mean cosine of {cosine.mean:.5f} to the merged "
+                f"model in PyTorch, where {limit:g} is wanted"
+            )
+    wanted = thresholds.min_top1_agreement
+    for name, share in report.top1_agreement.items():
+        if wanted is not None and name.endswith("against merged") and not share >= wanted:
+            yield f"the best class is the same for {share:.3f} of the inputs ({name}), not {wanted:g}"
+
+
+def _refusal(path: Path, error: ValidationError) -> InputError:
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    key = ".".join(place)
+    table: Any = MinCosine if place[0] == "min_cosine" and len(place) > 1 else Thresholds
+    allowed = list(table.model_fields)
+    if first["type"] == "extra_forbidden":
+        near = get_close_matches(place[-1], allowed, n=1)
+        return InputError(
+            f"the thresholds in {path}",
+            f"{key} is not a key that is known; the keys are {', '.join(allowed)}",
+            f"Did you mean {near[0]}" if near else "Use one of these, or delete the line",
+        )
+    message = first["msg"].removeprefix("Input should be ")
+    return InputError(
+        f"the thresholds in {path}",
+        f"{key} = {first['input']!r} should be {message}",
+        "Correct it, or delete the line for the default",
+    )
+
+
+_TEMPLATE = """\
+# What a bundle must meet: `pitome validate BUNDLE --thresholds FILE`.
+# A key that is left out keeps its default.
+
+# Level 1. Merge decisions that differ from PyTorch's by more than measured rounding can explain.
+max_unexplained_decisions = 0
+
+# Level 2. How many times PyTorch's own error against float64 a runtime may make, with the same decisions:
+# the largest error, and the root mean square error, which also sees small systematic ones.
+arithmetic_factor = 2.0
+rms_factor = 2.0
+# Of a runtime in fp32 to PyTorch in fp32, relative to the largest output.
+fp32_relative_limit = 1e-5
+
+# Share of the inputs that have PyTorch's groups in every layer though nothing is forced. Rounding flips near
+# ties and nothing is wrong then, so by default there is no limit.
+# min_free_running_agreement = 0.9
+
+# Level 3. Share of the inputs with the same best class as the merged model in PyTorch (classifiers).
+# min_top1_agreement = 0.98
+
+# Share of the speed-up that the FLOPs allow which must be reached on this machine.
+# min_share_of_bound = 0.6
+
+# Level 3. Mean cosine to the merged float32 model in PyTorch, by precision.
+[min_cosine]
+fp32 = 0.99
+# fp16 = 0.98
+# bf16 = 0.95
+
+# Percentage points that a task may lose to the unmerged model, by task.
+[max_accuracy_drop]
+# r8 = 0.5
+# fashion-mnist = 0.5
+"""
