@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from pitome.manifest import Manifest
-from validate.charts import Chart, margins_chart, speedup_chart, tokens_chart
-from validate.reproduce import reproduce_command
+from validate.charts import (
+    Chart,
+    contestants_chart,
+    decisions_chart,
+    first_differences_chart,
+    margins_chart,
+    spectrum_chart,
+    speedup_chart,
+    throughput_chart,
+    tokens_chart,
+)
+from validate.charts.style import DARK, LIGHT, colour_properties
+from validate.merge_maps import MergeMaps
+from validate.report_sections import accuracy_tasks, sweep_tasks, text_maps
+from validate.reproduce import reproduce_command, section_commands
 from validate.summary import (
     NOT_EXECUTED,
     decision_totals,
@@ -25,15 +40,34 @@ if TYPE_CHECKING:
     from pitome.flops import FlopsCount
 
 TEMPLATE = "report.html.j2"
+Section = Mapping[str, Any] | BaseModel
+"""A record, or the same as JSON."""
 
 
-def render_report(manifest: Manifest, flops: FlopsCount | None = None) -> str:
-    """The report of a bundle.
+def render_report(
+    manifest: Manifest,
+    flops: FlopsCount | None = None,
+    *,
+    accuracy: Sequence[Section] | None = None,
+    sweep: Sequence[Section] | None = None,
+    spectrum: Section | None = None,
+    merge_maps: Section | None = None,
+    latency: Section | None = None,
+    commands: Mapping[str, str] | None = None,
+) -> str:
+    """The report of a bundle. Whatever is missing, its section says what to run to get it.
 
     Args:
-        manifest: the bundle's manifest; ``parity`` and ``latency`` may be missing, the page then says so.
+        manifest: the bundle's manifest; ``parity`` and ``latency`` may be missing.
         flops: the count per layer, which the manifest only has as a sum; without it the table of layers
             has no FLOPs.
+        accuracy: `validate.accuracy.AccuracyReport`, one per task.
+        sweep: records of a sweep of this model (`validate.sweep_records.AnyRecord`), those that failed too.
+        spectrum: `validate.spectrum.SpectrumReport`.
+        merge_maps: `validate.merge_maps.MergeMaps`.
+        latency: `validate.latency_records.LatencyReport` in place of the manifest's.
+        commands: what made a section's numbers, by the names of `validate.reproduce.section_commands`, whose
+            commands stand where none is given.
 
     Returns:
         An HTML document that loads nothing from anywhere. The same arguments give the same text.
@@ -51,34 +85,57 @@ def render_report(manifest: Manifest, flops: FlopsCount | None = None) -> str:
         giga=giga, megabytes=megabytes, times=times, small=_small, cell=_cell, grouped=_grouped
     )
     parity: Mapping[str, Any] = manifest.parity or {}
+    measured = manifest.latency if latency is None else _json(latency)
+    spectra = _json(spectrum)
+    maps = None if merge_maps is None else MergeMaps.model_validate(_json(merge_maps)).model_dump()
     return environment.get_template(TEMPLATE).render(
         manifest=manifest,
         parity=manifest.parity,
-        latency=manifest.latency,
+        latency=measured,
         summary=summary_rows(manifest),
-        charts=_charts(manifest),
+        charts=_charts(manifest, measured, spectra),
         layers=_layers(manifest, flops),
         totals=decision_totals(parity),
         never_executed=NOT_EXECUTED,
         unchecked=unchecked_precisions(manifest),
         merge_path=merge_path_text,
-        best=_best(manifest.latency),
+        best=_best(measured),
         percent=percent,
         task=_task_rows(parity),
+        accuracy=accuracy_tasks([_json(report) or {} for report in accuracy or ()]),
+        sweep=sweep_tasks([_json(record) or {} for record in sweep or ()]),
+        spectrum=spectra,
+        maps=maps and {"images": maps["images"], "texts": text_maps(maps["texts"])},
         files=sorted(manifest.files(), key=lambda record: record.file),
         environment=[*_flatten(manifest.environment)],
         preprocess=[*_flatten(manifest.model.preprocess)],
         command=reproduce_command(manifest),
+        commands=section_commands(manifest) | dict(commands or {}),
+        light=colour_properties(LIGHT),
+        dark=colour_properties(DARK),
     )
 
 
-def _charts(manifest: Manifest) -> dict[str, Chart | None]:
-    latency: Mapping[str, Any] | None = manifest.latency
-    parity: Mapping[str, Any] = manifest.parity or {}
+def _json(value: Section | None) -> Mapping[str, Any] | None:
+    """A record as plain JSON."""
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _charts(
+    manifest: Manifest, latency: Mapping[str, Any] | None, spectrum: Mapping[str, Any] | None
+) -> dict[str, Chart | None]:
+    decisions: Mapping[str, Any] = (manifest.parity or {}).get("decisions") or {}  # type: ignore[assignment]
+    layers = decisions.get("layers") or []
+    comparison = (latency or {}).get("comparison") or []
     return {
         "tokens": tokens_chart(manifest.schedule.tokens),
         "speedup": speedup_chart(latency["results"], manifest.flops.bound) if latency else None,
-        "margins": margins_chart((parity.get("decisions") or {}).get("layers") or []),
+        "contestants": contestants_chart(comparison),
+        "throughput": throughput_chart(comparison),
+        "decisions": decisions_chart(layers),
+        "first_differences": first_differences_chart(layers, decisions.get("same_throughout") or 0),
+        "margins": margins_chart(layers),
+        "spectrum": spectrum_chart(spectrum["methods"]) if spectrum else None,
     }
 
 

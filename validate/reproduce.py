@@ -1,4 +1,4 @@
-"""The command that builds a bundle again, from its manifest."""
+"""The commands that build a bundle again and measure what its report shows, from its manifest."""
 
 from __future__ import annotations
 
@@ -42,6 +42,23 @@ def reproduce_command(manifest: Manifest) -> str:
         options["TARGETS"] = ",".join(plan.targets)
         options["PROFILE"] = ",".join(map(str, plan.profile))
     return "make engine " + " ".join(f"{name}={shlex.quote(value)}" for name, value in options.items())
+
+
+def section_commands(manifest: Manifest) -> dict[str, str]:
+    """What makes the numbers of each part of the report, for a POSIX shell.
+
+    They hold for the folder that ``make engine`` wrote the bundle to.
+    """
+    model = f"MODEL={shlex.quote(manifest.model.name)}"
+    validate = f"make validate {model}"
+    return {
+        "parity": validate,
+        "accuracy": validate,
+        "merge_maps": validate,
+        "spectrum": validate,
+        "latency": f"make bench {model}",
+        "sweep": f"make sweep {model}",
+    }
 
 
 def _candidates(manifest: Manifest) -> dict[str, str]:

@@ -87,34 +87,36 @@ def decisions_chart(layers: Sequence[Mapping[str, float]]) -> Chart | None:
     return make_chart("decisions", "Merge decisions per layer", f"{told}.", draw, 260)
 
 
-def first_differences_chart(counts: Sequence[int], never: int) -> Chart | None:
-    """In which layer the first other decision of a sample arises when nothing is forced.
+def first_differences_chart(layers: Sequence[Mapping[str, float]], never: int) -> Chart | None:
+    """In which layer the first other decision of an input arises when nothing is forced.
 
     Args:
-        counts: samples whose first difference is in each layer.
-        never: samples without any.
+        layers: records with ``layer`` and ``first_differences``, the inputs that first differ there.
+        never: inputs that differ nowhere.
 
     Returns:
-        None without samples.
+        None where nothing was counted.
     """
-    if not sum(counts) + never:
+    counts = {int(r["layer"]): int(r.get("first_differences") or 0) for r in layers}
+    if not sum(counts.values()) + never:
         return None
+    last = max(counts, default=-1)
 
     def draw(axes: Axes, narrow: bool) -> None:
-        heights = [*counts, never]
-        places = range(len(heights))
+        places = [*counts, last + 1]
+        heights = [*counts.values(), never]
         axes.bar(places, heights, width=0.72, color=[WARM] * len(counts) + [ACCENT])
         for place, height in zip(places, heights, strict=True):
             if height:
                 axes.text(place, height, f"{height:,}", ha="center", va="bottom", color=MUTED, fontsize=10)
-        step = max(1, -(-len(counts) // (6 if narrow else 24)))
-        shown = range(0, len(counts) - (step > 1), step)
-        axes.set_xticks([*shown, len(counts)], [*map(str, shown), "none"])
+        step = max(1, -(-(last + 1) // (6 if narrow else 24)))
+        shown = range(0, last + 1 - (step > 1), step)
+        axes.set_xticks([*shown, last + 1], [*map(str, shown), "none"])
         axes.set_xlabel("layer of the first difference")
-        axes.set_ylabel("samples")
+        axes.set_ylabel("inputs")
         axes.grid(visible=False, axis="x")
         axes.margins(y=0.15)
 
-    told = "; ".join(f"layer {layer}: {count}" for layer, count in enumerate(counts) if count)
+    told = "; ".join(f"layer {layer}: {count}" for layer, count in counts.items() if count)
     description = f"{told or 'no layer'}; no difference at all: {never}."
     return make_chart("first-differences", "Where the first difference arises", description, draw, 230)

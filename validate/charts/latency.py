@@ -76,7 +76,7 @@ def contestants_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
     names = list(dict.fromkeys(c["name"] for _, found in groups for c in found))
 
     def draw(axes: Axes, narrow: bool) -> None:
-        styles = looks(names)
+        styles = looks(_names(batches))
         place, places = 0.0, []
         for _, found in groups:
             first = place
@@ -88,7 +88,7 @@ def contestants_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
         axes.axvline(1.0, color=MUTED, linewidth=1.2)
         for name in names:
             axes.barh(0, 0, color=styles[name].colour, label=name)
-        axes.plot([], [], "|", color=WARM, markersize=12, markeredgewidth=2.5, label="FLOPs bound")
+        axes.plot([], [], "|", color=MUTED, markersize=14, markeredgewidth=3, label="FLOPs bound")
         axes.set_yticks(places, [f"batch {batch}" for batch, _ in groups])
         axes.set_ylim(place + 1.0, 0.6)
         axes.set_xlim(left=0)
@@ -120,7 +120,7 @@ def throughput_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
     """
     if len(batches) < 2:
         return None
-    names = list(dict.fromkeys(c["name"] for record in batches for c in record["contestants"]))
+    names = _names(batches)
 
     def draw(axes: Axes, narrow: bool) -> None:
         for name, look in looks(names).items():
@@ -152,6 +152,10 @@ def throughput_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
     return make_chart("throughput", "Throughput over batch sizes", f"{told}.", draw, 290, tall)
 
 
+def _names(batches: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(str(c["name"]) for record in batches for c in record["contestants"]))
+
+
 def _ratio_bar(axes: Axes, place: float, record: Mapping[str, Any], colour: str) -> None:
     axes.barh(place, record["ratio"], height=0.72, color=colour)
     if record.get("ratio_interval"):
@@ -159,7 +163,7 @@ def _ratio_bar(axes: Axes, place: float, record: Mapping[str, Any], colour: str)
         axes.plot([low, high], [place, place], color=INK, linewidth=2, solid_capstyle="butt")
         axes.plot([low, high], [place] * 2, "|", color=INK, markersize=7, markeredgewidth=2)
     if record.get("bound"):
-        axes.plot([record["bound"]], [place], "|", color=WARM, markersize=18, markeredgewidth=2.5)
+        axes.plot([record["bound"]], [place], "|", color=MUTED, markersize=20, markeredgewidth=3)
     told = f"{record['ratio']:.2f}{TIMES}"
     axes.text(0.03, place, told, va="center", color=ON_ACCENT, fontsize=11, weight="bold")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pitome.errors import InputError
-from validate.charts.style import INK, MUTED, SURFACE, Chart, Draw, legend, looks, make_chart, picture
+from validate.charts.style import INK, MUTED, SURFACE, Chart, Draw, beside, legend, looks, make_chart, picture
 from validate.pareto import pareto_front
 from validate.sweep_records import UNMERGED
 
@@ -131,7 +131,9 @@ def _drawing(points: Sequence[Point], unmerged: Triple | None, cost: Cost, label
         if unmerged is not None:
             axes.axhspan(unmerged[1], unmerged[2], color=MUTED, alpha=0.13, linewidth=0)
             axes.axhline(unmerged[0], color=INK, linewidth=1.4, linestyle=(0, (5, 3)), label="unmerged")
-        for method, look in looks(methods).items():
+        for place, (method, look) in enumerate(looks(methods).items()):
+            # Methods are compared at equal FLOPs: side by side, else their intervals hide each other.
+            aside = beside(axes, 3.0 * (place - (len(methods) - 1) / 2))
             own = [point for point in points if point.method == method]
             front = _front(own)
             rest = [point for point in own if point not in front]
@@ -140,9 +142,10 @@ def _drawing(points: Sequence[Point], unmerged: Triple | None, cost: Cost, label
                 [point.score[0] for point in rest],
                 look.marker,
                 color=look.colour,
-                alpha=0.35,
-                markersize=4,
+                alpha=0.4,
+                markersize=4.5,
                 markeredgewidth=0,
+                transform=aside,
             )
             axes.errorbar(
                 [point.cost[0] for point in front],
@@ -155,11 +158,16 @@ def _drawing(points: Sequence[Point], unmerged: Triple | None, cost: Cost, label
                 markeredgecolor=SURFACE,
                 linewidth=1.8,
                 elinewidth=1.2,
+                transform=aside,
                 label=method,
             )
         axes.set_xlabel(_short(AXES[cost]) if narrow else AXES[cost])
         axes.set_ylabel(label)
-        axes.margins(x=0.06, y=0.08)
+        # By hand: moved series are not looked at when limits are found.
+        costs = [end for point in points for end in point.cost]
+        scores = [end for point in points for end in point.score] + [*(unmerged or ())]
+        axes.set_xlim(*_with_margin(costs, 0.06))
+        axes.set_ylim(*_with_margin(scores, 0.08))
         legend(axes, 3 if narrow else 6)
 
     return draw
@@ -170,6 +178,12 @@ def _bars(values: Sequence[Triple]) -> list[list[float]]:
         [max(value - low, 0.0) for value, low, _ in values],
         [max(high - value, 0.0) for value, _, high in values],
     ]
+
+
+def _with_margin(values: Sequence[float], part: float) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    margin = part * (high - low) or 0.01
+    return low - margin, high + margin
 
 
 def _short(text: str) -> str:

@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
 WIDTHS = {"wide": 860, "narrow": 360}
 """Each chart is drawn twice, in CSS pixels, since text that is scaled down to a telephone can't be read."""
@@ -117,16 +118,25 @@ def make_chart(
 def picture(name: str, title: str, description: str, draw: Draw, width: int, height: int) -> str:
     """A chart as an SVG file of its own: on a card, in light or dark as the reader's system asks."""
     svg = _inline(_drawn(draw, width, height, False, name), name, title, description)
+    edge = 16
+    wide, tall = width + 2 * edge, height + 2 * edge
+    svg = re.sub(
+        r'viewBox="[^"]*"',
+        f'viewBox="{-edge} {-edge} {wide} {tall}" width="{wide}" height="{tall}"',
+        svg,
+        count=1,
+    )
     style = (
-        f"<style>svg{{{_properties(LIGHT)}}}"
-        f"@media (prefers-color-scheme: dark){{svg{{{_properties(DARK)}}}}}</style>"
-        '<rect width="100%" height="100%" rx="12" style="fill: var(--card)"/>'
+        f"<style>svg{{{colour_properties(LIGHT)}}}"
+        f"@media (prefers-color-scheme: dark){{svg{{{colour_properties(DARK)}}}}}</style>"
+        f'<rect x="{-edge}" y="{-edge}" width="{wide}" height="{tall}" rx="12" style="fill: var(--card)"/>'
     )
     head = svg.index(">") + 1
-    return f'{svg[: head - 1]} width="{width}" height="{height}">{style}{svg[head:]}'
+    return f"{svg[:head]}{style}{svg[head:]}"
 
 
-def _properties(colours: Mapping[str, str]) -> str:
+def colour_properties(colours: Mapping[str, str]) -> str:
+    """The declarations of custom properties in CSS."""
     return ";".join(f"--{name}:{colour}" for name, colour in colours.items())
 
 
@@ -215,6 +225,14 @@ def legend(axes: Axes, columns: int = 2) -> None:
         handlelength=1.2,
         columnspacing=1.2,
     )
+
+
+def beside(axes: Axes, points: float) -> Transform:
+    """Data coordinates moved to the right by so many points of the page."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure: Any = axes.figure
+    return axes.transData + ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)
 
 
 def layer_ticks(axes: Axes, narrow: bool) -> None:
