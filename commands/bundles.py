@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commands import records, steps
 from commands.display import Display
@@ -32,8 +32,11 @@ from pitome.bundle import (
     valid_files,
     verify_bundle,
 )
-from pitome.errors import BundleError, ParityError
+from pitome.errors import BundleError
 from pitome.publish import build_folder
+
+if TYPE_CHECKING:
+    pass
 
 
 def export_bundle(options: EngineOptions, command: str, display: Display) -> Built:
@@ -90,31 +93,6 @@ def add_plan(bundle: Path, options: PlanOptions, display: Display) -> Built:
     return Built(bundle, manifest, tuple(place.reused))
 
 
-def validate_bundle(bundle: Path, images: int | None, record: bool, display: Display) -> dict[str, Any]:
-    """``pitome validate``: verify every hash, then check parity anew.
-
-    Raises:
-        BundleError: the bundle is damaged, or its model is not the one that is loaded now.
-        ParityError: it does not compute what PyTorch computes.
-    """
-    manifest = verify_bundle(bundle)
-    prepared, check = reload(bundle, manifest, display)
-    check = check if images is None else replace(check, parity_images=images)
-    with display.step("Check parity") as report:
-        found = steps.run_parity(prepared.loaded, prepared.compressed, bundle, manifest.onnx, check, report)
-    if found["verdict"] != "pass":
-        raise ParityError(f"parity of {bundle} with PyTorch", found["reason"], "Do not use this bundle")
-    if record:
-        from commands import keys
-
-        _record(
-            bundle,
-            manifest,
-            {"parity": found, "parity_key": keys.parity_key(manifest.onnx, prepared.loaded, check)},
-        )
-    return found
-
-
 def bench_bundle(
     bundle: Path,
     changes: dict[str, Any],
@@ -160,7 +138,7 @@ def bench_bundle(
         from commands import keys
 
         key = keys.latency_key(graph, prepared.loaded, check)
-        _record(bundle, manifest, {"latency": found, "latency_key": key})
+        record_into(bundle, manifest, {"latency": found, "latency_key": key})
     return found
 
 
@@ -239,7 +217,8 @@ def _take_over_all(place: Workplace, manifest: Manifest) -> None:
     kept.take_over(*files)
 
 
-def _record(bundle: Path, manifest: Manifest, update: dict[str, Any]) -> None:
+def record_into(bundle: Path, manifest: Manifest, update: dict[str, Any]) -> None:
+    """Replace fields of a bundle's manifest, and write its report anew."""
     with build_folder(bundle) as folder:
         _require_unchanged(bundle, manifest)
         place = Workplace(

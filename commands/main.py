@@ -175,19 +175,37 @@ def build(
 def validate(
     bundle: given.Bundle,
     parity_images: Annotated[
-        int | None, typer.Option(min=1, help="Random images; as at the build by default.")
+        int | None, typer.Option(min=1, help="Random images or texts; as at the build by default.")
+    ] = None,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="TOML file of limits; docs/thresholds.toml has the defaults.")
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="What accuracy is measured on; may be repeated; none: not at all."),
+    ] = None,
+    limit: given.Limit = None,
+    data: given.DataFolder = None,
+    sweep: Annotated[
+        Path | None, typer.Option(help="Records of `pitome sweep`, for the report's Pareto charts.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="HTML page to write; <bundle>.validation.html by default.")
     ] = None,
     record: given.Record = False,
     as_json: given.Json = False,
 ) -> None:
-    """Verify every hash of a bundle, then check its parity with PyTorch; exit code 1 where it fails."""
+    """Verify a bundle, check decisions, arithmetic and accuracy, and judge; exit code 1 where it fails."""
 
     def work(display: Display) -> Result:
-        from commands.bundles import validate_bundle
-        from commands.tables import print_parity
+        from commands.tables import print_validation
+        from commands.validation import ValidationOptions, validate_bundle
 
-        found = validate_bundle(bundle, parity_images, record, display)
-        return found, lambda console: print_parity(console, found)
+        options = ValidationOptions(
+            parity_images, thresholds, tuple(task or ()), limit, data, sweep, report, record
+        )
+        found = validate_bundle(bundle, options, display)
+        return found, lambda console: print_validation(console, found)
 
     _run(work, as_json)
 
@@ -537,6 +555,10 @@ def _run(work: Callable[[Display], Result], as_json: bool) -> None:
         _print_json(document)
     else:
         show(output_console())
+    if isinstance(document, dict) and document.get("verdict") == "fail":
+        reason = f"error: {document.get('bundle')} fails validation: {document.get('reason')}. Do not use it"
+        display.console.print(reason, style="bold red", highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
 
 
 def _show_built(built: Built) -> Result:

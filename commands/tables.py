@@ -104,37 +104,130 @@ def print_models(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def print_parity(console: Console, parity: dict[str, Any]) -> None:
-    """Decisions per layer and the arithmetic of a parity report."""
-    decisions = parity.get("decisions")
-    if decisions:
-        table = Table(title=f"Decisions, {decisions['runtime']} against PyTorch", title_justify="left")
-        columns = ("layer", "tokens", "merged", "compared", "agreed", "excused", "unexplained")
-        for heading in (*columns, "tolerance", "free-running"):
-            table.add_column(heading, justify="right")
-        for layer in decisions["layers"]:
-            numbers = [str(layer[name]) for name in columns]
-            table.add_row(*numbers, f"{layer['tolerance']:.1e}", f"{layer['free_running_agreement']:.3f}")
-        console.print(table)
-    for reduced in parity["reported_decisions"]:
-        agreed, compared = (
-            sum(layer[name] for layer in reduced["layers"]) for name in ("agreed", "compared")
+def print_validation(console: Console, document: dict[str, Any]) -> None:
+    """Every section of ``pitome validate``, then the verdict of each."""
+    print_parity(console, document["parity"])
+    for accuracy in document.get("accuracy", {}).get("tasks", ()):
+        print_accuracy(console, accuracy)
+    for row in document.get("skipped", ()):
+        console.print(f"skipped: {row['what']}: {row['reason']}", style="yellow", highlight=False)
+    if document.get("report"):
+        console.print(f"wrote {document['report']}", highlight=False, soft_wrap=True)
+    for section in document["sections"]:
+        style = "good" if section["verdict"] == "pass" else "bad"
+        text = f"{section['name']}: {section['verdict']}: {section['reason']}"
+        console.print(text, style=_STYLES[style], highlight=False)
+
+
+def print_accuracy(console: Console, report: dict[str, Any]) -> None:
+    """One task: every model and runtime on the same samples, with paired differences to the unmerged one."""
+    main = report["main"]
+    samples = report["models"][0]["metrics"][main]["samples"]
+    table = Table(
+        title=f"{report['task']}, {report['split']}: {main} over {samples:,} samples", title_justify="left"
+    )
+    for heading in ("model", main, "95 %", "to unmerged", "p"):
+        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+    unmerged = report["models"][0]["model"]
+    for model in report["models"]:
+        found = model["metrics"][main]
+        change = next(
+            (d for d in model["differences"] if (d["against"], d["metric"]) == (unmerged, main)), None
         )
+        table.add_row(
+            model["model"] + (", head refitted" if model["refit"] else ""),
+            f"{100 * found['mean']:.2f}",
+            f"{100 * found['low']:.2f} to {100 * found['high']:.2f}",
+            f"{100 * change['mean']:+.2f} ({100 * change['low']:+.2f} to {100 * change['high']:+.2f})"
+            if change
+            else "",
+            f"{change['p_value']:.3f}" if change else "",
+        )
+    console.print(table)
+    if padding := report.get("padding"):
+        removed = padding["share_of_removed"]
         console.print(
-            f"{reduced['runtime']}: {agreed} of {compared} decisions as PyTorch's (reported, not judged)"
+            f"{100 * padding['share_of_inputs']:.0f} % of the inputs is padding"
+            + ("" if removed is None else f", and {100 * removed:.0f} % of what was merged away")
+            + f"; FLOPs, of the padded unmerged model's: merged {padding['flops_merged']:.2f}, unmerged "
+            f"without padding {padding['flops_unpadded']:.2f}, in buckets of 32 "
+            f"{padding['flops_bucketed']:.2f}; "
+            f"{padding['full_length']:,} of {padding['texts']:,} texts have no padding",
+            highlight=False,
         )
+    for name, reason in report["unavailable"].items():
+        console.print(f"not run: {name}: {reason}", style="yellow", highlight=False)
+
+
+def print_parity(console: Console, parity: dict[str, Any]) -> None:
+    """Decisions per layer, the arithmetic, and the first thing wrong, of a parity report."""
+    reduced = [found["decisions"] for found in parity["reduced"] if found["decisions"]]
+    for decisions in (parity["decisions"], *parity["reported_decisions"], *reduced):
+        if decisions:
+            console.print(_decision_table(decisions, judged=decisions is parity["decisions"]))
+    if parity["decisions"]:
+        console.print(_margin_table(parity["decisions"]["margins"]))
     for precision in parity["unchecked"]:
         console.print(
-            f"{precision}: not run, onnxruntime has no kernels for it on a CPU", style="bold yellow"
+            f"{precision}: read but not run, onnxruntime has no kernels for it on a CPU", style="bold yellow"
         )
     table = Table(title="Arithmetic, same decisions, against float64", title_justify="left")
-    for heading in ("output", "precision", "error", "PyTorch's error", "limit", "passed"):
+    for heading in (
+        "output",
+        "precision",
+        "error",
+        "PyTorch's",
+        "limit",
+        "rms",
+        "PyTorch's",
+        "limit",
+        "passed",
+    ):
         table.add_column(heading, justify="right")
+    names = ("error", "torch_error", "limit", "rms_error", "torch_rms_error", "rms_limit")
     for record in parity["arithmetic"]:
-        numbers = [f"{record[name]:.3g}" for name in ("error", "torch_error", "limit")]
+        numbers = [f"{record[name]:.3g}" for name in names]
         table.add_row(record["output"], record["precision"], *numbers, "yes" if record["passed"] else "NO")
+    for found in parity["reduced"]:
+        for error in found["errors"]:
+            numbers = [f"{error['error']:.3g}", "", "", f"{error['rms_error']:.3g}", "", ""]
+            table.add_row(error["output"], f"{found['precision']}, PyTorch", *numbers, "not judged")
     console.print(table)
-    console.print(f"{parity['verdict']}: {parity['reason']}")
+    for failure in parity["failures"]:
+        console.print(f"failed: {failure}", style=_STYLES["bad"], highlight=False)
+
+
+def _decision_table(decisions: dict[str, Any], judged: bool) -> Table:
+    title = f"Decisions, {decisions['runtime']} against PyTorch" + (
+        "" if judged else " (reported, not judged)"
+    )
+    table = Table(title=title, title_justify="left")
+    columns = ("layer", "tokens", "merged", "compared", "agreed", "excused", "unexplained")
+    for heading in (*columns, "tolerance", "free-running", "first differ here"):
+        table.add_column(heading, justify="right")
+    for layer in decisions["layers"]:
+        table.add_row(
+            *(str(layer[name]) for name in columns),
+            f"{layer['tolerance']:.1e}",
+            f"{layer['free_running_agreement']:.3f}",
+            str(layer["first_differences"]),
+        )
+    table.caption = (
+        f"{decisions['same_throughout']} of {decisions['images']} inputs agree in all layers, free"
+    )
+    return table
+
+
+def _margin_table(margins: Sequence[dict[str, Any]]) -> Table:
+    table = Table(title="Margins of the decisions in float64", title_justify="left")
+    for heading in ("layer", "decision", "count", "smallest", "1 %", "10 %", "median"):
+        table.add_column(heading, justify="right")
+    for record in margins:
+        numbers = [record["smallest"], *(record["percentiles"][percent] for percent in ("1", "10", "50"))]
+        table.add_row(
+            str(record["layer"]), record["kind"], str(record["count"]), *(f"{value:.1e}" for value in numbers)
+        )
+    return table
 
 
 def print_latency(console: Console, latency: dict[str, Any]) -> None:

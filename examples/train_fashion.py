@@ -41,6 +41,14 @@ from validate.datasets.fashion_mnist import (
 COARSE, FINE, PATCH = 14, 28, 2
 WIDTH, LAYERS, HEADS = 96, 8, 3
 TEXT_WIDTH, TEXT_LAYERS, TEXT_HEADS, TEXT_LENGTH = 64, 2, 2, 16
+PREPROCESSING = {
+    "do_normalize": True,
+    "do_resize": True,
+    "image_mean": [MEAN] * 3,
+    "image_std": [DEVIATION] * 3,
+    "resample": 2,
+    "size": {"height": FINE, "width": FINE},
+}
 LABEL_SMOOTHING, WEIGHT_DECAY = 0.05, 0.05
 
 
@@ -189,6 +197,7 @@ def save(model: FashionModel, config: CLIPConfig, tokenizer: Tokenizer, record: 
     content["label2id"] = {name: label for label, name in enumerate(CLASS_NAMES)}
     content["vision_config"]["image_size"] = FINE
     (out / "config.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    (out / "preprocessor_config.json").write_text(json.dumps(PREPROCESSING, indent=2) + "\n")
     tokenizer.save(str(out / "tokenizer.json"))
     (out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
 

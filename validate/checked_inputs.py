@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def checked_inputs(loaded: LoadedModel, count: int, seed: int = 0) -> CheckedInputs:
     """``count`` random inputs, and the photos of scikit-image or the sentences of this package.
 
+    A text model without a tokenizer gets no sentences.
+
     Raises:
         InputError: scikit-image has not its photos.
     """
@@ -24,16 +26,17 @@ def checked_inputs(loaded: LoadedModel, count: int, seed: int = 0) -> CheckedInp
         from pitome.models.tokenizer import encode_texts
         from validate.datasets.sentences import SENTENCES
 
-        assert loaded.tokenizer is not None  # every text model has one
-        real = Samples(encode_texts(loaded.tokenizer, SENTENCES))
         config: Any = loaded.model.config
-        length = real.inputs["input_ids"].shape[1]
-        return CheckedInputs(random_texts(count, length, config.vocab_size, seed), real)
+        length = loaded.preprocess["sequence_length"]
+        made_up = random_texts(count, length, config.vocab_size, seed)
+        if loaded.tokenizer is None:  # random weights, or a checkpoint without one
+            return CheckedInputs(made_up, made_up.rows(slice(0, 0)))
+        return CheckedInputs(made_up, Samples(encode_texts(loaded.tokenizer, SENTENCES)))
     from validate.datasets.photos import real_photos
 
     _, photos = real_photos(loaded.preprocess)
-    made_up = random_images(count, photos.shape[1:], seed)
-    return CheckedInputs(Samples({"pixel_values": made_up}), Samples({"pixel_values": photos}))
+    noise = random_images(count, photos.shape[1:], seed)
+    return CheckedInputs(Samples({"pixel_values": noise}), Samples({"pixel_values": photos}))
 
 
 def random_images(count: int, shape: Sequence[int], seed: int = 0) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.errors import InputError
 from pitome.flops import count_flops
@@ -61,6 +62,44 @@ def removed_padding(model: nn.Module, samples: Samples, batch: int = 32) -> tupl
             layer[0] += removed
             layer[1] += padding
     return tuple(RemovedTokens(layer, *counts) for layer, counts in sorted(totals.items()))
+
+
+class PaddingRecord(BaseModel):
+    """Padded texts: what was merged, and what other models that do not compute padding would cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    texts: int = Field(ge=1)
+    full_length: int = Field(description="texts that fill every position, so that nothing is padding")
+    share_of_inputs: float = Field(description="padding among all positions of the inputs")
+    share_of_removed: float | None = Field(description="padding among the tokens that were merged away")
+    flops_merged: float = Field(description="FLOPs of the merged model, of the padded unmerged model's")
+    flops_unpadded: float = Field(description="the same of an unmerged model that runs each text by itself")
+    flops_bucketed: float = Field(description="the same of an unmerged model that pads to multiples of 32")
+
+
+def padding_record(
+    samples: Samples, merged: nn.Module, shape: ModelShape, flops_ratio: float
+) -> PaddingRecord:
+    """What padding has to do with what merging saves on these texts.
+
+    Args:
+        samples: texts with their ``attention_mask``.
+        merged: compressed model.
+        shape: of the unmerged model.
+        flops_ratio: FLOPs of the merged model, relative to the padded unmerged one.
+    """
+    mask = samples.inputs["attention_mask"]
+    lengths = mask.sum(dim=1).numpy().astype(np.int64)
+    return PaddingRecord(
+        texts=len(samples),
+        full_length=int((lengths == mask.shape[1]).sum()),
+        share_of_inputs=1 - float(lengths.mean()) / mask.shape[1],
+        share_of_removed=padding_share(removed_padding(merged, samples)),
+        flops_merged=flops_ratio,
+        flops_unpadded=unpadded_flops(shape, lengths),
+        flops_bucketed=bucketed_flops(shape, lengths),
+    )
 
 
 def padding_share(layers: Sequence[RemovedTokens]) -> float | None:

@@ -53,9 +53,9 @@ def results_markdown(files: Sequence[SweepFile]) -> str:
     """One table per model and task, in the order of the files, and a line that explains the cells."""
     blocks = [_table(file, task) for file in files for task in file.tasks]
     note = (
-        "Cells: score in points, its paired difference to the unmerged model with a 95 % interval, FLOPs that "
-        "are left, and measured speed-up (onnxruntime, CPU, interleaved). **+** significantly above and **-** "
-        "significantly below plain ToMe of the same schedule and similarity (two-sided, 5 %)."
+        "Cells: score in points, its paired difference to the unmerged model with a 95 % interval, FLOPs "
+        "that are left, and measured speed-up (onnxruntime, CPU, interleaved). **+** significantly above and "
+        "**-** significantly below plain ToMe of the same schedule and similarity (two-sided, 5 %)."
     )
     return "\n\n".join([*blocks, note]) + "\n"
 
