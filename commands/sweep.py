@@ -18,9 +18,10 @@ from pitome.models.loading import LoadedModel, load_model
 from pitome.parameters import Energy, Split
 from pitome.schedule import Shape
 from validate.resume import ResumableLog
-from validate.sweep import MeasureSpeed, Sweep, ValueStore
+from validate.sweep import MeasureSpeed, Sweep
 from validate.sweep_records import AnyRecord, SpeedRecord
 from validate.sweep_settings import GRIDS, Grid, Point, Refused, make_points
+from validate.sweep_values import ValueStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

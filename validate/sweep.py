@@ -6,16 +6,11 @@ one starts, and its values per sample lie beside the log, so that a later run ca
 
 from __future__ import annotations
 
-import os
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
 from pitome.compression import Compression, compress
@@ -25,7 +20,8 @@ from pitome.models.loading import LoadedModel
 from validate.encoders import Encoder, torch_encoder
 from validate.pointer_forest import with_pointer_forest
 from validate.resume import ResumableLog
-from validate.statistics import PairedDifference, mean_interval, paired_difference
+from validate.statistics import mean_interval
+from validate.sweep_clock import Clock
 from validate.sweep_records import (
     UNMERGED,
     AnyRecord,
@@ -46,71 +42,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with (what is done now and how long the rest may take, points done, points in all)."""
 MeasureSpeed = Callable[["nn.Module", Point], SpeedRecord]
-
-
-@dataclass(frozen=True)
-class SampleValues:
-    """The main metric of one point on one task, sample by sample."""
-
-    values: npt.NDArray[np.float64]
-    """[n]."""
-    groups: npt.NDArray[np.int64] | None = None
-    """[n], equal for samples that belong together; None = each on its own."""
-
-    @classmethod
-    def of(cls, score: Score) -> SampleValues:
-        """The main metric of a score."""
-        return cls(score.metrics[score.main], score.groups.get(score.main))
-
-    def difference(self, other: SampleValues, seed: int) -> DifferenceRecord:
-        """This minus the other over the same samples."""
-        found: PairedDifference = paired_difference(self.values, other.values, seed, self.groups)
-        return DifferenceRecord(
-            mean=found.mean, low=found.low, high=found.high, p_value=found.p_value, method=found.method
-        )
-
-
-class ValueStore:
-    """A folder with one .npz per point and task; a file is complete or not there."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def path(self, key: str, task: str) -> Path:
-        """The file of one point and task."""
-        safe = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in task)
-        return self.folder / f"{key}.{safe}.npz"
-
-    def save(self, key: str, task: str, values: SampleValues) -> None:
-        """Keep the values.
-
-        Raises:
-            InputError: the folder can't be written to.
-        """
-        final = self.path(key, task)
-        partial = final.with_name(f".{final.name}.partial")
-        arrays: dict[str, Any] = {"values": values.values}
-        if values.groups is not None:
-            arrays["groups"] = values.groups
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                np.savez(file, **arrays)
-            os.replace(partial, final)
-        except OSError as error:
-            raise InputError(
-                f"keeping the values of {final.name}",
-                f"{self.folder} can't be written to ({error.strerror})",
-                "Name another --out",
-            ) from error
-
-    def load(self, key: str, task: str) -> SampleValues | None:
-        """The values, or None where there are none that can be read."""
-        try:
-            with np.load(self.path(key, task), allow_pickle=False) as found:
-                return SampleValues(found["values"], found.get("groups"))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            return None
 
 
 @dataclass
@@ -371,73 +302,6 @@ def _settings_record(settings: MethodSettings, **own: Any) -> SettingsRecord:
         proportional_attention=settings.proportional_attention,
         seed=settings.seed,
     )
-
-
-class Clock:
-    """How much of a sweep is done, and how long the rest may take.
-
-    A task's seconds are taken to be in proportion to the FLOPs, at the rate of the records so far.
-    """
-
-    def __init__(self, points: Sequence[Point], tasks: Sequence[Task], records: Sequence[AnyRecord]) -> None:
-        done = {each.identity for each in records}
-        failed = {each.key for each in records if isinstance(each, FailedPoint) and each.task is None}
-        costs = [(UNMERGED, 1.0), *((point.key, point.flops_ratio) for point in points)]
-        self.total = len(costs) * len(tasks)
-        self._left = {
-            task.name: {
-                key: cost for key, cost in costs if (key, task.name) not in done and key not in failed
-            }
-            for task in tasks
-        }
-        self._spent: dict[str, tuple[float, float]] = {}
-        for each in records:
-            if isinstance(each, SweepRecord):
-                self._spend(each)
-
-    @property
-    def done(self) -> int:
-        """Points times tasks that are finished."""
-        return self.total - sum(len(left) for left in self._left.values())
-
-    def count(self, record: SweepRecord) -> None:
-        """A point is finished on one task."""
-        self._left[record.task].pop(record.key, None)
-        self._spend(record)
-
-    def skip(self, key: str, task: str | None = None) -> None:
-        """A point failed on one task, or on all."""
-        for name, left in self._left.items():
-            if task in (None, name):
-                left.pop(key, None)
-
-    def seconds_left(self) -> float | None:
-        """For what is left; None before anything of a task is known."""
-        total = 0.0
-        for task, left in self._left.items():
-            if left and task not in self._spent:
-                return None
-            if left:
-                seconds, cost = self._spent[task]
-                total += seconds / cost * sum(left.values())
-        return total
-
-    def told(self, label: str) -> str:
-        """A line for the person who waits; the time first, because a narrow terminal cuts the end."""
-        left = self.seconds_left()
-        return label if left is None else f"{duration(left)} left, {label}"
-
-    def _spend(self, record: SweepRecord) -> None:
-        seconds, cost = self._spent.get(record.task, (0.0, 0.0))
-        self._spent[record.task] = seconds + record.seconds, cost + record.flops_ratio
-
-
-def duration(seconds: float) -> str:
-    """About how long, such as "12 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def _parsed(log: ResumableLog, place: int, content: dict[str, Any]) -> AnyRecord:

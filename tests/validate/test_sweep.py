@@ -16,9 +16,11 @@ from tests.validate.sweep_cases import GRID, SameClass, tiny_checkpoint
 from validate.encoders import Encoder, torch_encoder
 from validate.resume import ResumableLog
 from validate.statistics import mean_interval, paired_difference
-from validate.sweep import Clock, SampleValues, Sweep, ValueStore, duration
+from validate.sweep import Sweep
+from validate.sweep_clock import Clock, duration
 from validate.sweep_records import UNMERGED, AnyRecord, FailedPoint, SpeedRecord, SweepRecord, measured
 from validate.sweep_settings import Grid, Point, Refused, make_points
+from validate.sweep_values import SampleValues, ValueStore
 from validate.tasks.task import Progress, Score, Split
 
 CONFIGURATION = {"what": "a test"}
