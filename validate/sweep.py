@@ -33,6 +33,7 @@ from validate.sweep_records import (
     parse_record,
 )
 from validate.sweep_settings import FOREST, Point, Refused
+from validate.sweep_values import SampleValues, ValueStore
 
 if TYPE_CHECKING:
     from torch import nn

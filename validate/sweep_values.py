@@ -1,4 +1,4 @@
-"""The values of every sample, kept beside a sweep's records so that later points can be compared with them."""
+"""The values of every sample, kept beside the records so that later points can be compared with them."""
 
 from __future__ import annotations
 
