@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from pitome.errors import PitomeError
 from validate.sweep_records import AnyRecord, SpeedRecord, SweepRecord, measured
+from validate.sweep_settings import FOREST
 
 FINALISTS = 5
-NOT_CHOSEN = ("none", "random")
-"""Random pairs are the floor that methods are held against, no setting to deploy."""
+NOT_CHOSEN = ("none", "random", FOREST)
+"""Random pairs are the floor that methods are held against, and the pointer forest has no operator: neither
+is a setting to deploy."""
 
 
 class BudgetError(PitomeError):

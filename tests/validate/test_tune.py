@@ -107,6 +107,7 @@ def test_what_is_no_setting_to_deploy_is_left_out() -> None:
     records: list[AnyRecord] = [
         record(UNMERGED, 1.0, method="none"),
         record("x", 0.2, method="random"),
+        record("y", 0.2, method="forest"),
         FailedPoint(key="f", label="f", task=None, reason="r"),
     ]
     assert candidates_of(records, ("a",)) == []
