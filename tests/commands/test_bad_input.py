@@ -185,7 +185,7 @@ def test_missing_folder(engine: Callable[..., Outcome]) -> None:
     refused(engine(model="./nowhere"), "MODEL=./nowhere: there is no such folder")
 
 
-@pytest.mark.parametrize("model_type", ["resnet", "bert"])
+@pytest.mark.parametrize("model_type", ["resnet", "gpt2"])
 def test_unknown_family(
     engine: Callable[..., Outcome], changed_model: Callable[[], Path], model_type: str
 ) -> None:

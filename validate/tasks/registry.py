@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from pitome.models.loading import LoadedModel
     from validate.datasets.hub_dataset import HubDataset, LabelledRows
     from validate.datasets.orange_tab import LabelledTexts
+    from validate.tasks.text_classification import TextClassification
     from validate.text_tower import TextTower
 
 TEXT_TASKS = ("r8", "r52", "20newsgroups")
+FIDELITY_TASKS = tuple(f"{name}-fidelity" for name in TEXT_TASKS)
 FASHION, ZERO_SHOT, RETRIEVAL, PHOTOS = (
     "fashion-mnist",
     "fashion-mnist-zero-shot",
@@ -46,9 +48,9 @@ def make_task(
     """A task for a model.
 
     Args:
-        name: "r8", "r52", "20newsgroups" (text encoders); "fashion-mnist" (classifiers of 28 px),
-            "fashion-mnist-zero-shot", "fashion-mnist-retrieval" (CLIPs of 28 px); "photos" (image models); or
-            on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot with a CLIP),
+        name: "r8", "r52", "20newsgroups", each also with "-fidelity" (text encoders); "fashion-mnist"
+            (classifiers of 28 px), "fashion-mnist-zero-shot", "fashion-mnist-retrieval" (CLIPs of 28 px);
+            "photos" (image models); or on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot with a CLIP),
             "hf:NAME[:CONFIGURATION][@REVISION]" or "hf:FOLDER" (the same, and texts), and
             "karpathy:JSON:IMAGES" (retrieval with a CLIP).
         loaded: the model; its tokeniser, image size, preprocessing and labels are used.
@@ -68,6 +70,10 @@ def make_task(
         )
     if name in TEXT_TASKS:
         return _corpus(name, loaded, limit, seed)
+    if name in FIDELITY_TASKS:
+        from validate.tasks.text_fidelity import TextFidelity
+
+        return TextFidelity(_corpus(name.removesuffix("-fidelity"), loaded, limit, seed))
     if name in (FASHION, ZERO_SHOT, RETRIEVAL):
         return _fashion(name, loaded, limit, seed, folder)
     if name == PHOTOS:
@@ -75,7 +81,7 @@ def make_task(
 
         _require(name, loaded, loaded.family.modality == "image", "an image model")
         return PhotoFidelity(loaded.preprocess, limit)
-    names = ", ".join((*TEXT_TASKS, FASHION, ZERO_SHOT, RETRIEVAL, PHOTOS, *FORMS))
+    names = ", ".join((*TEXT_TASKS, *FIDELITY_TASKS, FASHION, ZERO_SHOT, RETRIEVAL, PHOTOS, *FORMS))
     raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {names}")
 
 
@@ -129,7 +135,7 @@ def _require(name: str, loaded: LoadedModel, fits: bool, needed: str) -> None:
         )
 
 
-def _corpus(name: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
+def _corpus(name: str, loaded: LoadedModel, limit: int | None, seed: int) -> TextClassification:
     from validate.datasets.text_corpora import read_corpus
 
     _require(name, loaded, loaded.task == "text-features", "a text encoder")
@@ -146,7 +152,7 @@ def _with_head(
     num_test: int | None,
     limit: int | None,
     seed: int,
-) -> Task:
+) -> TextClassification:
     from pitome.models.packaged import cache_folder
     from validate.tasks.feature_cache import FeatureCache
     from validate.tasks.text_classification import TextClassification

@@ -1,0 +1,80 @@
+"""How close a model's sentence vectors stay to the unmerged model's, on the documents of a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pitome.errors import InputError
+from validate.encoders import Encoder
+from validate.outputs import cosines
+from validate.samples import Samples
+from validate.tasks.task import Progress, Score, Split, Task, refuse_refit, run_encoder
+from validate.tasks.text_classification import TextClassification, sentence_vectors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SUFFIX = "-fidelity"
+MAIN = "cosine"
+
+
+class TextFidelity(Task):
+    """Cosine of a model's sentence vectors to the unmerged model's: no labels, no head, little noise.
+
+    Accuracy of a corpus counts the few documents that change sides; this sees every document move.
+    """
+
+    def __init__(self, corpus: TextClassification) -> None:
+        """Take the documents of another task, named ``<its name>-fidelity``."""
+        self.name = f"{corpus.name}{SUFFIX}"
+        self._corpus = corpus
+        self._encoder: Encoder | None = None
+        self._unmerged: dict[str, Tensor] = {}
+
+    def count(self, split: Split) -> int:
+        """Documents of a split."""
+        return self._corpus.count(split)
+
+    def samples(self, split: Split, rows: slice | Sequence[int] = slice(None)) -> Samples:
+        """Tokenised documents."""
+        return self._corpus.samples(split, rows)
+
+    def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
+        """Remember the unmerged model; it runs over a split when that is first scored."""
+        self._encoder = unmerged
+
+    def score(
+        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+    ) -> Score:
+        """Cosines, one per document; see `Task.score`.
+
+        Raises:
+            InputError: ``prepare`` was not called.
+        """
+        refuse_refit(self, refit)
+        if self._encoder is None:
+            raise InputError(
+                f"a score on {self.name}",
+                "the unmerged model is not there",
+                "Call prepare with the unmerged model",
+            )
+        if split not in self._unmerged:
+            self._unmerged[split] = run_encoder(self, self._encoder, split, _vectors, progress)[MAIN]
+        found = run_encoder(self, encoder, split, _vectors, progress)[MAIN]
+        values = cosines(found, self._unmerged[split]).numpy()
+        mask = self.samples(split).inputs["attention_mask"]
+        full = (mask.sum(dim=1) == mask.shape[1]).numpy()
+        details = {
+            "minimum": float(values.min()),
+            "full_length": {"samples": int(full.sum()), "cosine": float(values[full].mean())}
+            if full.any()
+            else {"samples": 0},
+        }
+        return Score({MAIN: np.asarray(values, np.float64)}, MAIN, details)
+
+
+def _vectors(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {MAIN: sentence_vectors(outputs["last_hidden_state"], inputs["attention_mask"])}
