@@ -36,12 +36,14 @@ class Probes:
 
     assignments: tuple[str, ...]
     """Of the merges, in order: [B, N] int32."""
+    metrics: tuple[str, ...]
+    """What each merge decides on: [B, N, D]."""
     norms: tuple[tuple[str, str], ...]
     """Input and output of every LayerNormalization, in order: what flows from block to block."""
 
 
 def write_probe_graph(path: Path, probe: Path) -> Probes:
-    """Write ``path`` to ``probe`` with decisions, and inputs and outputs of all layer norms, as outputs.
+    """Write ``path`` to ``probe``, with what goes into merges and layer norms and comes out of them.
 
     Runtimes fuse less of such a graph, so its rounding may be another than that of ``path``. As for
     ``write_debug_graph``, weights in external files must lie in the same folder.
@@ -58,11 +60,12 @@ def write_probe_graph(path: Path, probe: Path) -> Probes:
             model.graph.output.append(known.get(name) or onnx.ValueInfoProto(name=name))
         return name
 
-    assignments, norms = [], []
+    assignments, metrics, norms = [], [], []
     for node in model.graph.node:
         if (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME):
             assignments.append(show(node.output[2]))
+            metrics.append(show(node.input[1]))
         elif (node.domain, node.op_type) == ("", "LayerNormalization"):
             norms.append((show(node.input[0]), show(node.output[0])))
     onnx.save(model, str(probe))
-    return Probes(tuple(assignments), tuple(norms))
+    return Probes(tuple(assignments), tuple(metrics), tuple(norms))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +23,9 @@ from export.debug_graph import Probes, write_probe_graph
 from export.engines.onnxruntime import open_session
 from export.onnx import TORCH_TYPES
 from pitome.models.text import ATTENTION_MASK
-from validate.module_trace import NormCall, trace_norms
+from validate.module_trace import NormCall, trace
 from validate.output_arithmetic import unit_in_the_last_place
-from validate.parity_report import LayerArithmetic
+from validate.parity_report import LayerArithmetic, MetricArithmetic
 from validate.passes import Progress, as_precise_as
 from validate.runtime_pass import feed
 from validate.samples import Samples
@@ -48,6 +48,22 @@ class _MeanSquare:
         return sqrt(self.total / self.count) if self.count else 0.0
 
 
+@dataclass(frozen=True)
+class InnerArithmetic:
+    """What was found inside; nothing where graph and model do not have the same layer norms."""
+
+    layers: tuple[LayerArithmetic, ...] = ()
+    metrics: tuple[MetricArithmetic, ...] = ()
+
+
+@dataclass
+class _Metric:
+    layer: int
+    error: _MeanSquare = field(default_factory=_MeanSquare)
+    torch_error: _MeanSquare = field(default_factory=_MeanSquare)
+    scale: _MeanSquare = field(default_factory=_MeanSquare)
+
+
 class _Place:
     """What is summed up for one layer norm over all samples."""
 
@@ -66,8 +82,8 @@ def layer_arithmetic(
     factor: float,
     threads: int = 2,
     progress: Progress | None = None,
-) -> tuple[LayerArithmetic, ...]:
-    """Compare what a graph computes in front of and behind each of its layer norms with float64.
+) -> InnerArithmetic:
+    """Compare what a graph computes around each of its layer norms and in front of each merge with float64.
 
     All with the graph's own decisions, one sample at a time.
 
@@ -81,14 +97,16 @@ def layer_arithmetic(
         progress: called with (step, done, total).
 
     Returns:
-        One record for each layer norm in order; none where graph and model do not have the same ones.
+        One record for each layer norm and each merge, in order.
     """
     dtype = TORCH_TYPES[precision]
     plain = merged if dtype == torch.float32 else copy.deepcopy(merged).to(dtype)
     double = copy.deepcopy(merged).double()
     session, probes = _open(path, threads)
-    names = list(dict.fromkeys([*probes.assignments, *(name for pair in probes.norms for name in pair)]))
+    shown = (*probes.assignments, *probes.metrics, *(name for pair in probes.norms for name in pair))
+    names = list(dict.fromkeys(shown))
     places: list[_Place] = []
+    metrics: list[_Metric] = []
     for done in range(len(samples)):
         if progress is not None:
             progress(f"layers of {precision}", done, len(samples))
@@ -99,16 +117,26 @@ def layer_arithmetic(
         }
         decided = [values[name] for name in probes.assignments]
         forced = decided or None  # pairs that are constants need no forcing
-        single = trace_norms(plain, as_precise_as(plain, row.inputs), forced)
-        exact = trace_norms(double, as_precise_as(double, row.inputs), forced)
+        single, rounded_merges = trace(plain, as_precise_as(plain, row.inputs), forced)
+        exact, exact_merges = trace(double, as_precise_as(double, row.inputs), forced)
         if not _same_norms(probes, values, exact):
-            return ()
+            return InnerArithmetic()
         places = places or [_Place(call) for call in exact]
         kept = _kept_rows(row, decided)
+        metrics = metrics or [_Metric(record.layer) for record in exact_merges[: len(decided)]]
+        merges = zip(metrics, probes.metrics, rounded_merges, exact_merges, strict=False)
+        for index, (metric, name, rounded_merge, reference_merge) in enumerate(merges):
+            rows = kept[index] if kept else slice(None)
+            metric.error.add((values[name].double() - reference_merge.metric)[rows])
+            metric.torch_error.add((rounded_merge.metric.double() - reference_merge.metric)[rows])
+            metric.scale.add(reference_merge.metric[rows])
         with torch.no_grad():
             for place, pair, rounded, reference in zip(places, probes.norms, single, exact, strict=True):
                 _add(place, values[pair[0]], values[pair[1]], rounded, reference, kept)
-    return tuple(_record(place, precision, factor) for place in places)
+    return InnerArithmetic(
+        tuple(_record(place, precision, factor) for place in places),
+        tuple(_metric_record(metric, precision, factor) for metric in metrics),
+    )
 
 
 def _open(path: Path, threads: int) -> tuple[InferenceSession, Probes]:
@@ -162,6 +190,18 @@ def _add(
     mean, variance = given.double().mean(-1, keepdim=True), given.double().var(-1, keepdim=True, correction=0)
     lost = 1 + mean.square() / (variance + module.eps)
     place.norm_unit.add(chosen(exact * lost) * torch.finfo(given.dtype).eps)
+
+
+def _metric_record(metric: _Metric, precision: str, factor: float) -> MetricArithmetic:
+    limit = factor * metric.torch_error.root + unit_in_the_last_place(metric.scale.root, precision)
+    return MetricArithmetic(
+        precision=precision,
+        layer=metric.layer,
+        error=metric.error.root,
+        torch_error=metric.torch_error.root,
+        limit=limit,
+        passed=metric.error.root <= limit,
+    )
 
 
 def _record(place: _Place, precision: str, factor: float) -> LayerArithmetic:

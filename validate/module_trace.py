@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pitome.observe import current_observer, observe_merges
+from pitome.observe import MergeRecord, current_observer, observe_merges
 
 _BLOCK = re.compile(r"\.0\.layers\.(\d+)(?=\.|$)")
 """The blocks of a compressed model lie in one module that stands in their place."""
@@ -40,19 +40,19 @@ class _Collected:
     between: list[str] = field(default_factory=list)
 
 
-def trace_norms(
+def trace(
     model: nn.Module, inputs: Mapping[str, Tensor], forced: Sequence[Tensor] | None = None
-) -> list[NormCall]:
-    """The layer norms of one forward pass, in order.
+) -> tuple[list[NormCall], list[MergeRecord]]:
+    """The layer norms and the merges of one forward pass, each in order.
 
     Args:
         model: compressed.
         inputs: of the model, in its precision.
         forced: assignments [B, N] int32 of the merges; None = the model's own.
     """
-    with torch.no_grad(), observe_merges(forced, keep_metric=False), _collecting(model) as collected:
+    with torch.no_grad(), observe_merges(forced) as observer, _collecting(model) as collected:
         model(**inputs)
-    return collected.norms
+    return collected.norms, observer.records
 
 
 @contextmanager

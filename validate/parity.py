@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from validate.agreement import judge_decisions, report_decisions, report_reduced
 from validate.graph_check import check_graph
-from validate.layer_arithmetic import layer_arithmetic
-from validate.module_trace import trace_norms
+from validate.layer_arithmetic import InnerArithmetic, layer_arithmetic
+from validate.module_trace import trace
 from validate.output_arithmetic import compare_arithmetic, reduced_errors
 from validate.outputs import cosines, task_vectors
 from validate.parity_report import (
@@ -19,7 +19,6 @@ from validate.parity_report import (
     Cosine,
     Decisions,
     GraphFinding,
-    LayerArithmetic,
     ParityReport,
     ReducedTorch,
 )
@@ -92,16 +91,18 @@ def check_parity(
         progress=progress,
     )
     inside = inputs.all.rows(inputs.subset(min(NUM_INSIDE, num_exact)))
-    layers: list[LayerArithmetic] = []
+    inner: list[InnerArithmetic] = []
     for precision in passes.runtime:
-        layers += layer_arithmetic(
-            graphs[precision],
-            merged,
-            precision,
-            inside,
-            factor=limits.rms_factor,
-            threads=threads,
-            progress=progress,
+        inner.append(
+            layer_arithmetic(
+                graphs[precision],
+                merged,
+                precision,
+                inside,
+                factor=limits.rms_factor,
+                threads=threads,
+                progress=progress,
+            )
         )
     report = ParityReport(
         verdict="pass",
@@ -116,7 +117,8 @@ def check_parity(
         arithmetic=tuple(
             record for precision in passes.runtime for record in compare_arithmetic(passes, precision, limits)
         ),
-        layers=tuple(layers),
+        layers=tuple(record for found in inner for record in found.layers),
+        metrics=tuple(record for found in inner for record in found.metrics),
         graph=tuple(_read_graphs(graphs, merged, inside.rows([0]).inputs, passes)),
         reduced=tuple(_reduced(passes, precision) for precision in passes.reduced),
         task=tuple(_task(passes)),
@@ -133,7 +135,7 @@ def check_parity(
 def _read_graphs(
     graphs: Mapping[str, Path], merged: nn.Module, example: Mapping[str, Tensor], passes: Passes
 ) -> Iterator[GraphFinding]:
-    norms = trace_norms(merged, example)
+    norms, _ = trace(merged, example)
     for precision, path in graphs.items():
         for finding in check_graph(path, merged, precision, norms, passes.layers):
             yield finding.model_copy(update={"text": f"{finding.text} ({path.name})", "precision": precision})
@@ -157,7 +159,7 @@ def decide(
     decisions: Decisions | None, arithmetic: Sequence[Arithmetic]
 ) -> tuple[Literal["pass", "fail"], str]:
     """The verdict on levels 1 and 2 under the default thresholds, and its reason in a sentence."""
-    failures = judge_levels(decisions, arithmetic, (), Thresholds())
+    failures = judge_levels(decisions, arithmetic, (), (), Thresholds())
     return ("fail", failures[0]) if failures else ("pass", PASSED)
 
 

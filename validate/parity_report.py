@@ -129,6 +129,17 @@ class LayerArithmetic(_Frozen):
     passed: bool
 
 
+class MetricArithmetic(_Frozen):
+    """Level 2 inside: what one merge decides on, root mean squares over a few inputs, decisions forced."""
+
+    precision: str
+    layer: int
+    error: float
+    torch_error: float
+    limit: float
+    passed: bool
+
+
 class GraphFinding(_Frozen):
     """Something that a graph holds in another way than the model."""
 
@@ -162,6 +173,7 @@ class ParityReport(_Frozen):
     unchecked: tuple[str, ...] = Field(description="precisions of graphs that no runtime here can run")
     arithmetic: tuple[Arithmetic, ...]
     layers: tuple[LayerArithmetic, ...] = Field(default=(), description="level 2 inside, in order")
+    metrics: tuple[MetricArithmetic, ...] = Field(default=(), description="in front of the merges, in order")
     graph: tuple[GraphFinding, ...] = Field(default=(), description="where a graph and the model differ")
     reduced: tuple[ReducedTorch, ...] = ()
     task: tuple[Cosine, ...]

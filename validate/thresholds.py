@@ -16,7 +16,14 @@ from pitome.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from validate.parity_report import Arithmetic, Decisions, LayerArithmetic, ParityReport
+    from validate.parity_report import (
+        Arithmetic,
+        Decisions,
+        LayerArithmetic,
+        LayerDecisions,
+        MetricArithmetic,
+        ParityReport,
+    )
 
 _BLOCK = re.compile(r"\blayers?\.(\d+)\.")
 PASSED = "every decision agrees or is within rounding, and the arithmetic is as exact as PyTorch's"
@@ -91,7 +98,7 @@ def judge(report: ParityReport, thresholds: Thresholds) -> Verdict:
     """
     causes = [finding.text for finding in report.graph if finding.decides]
     measured = [
-        *judge_levels(report.decisions, report.arithmetic, report.layers, thresholds),
+        *judge_levels(report.decisions, report.arithmetic, report.layers, report.metrics, thresholds),
         *_judge_task(report, thresholds),
     ]
     failures = (*causes, *measured)
@@ -109,17 +116,20 @@ def judge_levels(
     decisions: Decisions | None,
     arithmetic: Sequence[Arithmetic],
     layers: Sequence[LayerArithmetic],
+    metrics: Sequence[MetricArithmetic],
     thresholds: Thresholds,
 ) -> list[str]:
     """What fails in levels 1 and 2, in the order in which it arises."""
-    of_decisions, of_layers = list(_judge_decisions(decisions, thresholds)), list(_judge_layers(layers))
+    of_decisions, of_layers = (
+        list(_judge_decisions(decisions, metrics, thresholds)),
+        list(_judge_layers(layers)),
+    )
     failures = of_decisions + of_layers
-    if of_decisions and of_layers and decisions is not None:
-        wrong = next(record for record in layers if not record.passed)
-        decided = next((record.layer for record in decisions.layers if record.unexplained), -1)
-        # A block's attention runs before its merge, so wrong numbers there come before wrong decisions.
-        if wrong.layer is None or wrong.layer <= decided:
-            failures = of_layers + of_decisions
+    wrong = _first_wrong_decision(decisions)
+    if wrong is not None and any(
+        record.layer == wrong.layer and not record.passed for record in _fp32(metrics)
+    ):
+        failures = of_layers + of_decisions  # the merge decides on wrong numbers, so they come first
     return failures + [_describe(record) for record in arithmetic if not record.passed]
 
 
@@ -146,15 +156,32 @@ def default_toml() -> str:
     return _TEMPLATE
 
 
-def _judge_decisions(decisions: Decisions | None, thresholds: Thresholds) -> Iterator[str]:
+def _first_wrong_decision(decisions: Decisions | None) -> LayerDecisions | None:
+    return next((layer for layer in decisions.layers if layer.unexplained), None) if decisions else None
+
+
+def _fp32(metrics: Sequence[MetricArithmetic]) -> list[MetricArithmetic]:
+    return [record for record in metrics if record.precision == "fp32"]
+
+
+def _judge_decisions(
+    decisions: Decisions | None, metrics: Sequence[MetricArithmetic], thresholds: Thresholds
+) -> Iterator[str]:
+    first = _first_wrong_decision(decisions)
     if decisions is None:
         return
-    if decisions.unexplained > thresholds.max_unexplained_decisions:
-        first = next(layer for layer in decisions.layers if layer.unexplained)
-        yield (
+    if first is not None and decisions.unexplained > thresholds.max_unexplained_decisions:
+        text = (
             f"{decisions.unexplained} merge decisions differ from PyTorch's by more than rounding, "
             f"the first of them in layer {first.layer} ({first.unexplained} of {first.compared} inputs)"
         )
+        for metric in _fp32(metrics):
+            if metric.layer == first.layer and metric.passed:
+                text += ", which decides on the right numbers"
+            elif metric.layer == first.layer:
+                text += f", which decides on numbers that are off by {metric.error:.3g} (root mean square), "
+                text += f"where {metric.limit:.3g} is allowed"
+        yield text
     wanted = thresholds.min_free_running_agreement
     for layer in decisions.layers if wanted is not None else ():
         if wanted is not None and layer.free_running_agreement < wanted:

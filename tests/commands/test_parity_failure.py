@@ -75,6 +75,6 @@ def test_validate_finds_an_altered_graph_whose_digest_fits(copied: Path) -> None
 
     failed = pitome("validate", copied, "--record")
     assert failed.code == 1
-    assert f"parity of {copied} with PyTorch: " in failed.message
-    assert "Do not use this bundle" in failed.message
+    assert f"error: {copied} fails validation: parity: weights " in failed.message
+    assert "Do not use it" in failed.message
     assert contents(copied) == before

@@ -18,8 +18,8 @@ from export.onnx import export_onnx
 from pitome.compression import compress
 from tests.tiny_models import tiny_images, tiny_model
 from validate.graph_check import check_graph
-from validate.layer_arithmetic import layer_arithmetic
-from validate.module_trace import trace_norms
+from validate.layer_arithmetic import InnerArithmetic, layer_arithmetic
+from validate.module_trace import trace
 from validate.parity import check_parity
 from validate.parity_report import LayerArithmetic, ParityReport
 from validate.passes import merging_layers
@@ -55,7 +55,7 @@ class Exported:
         """What is measured, without a look into the file."""
         path = self.plant(change, folder)
         found = layer_arithmetic(path, self.merged, "fp32", PHOTOS.rows([0, 1]), factor=2.0, threads=1)
-        return list(found)
+        return list(found.layers)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,9 @@ def test_nothing_planted_passes(clip: Exported, tmp_path: Path) -> None:
         "post_layernorm",
     ]
     assert [record.layer for record in report.layers] == [None, 0, 0, 1, 1, 2, 2, 3, 3, None]
-    assert all(0 < record.error <= 1.5 * record.torch_error for record in report.layers)
+    assert [record.layer for record in report.metrics] == [0, 1, 2, 3]
+    for record in (*report.layers, *report.metrics):
+        assert 0 < record.error <= 1.5 * record.torch_error
 
 
 def test_a_wrong_epsilon(clip: Exported, tmp_path: Path) -> None:
@@ -169,7 +171,10 @@ def test_a_wrong_merge_decision(clip: Exported, tmp_path: Path, change: Change) 
             f"size_penalty of the merge in layer {LAYER} is 0.5, the model has 0.05 (planted.onnx); "
             "measured: "
         )
-    assert measured in report.reason
+    assert measured in f" {report.reason}"
+    right = "which decides on the right numbers"
+    wrong = "which decides on numbers that are off by "
+    assert (right if change is set_penalty else wrong) in report.reason
     assert all(record.passed for record in (*report.arithmetic, *report.layers))
     assert report.decisions is not None
     assert [layer.unexplained > 0 for layer in report.decisions.layers] == [False, False, True, False]
@@ -218,8 +223,8 @@ def test_another_number_of_norms_is_left_to_measuring(clip: Exported, tmp_path: 
 
     path = clip.plant(change, tmp_path)
     inputs = PHOTOS.rows([0])
-    norms = trace_norms(clip.merged, inputs.inputs)
+    norms, _ = trace(clip.merged, inputs.inputs)
     (finding,) = check_graph(path, clip.merged, "fp32", norms, merging_layers(clip.merged))
     assert (finding.kind, finding.decides) == ("structure", False)
     assert finding.text == "the graph has 9 LayerNormalization nodes, the model runs 10 layer norms"
-    assert layer_arithmetic(path, clip.merged, "fp32", inputs, factor=2.0, threads=1) == ()
+    assert layer_arithmetic(path, clip.merged, "fp32", inputs, factor=2.0, threads=1) == InnerArithmetic()

@@ -15,6 +15,7 @@ from validate.parity_report import (
     GraphFinding,
     LayerArithmetic,
     LayerDecisions,
+    MetricArithmetic,
     ParityReport,
 )
 from validate.thresholds import (
@@ -217,19 +218,34 @@ def test_free_running_agreement() -> None:
     assert failed.reason.startswith("0.500 of the inputs have PyTorch's groups in layer 1 where nothing is")
 
 
+def metric(number: int, passed: bool) -> MetricArithmetic:
+    error = 1e-7 if passed else 1e-3
+    values = {"error": error, "torch_error": 1e-7, "limit": 3e-7}
+    return MetricArithmetic(precision="fp32", layer=number, passed=passed, **values)
+
+
 def test_what_arises_first_is_the_reason() -> None:
     """Wrong numbers in front of a merge explain its decisions; behind it they do not."""
+    layers = (place(0), place(1, False), place(2, False))
     before = judge(
-        report(decisions=wrong_in(1), layers=(place(0), place(1, False), place(2, False))), Thresholds()
+        report(decisions=wrong_in(1), layers=layers, metrics=(metric(0, True), metric(1, False))),
+        Thresholds(),
     )
     assert before.reason.startswith(
         "the arithmetic in fp32 first goes wrong in layer 1, behind layers.0.norm2 "
         "(layers.1.attention.q, k): in front of layers.1.norm2 it is off by 0.001 from float64"
     )
-    assert "merge decisions differ" in before.failures[1]
-    after = judge(report(decisions=wrong_in(1), layers=(place(1), place(2, False))), Thresholds())
-    assert after.reason.startswith("2 merge decisions differ from PyTorch's")
-    assert "goes wrong in layer 2" in after.failures[1]
+    assert before.failures[1].endswith(
+        "which decides on numbers that are off by 0.001 (root mean square), where 3e-07 is allowed"
+    )
+    after = judge(
+        report(decisions=wrong_in(1), layers=layers, metrics=(metric(0, True), metric(1, True))), Thresholds()
+    )
+    assert after.reason == (
+        "2 merge decisions differ from PyTorch's by more than rounding, the first of them in layer 1 "
+        "(2 of 8 inputs), which decides on the right numbers"
+    )
+    assert "goes wrong in layer 1" in after.failures[1]
 
 
 def test_the_graph_explains_what_was_measured() -> None:
