@@ -96,7 +96,7 @@ def measure_tasks(
     from validate.tasks.text_classification import TextClassification
 
     loaded = prepared.loaded
-    if options.tasks == (NO_TASKS,):
+    if set(options.tasks) == {NO_TASKS}:
         return [], [{"what": "accuracy", "reason": "left out by --task none"}]
     if loaded.random:
         return [], [{"what": "accuracy", "reason": "the weights are random, so it would mean nothing"}]

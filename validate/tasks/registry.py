@@ -50,7 +50,8 @@ def make_task(
     Args:
         name: "r8", "r52", "20newsgroups", each also with "-fidelity" (text encoders); "fashion-mnist"
             (classifiers of 28 px), "fashion-mnist-zero-shot", "fashion-mnist-retrieval" (CLIPs of 28 px);
-            "photos" (image models); or on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot with a CLIP),
+            "photos" (image models); or on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot
+            with a CLIP),
             "hf:NAME[:CONFIGURATION][@REVISION]" or "hf:FOLDER" (the same, and texts), and
             "karpathy:JSON:IMAGES" (retrieval with a CLIP).
         loaded: the model; its tokeniser, image size, preprocessing and labels are used.
