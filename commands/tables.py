@@ -203,12 +203,13 @@ def _decision_table(decisions: dict[str, Any], judged: bool) -> Table:
     )
     table = Table(title=title, title_justify="left")
     columns = ("layer", "tokens", "merged", "compared", "agreed", "excused", "unexplained")
-    for heading in (*columns, "tolerance", "free-running", "first differ here"):
+    for heading in (*columns, "tokens agree", "tolerance", "free-running", "first differ here"):
         table.add_column(heading, justify="right")
     for layer in decisions["layers"]:
         table.add_row(
             *(str(layer[name]) for name in columns),
-            f"{layer['tolerance']:.1e}",
+            "" if layer["token_agreement"] is None else f"{layer['token_agreement']:.4f}",
+            f"{layer['tolerance']:.1e}" if judged else "",
             f"{layer['free_running_agreement']:.3f}",
             str(layer["first_differences"]),
         )

@@ -9,7 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from validate.decisions import Floats, MarginKind, decision_margins, judge, same_groups, smallest_margin
+from validate.decisions import (
+    Floats,
+    MarginKind,
+    decision_margins,
+    judge,
+    same_groups,
+    same_tokens,
+    smallest_margin,
+)
 from validate.parity_report import Decisions, LayerDecisions, Margins
 from validate.passes import Passes
 
@@ -65,6 +73,7 @@ def _judge_layer(passes: Passes, index: int, layer: int, first: int) -> LayerDec
         smallest_margin=min(gaps) if np.isfinite(min(gaps)) else None,
         largest_excused_margin=max(margins),
         free_running_agreement=_share(same_groups(passes.free.decided[index], target)),
+        token_agreement=float(same_tokens(passes.forced["fp32"].decided[index], target).mean()),
         first_differences=first,
     )
 
@@ -134,6 +143,7 @@ def _unjudged(passes: Passes, runtime: str, forced: Sequence[Tensor], target: Se
                 smallest_margin=None,
                 largest_excused_margin=0.0,
                 free_running_agreement=_share(same_groups(free[index], target[index])),
+                token_agreement=float(same_tokens(forced[index], target[index]).mean()),
                 first_differences=first[index],
             )
         )

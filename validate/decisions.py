@@ -68,6 +68,15 @@ def same_groups(first: Tensor, second: Tensor) -> Tensor:
     return (_first_member(first) == _first_member(second)).all(dim=1)
 
 
+def same_tokens(first: Tensor, second: Tensor) -> Tensor:
+    """[B] share of tokens whose group begins with the same token in two assignments [B, N].
+
+    One flipped merge changes few tokens but the groups of the whole input, so ``same_groups`` says little of
+    a precision in which near ties flip all the time.
+    """
+    return (_first_member(first) == _first_member(second)).double().mean(dim=1)
+
+
 def _first_member(assignment: Tensor) -> Tensor:
     slots = assignment.long()
     count = int(slots.max()) + 1

@@ -26,6 +26,9 @@ class LayerDecisions(_Frozen):
     smallest_margin: float | None = Field(description="smallest energy gap seen in float64")
     largest_excused_margin: float
     free_running_agreement: float = Field(description="share of inputs with the same groups, nothing forced")
+    token_agreement: float | None = Field(
+        default=None, description="mean share of tokens in the same group, layers before forced"
+    )
     first_differences: int = Field(
         default=0, description="inputs whose groups, nothing forced, first differ in this layer"
     )

@@ -26,6 +26,7 @@ from validate.decisions import (
     judge,
     measure_rounding,
     same_groups,
+    same_tokens,
     smallest_margin,
 )
 
@@ -270,6 +271,12 @@ def test_same_groups_looks_at_groups_only() -> None:
     first = torch.tensor([[0, 1, 1, 2], [0, 1, 1, 2], [0, 1, 2, 2]])
     second = torch.tensor([[2, 0, 0, 1], [0, 1, 2, 2], [0, 2, 1, 1]])
     assert same_groups(first, second).tolist() == [True, False, True]
+
+
+def test_same_tokens_is_the_share_in_the_same_group() -> None:
+    first = torch.tensor([[0, 1, 1, 2], [0, 1, 1, 2], [0, 1, 2, 2]])
+    second = torch.tensor([[2, 0, 0, 1], [0, 1, 2, 2], [0, 2, 1, 1]])
+    assert same_tokens(first, second).tolist() == [1, 0.5, 1]
 
 
 def test_smallest_margin_is_the_smallest_gap_of_energies() -> None:

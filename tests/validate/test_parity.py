@@ -305,6 +305,8 @@ def test_bfloat16_in_pytorch_is_reported(clip: Exported) -> None:
     assert (found.precision, found.images) == ("bf16", 4)
     assert found.decisions is not None
     assert (found.decisions.runtime, found.decisions.compared) == ("PyTorch bf16", 16)
+    shares = [layer.token_agreement for layer in found.decisions.layers]
+    assert all(share is not None and 0.3 < share <= 1 for share in shares)
     assert found.decisions.agreed < 16, "rounding to 8 bits flips something"
     (error,) = found.errors
     assert 1e-4 * error.scale < error.rms_error < error.error < 0.5 * error.scale
