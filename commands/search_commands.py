@@ -135,6 +135,29 @@ def tune(
     run(work, as_json)
 
 
+@app.command()
+def results(
+    files: Annotated[list[Path], typer.Argument(help="Files of records that `pitome sweep` wrote.")],
+    as_json: given.Json = False,
+) -> None:
+    """Print finished sweeps as Markdown tables: settings down, FLOPs across, with paired intervals."""
+
+    def work(display: Display) -> Result:
+        from validate.results_table import read_sweep_file, results_markdown
+
+        found = [read_sweep_file(path) for path in files]
+        document = [
+            {
+                "configuration": each.configuration,
+                "records": [record.model_dump(mode="json") for record in each.records],
+            }
+            for each in found
+        ]
+        return document, lambda console: print(results_markdown(found), end="")  # Markdown: nothing wrapped
+
+    run(work, as_json)
+
+
 def _sweep_options(
     model: str,
     task: list[str] | None,

@@ -1,0 +1,115 @@
+"""Markdown tables of finished sweeps, on records written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pitome.errors import InputError
+from tests.commands.command_line import pitome
+from validate.results_table import read_sweep_file, results_markdown
+
+SETTINGS = {
+    "method": "tome",
+    "metric": "hidden",
+    "margin": None,
+    "margins": [0.0],
+    "energy": "elu",
+    "split": "alternate",
+    "candidates": "all",
+    "num_candidates": [10],
+    "size_penalty": 0.0,
+    "proportional_attention": True,
+    "seed": None,
+}
+
+
+def difference(mean: float, p_value: float) -> dict[str, Any]:
+    return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01, "p_value": p_value, "method": "exact"}
+
+
+def record(key: str, label: str, schedule: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "kind": "measured",
+        "key": key,
+        "label": label,
+        "task": "r8",
+        "split": "test",
+        "settings": SETTINGS,
+        "schedule": schedule,
+        "shape": "ratio",
+        "num_merged": [2],
+        "tokens": [10, 8],
+        "flops_ratio": 0.6,
+        "bound": 1.67,
+        "samples": 2189,
+        "metric": "accuracy",
+        "score": 0.95,
+        "low": 0.94,
+        "high": 0.96,
+        "metrics": {"accuracy": 0.95},
+        "to_unmerged": difference(-0.01, 0.2),
+        "to_tome": None,
+        "graph": "g",
+        "speed": None,
+        "seconds": 1.0,
+        **changes,
+    }
+
+
+RECORDS = [
+    record("unmerged", "unmerged", "unmerged", to_unmerged=None, flops_ratio=1.0, bound=1.0, score=0.96),
+    record("a", "tome at FLOPs 0.6, ratio", "FLOPs 0.6, ratio"),
+    record("b", "tome at FLOPs 0.8, ratio", "FLOPs 0.8, ratio", flops_ratio=0.79, score=0.955),
+    record(
+        "c",
+        "pitome at FLOPs 0.6, ratio",
+        "FLOPs 0.6, ratio",
+        to_tome=difference(0.02, 0.01),
+        speed={"speedup": 1.6, "low": 1.5, "high": 1.7, "batch": 8, "threads": 2, "cpu": "x"},
+    ),
+    record("d", "random at FLOPs 0.6, ratio", "FLOPs 0.6, ratio", to_tome=difference(-0.02, 0.01)),
+    {"kind": "failed", "key": "e", "label": "x", "task": None, "reason": "it does not fit"},
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.jsonl"
+    header = {"schema_version": 1, "configuration": {"model": "small", "split": "test"}}
+    path.write_text("".join(json.dumps(line) + "\n" for line in (header, *RECORDS)), encoding="utf-8")
+    return path
+
+
+def test_the_table_has_a_row_for_each_setting_and_a_column_for_each_schedule(file: Path) -> None:
+    lines = results_markdown([read_sweep_file(file)]).splitlines()
+    assert lines[0] == ("**small, r8**: accuracy over 2,189 samples (test), unmerged 96.0 (94.0 to 96.0)")
+    assert lines[2] == "| setting | FLOPs 0.8, ratio | FLOPs 0.6, ratio |"
+    assert lines[4:7] == [
+        "| tome | 95.5 (-1.0, -2.0 to +0.0); 0.79 | 95.0 (-1.0, -2.0 to +0.0); 0.60 |",
+        "| pitome |  | 95.0 (-1.0, -2.0 to +0.0) **+**; 0.60; 1.60x |",
+        "| random |  | 95.0 (-1.0, -2.0 to +0.0) **-**; 0.60 |",
+    ]
+    assert "two-sided, 5 %" in lines[-1]
+
+
+def test_the_command_prints_it(file: Path) -> None:
+    outcome = pitome("results", file)
+    assert (outcome.code, outcome.out) == (0, results_markdown([read_sweep_file(file)]))
+    document = pitome("results", file, "--json").document
+    assert len(document[0]["records"]) == 5
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]\n", '{"schema_version": 1, "configuration": {}}\n{"a": 1}\n', "x"]
+)
+def test_no_file_of_a_sweep(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "other.jsonl"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        read_sweep_file(path)
+    assert str(error.value).startswith(f"the results in {path}: it is no file of `pitome sweep` (")
+    assert str(error.value).endswith(". Give the .jsonl file that `pitome sweep` wrote")
