@@ -1,7 +1,7 @@
 """The points of a sweep: which methods, settings and schedules are compared, in which order.
 
-Every method gets the very same schedules. They are made for the hidden state as metric, which costs the most,
-so that no point exceeds the FLOPs that were asked for.
+Every method gets the very same schedules. They are made for the metric that costs the most, which is the
+hidden state where it is tried, so that no point exceeds the FLOPs that were asked for.
 """
 
 from __future__ import annotations
@@ -223,7 +223,8 @@ def plan_schedules(
     grid: Grid, family: Family, shape: ModelShape
 ) -> tuple[list[PlannedSchedule], list[Refused]]:
     """The schedules of a grid, each once, and those that can't be made."""
-    reference = resolve_settings("pitome", family, shape.num_layers, metric="hidden")
+    dearest: Metric = "hidden" if "hidden" in grid.metrics else "keys"
+    reference = resolve_settings("pitome", family, shape.num_layers, metric=dearest)
     planned: dict[tuple[int, ...], PlannedSchedule] = {}
     refused: list[Refused] = []
     targets = [("FLOPs", value) for value in grid.flops] + [("keep ratio", value) for value in grid.ratios]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -213,3 +214,38 @@ def test_candidates_that_do_not_fit_are_refused(choice: Any, message: str) -> No
     with pytest.raises(InputError) as refused:
         choose_candidates(choice, 196, 19)
     assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize("shape", ["constant", "decreasing", "increasing"])
+@given(target=st.floats(0.4, 1))
+def test_a_shape_reaches_the_target_from_below(shape: Any, target: float) -> None:
+    schedule = TokenSchedule.from_flops(target, relative_tokens, 12, 197, 1, shape=shape)
+    assert relative_tokens(schedule) <= target
+    merged = schedule.num_merged
+    limited = [2 * count >= left - 1 - 1 for count, left in zip(merged, schedule.tokens, strict=False)]
+    if any(limited):
+        return  # half of what is left is the most that a layer merges, so the shape bends there
+    steps = [later - earlier for earlier, later in pairwise(merged)]
+    assert {
+        "constant": set(steps) <= {0},
+        "decreasing": all(step <= 0 for step in steps),
+        "increasing": all(step >= 0 for step in steps),
+    }[shape]
+
+
+def test_a_shape_spreads_over_the_chosen_layers_only() -> None:
+    schedule = TokenSchedule.from_flops(
+        0.9, relative_tokens, 12, 197, 1, layers=(2, 3, 4), shape="decreasing"
+    )
+    assert schedule.merging_layers == (2, 3, 4)
+    first, second, third = schedule.num_merged[2:5]
+    assert first > second > third
+
+
+def test_an_unknown_shape_is_refused() -> None:
+    shape: Any = "steep"
+    with pytest.raises(InputError) as error:
+        TokenSchedule.from_flops(0.7, relative_tokens, 12, 197, 1, shape=shape)
+    assert str(error.value) == (
+        "SHAPE=steep: the shapes are ratio, constant, decreasing, increasing. Choose one of these"
+    )

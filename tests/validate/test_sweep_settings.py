@@ -217,3 +217,12 @@ def test_a_forest_is_a_point_of_its_own() -> None:
     assert forest.key != bipartite.key
     assert forest.setting.as_arguments()["method"] == "pitome"
     assert forest.schedule == bipartite.schedule
+
+
+@pytest.mark.parametrize("metrics", [("keys",), ("hidden", "keys")])
+def test_the_target_is_met_by_the_dearest_metric_that_is_tried(metrics: Any) -> None:
+    points = points_of(Grid(methods=("pitome",), flops=(0.7,), shapes=("ratio",), metrics=metrics))
+    ratios = {point.setting.metric: point.flops_ratio for point in points}
+    alone: Any = compress(MODEL, flops=0.7, metric=metrics[0]).compression
+    assert ratios[metrics[0]] == alone.flops.ratio
+    assert max(ratios.values()) <= 0.7

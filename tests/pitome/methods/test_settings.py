@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from pitome.errors import InputError
 from pitome.methods import METHOD_NAMES, resolve_settings
 from pitome.models.families import all_families, family_of_type
 
-VIT, DEIT, CLIP = (family_of_type(name) for name in ("vit", "deit", "clip"))
+VIT, DEIT, CLIP, BERT = (family_of_type(name) for name in ("vit", "deit", "clip", "bert"))
 FALLING = (0.9, 0.675, 0.45, 0.225)
 
 
@@ -83,3 +84,35 @@ def test_only_random_has_a_seed() -> None:
 )
 def test_width_of_the_metric(method: str, metric: Any, width: int) -> None:
     assert resolve_settings(method, CLIP, 2, metric=metric).metric_width(64, 16) == width
+
+
+def test_the_default_is_what_was_measured_for_each_modality() -> None:
+    image = resolve_settings("pitome", CLIP, 4)
+    text = resolve_settings("pitome", BERT, 4)
+    assert (image.metric, image.candidates, image.size_penalty) == ("hidden", (0.1,) * 4, 0.05)
+    assert (text.metric, text.candidates, text.size_penalty) == ("hidden", (0.2,) * 4, 0.1)
+
+
+def test_the_paper_has_a_variant_for_texts() -> None:
+    text = resolve_settings("paper", BERT, 4)
+    assert (text.metric, text.energy, text.split, text.candidates[0]) == ("keys", "gaussian", "half", "paper")
+
+
+def test_margin_energy_and_split_replace_the_methods_own() -> None:
+    found = resolve_settings("pitome", CLIP, 4, margin=(0.8, 0.4), energy="gaussian", split="half")
+    assert found.margins == pytest.approx((0.8, 0.7, 0.6, 0.5))
+    assert (found.energy, found.split) == ("gaussian", "half")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"margin": (float("nan"), 0.0)}, "MARGIN=nan,0.0: a margin is a start and a slope, both finite. "),
+        ({"energy": "steep"}, "ENERGY=steep: the operator knows elu, gaussian. Choose one of these"),
+        ({"split": "thirds"}, "SPLIT=thirds: the operator knows alternate, half. Choose one of these"),
+    ],
+)
+def test_refused_margin_energy_and_split(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError) as error:
+        resolve_settings("pitome", CLIP, 4, **options)
+    assert str(error.value).startswith(text)
