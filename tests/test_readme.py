@@ -17,7 +17,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICK = ["--parity-images", "2", "--batch", "1", "--latency-seconds", "0.2"]
 ONE_GRAPH = ["--precision", "fp32"]
 """Half of the export; `make engine` is run with the default."""
-SMALL_MODEL_FOR = ("clip-b16", "my-checkpoint", "vit-s14-focus")
+SMALL_MODEL_FOR = ("clip-b16", "my-checkpoint", "vit-s14-focus", "fashion-vit", "minilm-l6")
+TUNED = "build/fashion-vit.preset.toml"
+ONE_POINT = shlex.split(
+    "--task photos --limit 4 --methods pitome --flops 0.9 --shapes ratio --changes 0 --metrics hidden "
+    "--candidates 0.1 --size-penalties 0.05"
+)
+"""A sweep of one setting; the small model's weights are made up, so its answers mean nothing."""
 BUNDLE = "build/clip-b16-random"
 
 
@@ -63,6 +69,7 @@ def reduced(command: str, workplace: Path) -> list[str]:
     assert words[0] == "pitome", f"{command} is neither make nor pitome"
     model, out = str(workplace / "small"), str(workplace / "build")
     words = [model if word in SMALL_MODEL_FOR else word.replace(BUNDLE, f"{out}/small") for word in words]
+    words = [word.replace("build/bench.jsonl", f"{out}/bench.jsonl") for word in words]
     if words[1] in ("engine", "export"):
         words += ["--out", out]
     if words[1] == "engine":
@@ -71,6 +78,8 @@ def reduced(command: str, workplace: Path) -> list[str]:
         words += ["--parity-images", "2"]
     if words[1] == "bench":
         words += ["--latency-seconds", "0.2"]
+    if words[1] == "tune":
+        words += [*ONE_POINT, "--max-drop", "100", "--latency-seconds", "0.2", "--out", out]
     return words
 
 
@@ -78,8 +87,15 @@ def reduced_make(words: list[str], workplace: Path) -> list[str]:
     # This test is part of the first two; the others have run before it, or in a test of their own.
     if words[1] in ("test", "test-gpu", "plugin", "plugin-account"):
         return ["make", "--dry-run", words[1]]
-    model = [f"MODEL={workplace / 'small'}" if word.startswith("MODEL=") else word for word in words]
-    flags = [f"OUT={workplace / 'build'}"]
+    small, out = f"MODEL={workplace / 'small'}", workplace / "build"
+    model = [small if word.startswith("MODEL=") and TUNED not in word else word for word in words]
+    model = [f"MODEL={out}/small.preset.toml" if TUNED in word else word for word in model]
+    flags = [f"OUT={out}"]
+    if words[1] == "validate":
+        flags.append("VALIDATE_FLAGS=--parity-images 2 --limit 4")
+    if words[1] == "sweep":
+        model = [word for word in model if not word.startswith(("TASK=", "LIMIT="))]
+        flags.append(f"SWEEP_FLAGS={shlex.join([*ONE_POINT, '--out', f'{out}/small.sweep.jsonl'])}")
     if words[1] == "engine":
         flags.append(f"ENGINE_FLAGS={shlex.join(QUICK)}")
     # The environment that runs the tests is there already; `make setup` is what CI runs.
@@ -91,6 +107,16 @@ def reduced_make(words: list[str], workplace: Path) -> list[str]:
             link.symlink_to(Path(sys.executable).parent / name)
     (workplace / "venv" / ".ready").touch()
     return [*model, *flags, *ready]
+
+
+def test_the_results_are_those_of_the_committed_records() -> None:
+    """The tables between the marks are what `pitome results docs/results/*.jsonl` prints."""
+    from validate.results_table import read_sweep_file, results_markdown
+
+    files = [read_sweep_file(path) for path in sorted((ROOT / "docs" / "results").glob("*.jsonl"))]
+    assert files
+    _, _, rest = README.partition("<!-- results:begin -->\n")
+    assert rest.partition("<!-- results:end -->")[0].strip() == results_markdown(files).strip()
 
 
 def test_the_readme_has_commands_and_examples() -> None:
@@ -132,7 +158,9 @@ def test_every_link_resolves() -> None:
     assert local
     for target in local:
         assert (ROOT / target).exists(), target
-    for path in re.findall(r"`((?:pitome|export|validate|commands|plugins|tests)/[\w/.]*)`", README):
+    for path in re.findall(
+        r"`((?:pitome|export|validate|commands|plugins|tests|examples|docs)/[\w/.]*)`", README
+    ):
         assert (ROOT / path).exists(), path
 
 
