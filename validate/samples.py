@@ -63,7 +63,11 @@ class CheckedInputs:
         return Samples.concatenate([self.real, self.random])
 
     def subset(self, count: int) -> list[int]:
-        """Indices into ``all``: half real, half random where there are both."""
+        """Indices into ``all``: half real, half random where there are both.
+
+        The real ones are spread from the first to the last: texts stand there by length.
+        """
         real, made_up = len(self.real), len(self.random)
         of_real = min(real, max(count // 2, count - made_up))
-        return [*range(of_real), *range(real, real + min(made_up, count - of_real))]
+        spread = [index * (real - 1) // max(of_real - 1, 1) for index in range(of_real)]
+        return [*spread, *range(real, real + min(made_up, count - of_real))]
