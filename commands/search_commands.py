@@ -69,7 +69,8 @@ def sweep(
             plan = plan_sweep(options, display)
             return sweep_tables.plan_document(plan), lambda console: sweep_tables.print_plan(console, plan)
         found = run_sweep(options, display)
-        found = replace(found, pictures=sweep_tables.draw_pictures(found))
+        pictures = sweep_tables.draw_pictures(found.file, found.records, found.tasks)
+        found = replace(found, pictures=pictures)
         return sweep_tables.sweep_document(found), lambda console: sweep_tables.print_sweep(console, found)
 
     run(work, as_json)
@@ -138,14 +139,22 @@ def tune(
 @app.command()
 def results(
     files: Annotated[list[Path], typer.Argument(help="Files of records that `pitome sweep` wrote.")],
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Draw the Pareto charts of all their records, beside them.")
+    ] = False,
     as_json: given.Json = False,
 ) -> None:
     """Print finished sweeps as Markdown tables: settings down, FLOPs across, with paired intervals."""
 
     def work(display: Display) -> Result:
+        from commands.sweep_tables import draw_pictures
         from validate.results_table import read_sweep_file, results_markdown
 
         found = [read_sweep_file(path) for path in files]
+        if pictures:
+            for path, each in zip(files, found, strict=True):
+                for picture in draw_pictures(path, each.records, each.tasks):
+                    display.note(f"wrote {picture}")
         document = [
             {
                 "configuration": each.configuration,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +35,22 @@ def sweep_document(result: SweepResult) -> dict[str, Any]:
     }
 
 
-def draw_pictures(result: SweepResult) -> list[Path]:
+def draw_pictures(file: Path, records: Sequence[AnyRecord], tasks: Sequence[str]) -> list[Path]:
     """Score against FLOPs and, where it was measured, against time: SVG files beside the records."""
     from validate.charts.pareto import write_pareto_picture
 
     pictures = []
-    for task in result.tasks:
-        found = measured(result.records, task)
+    for task in tasks:
+        found = measured(list(records), task)
         rows = [each.model_dump(mode="json") for each in found]
         points = [each for each in found if not each.is_unmerged]
         slug = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in task)
-        stem = f"{result.file.stem}.{slug}"
+        stem = f"{file.stem}.{slug}"
         if points:
-            pictures.append(result.file.with_name(f"{stem}.flops.svg"))
+            pictures.append(file.with_name(f"{stem}.flops.svg"))
             write_pareto_picture(rows, pictures[-1], "flops", points[0].metric)
         if any(each.speed for each in points):
-            pictures.append(result.file.with_name(f"{stem}.latency.svg"))
+            pictures.append(file.with_name(f"{stem}.latency.svg"))
             write_pareto_picture(rows, pictures[-1], "latency", points[0].metric)
     return pictures
 

@@ -99,8 +99,10 @@ def test_the_table_has_a_row_for_each_setting_and_a_column_for_each_schedule(fil
 def test_the_command_prints_it(file: Path) -> None:
     outcome = pitome("results", file)
     assert (outcome.code, outcome.out) == (0, results_markdown([read_sweep_file(file)]))
-    document = pitome("results", file, "--json").document
+    document = pitome("results", file, "--pictures", "--json").document
     assert len(document[0]["records"]) == 5
+    drawn = {path.name for path in file.parent.glob("*.svg")}
+    assert drawn == {"small.r8.flops.svg", "small.r8.latency.svg"}
 
 
 @pytest.mark.parametrize(
