@@ -48,7 +48,11 @@ def _named(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
 def prepare_texts(
     model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Check the texts, and make their mask [B, L] into the bool [B, 1, 1, L] that every block takes."""
+    """Check the texts, and make their mask [B, L] into the bool [B, 1, 1, L] that every block takes.
+
+    Padding is set to the model's own padding token: a real token may choose a padding one as its target, so
+    what stands there must not depend on who padded the text (METHOD.md section 4).
+    """
     given = _named(model, args, kwargs)
     given.pop("self", None)
     length = model.compression.schedule.num_tokens
@@ -76,6 +80,12 @@ def prepare_texts(
             "the class token stands there, and a text of padding only has nothing to compute",
             "Pad behind the texts, and leave empty texts out",
         )
+    blank = {INPUT_IDS: model.config.pad_token_id or 0, "token_type_ids": 0}
+    for name, value in blank.items():
+        if given.get(name) is not None:
+            given[name] = given[name].masked_fill(~mask, value)
+    if given.get("inputs_embeds") is not None:
+        given["inputs_embeds"] = given["inputs_embeds"].masked_fill(~mask.unsqueeze(-1), 0)
     given[ATTENTION_MASK] = mask[:, None, None, :]
     return (), given
 

@@ -141,6 +141,6 @@ def test_two_contestants_by_default(benched: tuple[Path, Path, Outcome]) -> None
     bundle, _, _ = benched
     outcome = pitome("bench", bundle, "--batch", "1", *QUICK)
     assert outcome.code == 0, outcome.err
-    rows = [line for line in outcome.out.splitlines() if "merged" in line]
+    rows = [line for line in outcome.out.splitlines() if line.startswith(("│ merged ", "│ unmerged "))]
     assert len(rows) == 2
     assert "eager" not in outcome.out

@@ -64,10 +64,25 @@ def test_what_stands_behind_a_text_does_not_matter(lengths: list[int], seed: int
     """Token ids in the padding have no influence on what real tokens become, nor on which of them merge."""
     merged = compress(tiny_text_model("BertModel"), ratio=0.85)
     texts = tiny_texts(lengths, seed)
-    noise = torch.randint(1, VOCABULARY, texts["input_ids"].shape, generator=torch.Generator().manual_seed(1))
-    other = {**texts, "input_ids": torch.where(texts["attention_mask"] == 1, texts["input_ids"], noise)}
-    first, second = real_rows(merged, texts), real_rows(merged, other)
-    assert (first - second).abs().max() <= 8 * torch.finfo(torch.float32).eps * first.abs().max()
+    real = texts["attention_mask"] == 1
+    noise = torch.randint(1, VOCABULARY, real.shape, generator=torch.Generator().manual_seed(1))
+    other = {
+        **texts,
+        "input_ids": torch.where(real, texts["input_ids"], noise),
+        "token_type_ids": torch.where(real, 0, 1),
+    }
+    assert torch.equal(real_rows(merged, texts), real_rows(merged, other))
+
+
+def test_what_stands_behind_embedded_texts_does_not_matter() -> None:
+    merged, texts = compress(tiny_text_model("BertModel"), ratio=0.85), tiny_texts([32, 9])
+    mask = texts["attention_mask"]
+    embedded = torch.randn(*mask.shape, 32, generator=torch.Generator().manual_seed(1))
+    first, second = (
+        real_rows(merged, {"inputs_embeds": rows, "attention_mask": mask})
+        for rows in (embedded, torch.where(mask.unsqueeze(-1) == 1, embedded, 7.0))
+    )
+    assert torch.equal(first, second)
 
 
 @settings(max_examples=20, deadline=None)
