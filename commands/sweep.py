@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,20 +18,21 @@ from pitome.models.loading import LoadedModel, load_model
 from pitome.parameters import Energy, Split
 from pitome.schedule import Shape
 from validate.resume import ResumableLog
-from validate.sweep import MeasureSpeed, Sweep
-from validate.sweep_records import AnyRecord, SpeedRecord
+from validate.sweep import MeasureSpeeds, Progress, Sweep
+from validate.sweep_records import UNMERGED, AnyRecord, SpeedRecord
 from validate.sweep_settings import GRIDS, Grid, Point, Refused, make_points
 from validate.sweep_values import ValueStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import nn
-
+    from validate.contestants import Contestant
     from validate.tasks.task import Task
 
 OWN = "own"
 """In a list of settings: the method's own."""
+TOGETHER = 6
+"""Graphs that are measured in shared rounds: all of them are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class SpeedOptions:
     batch: int = 8
     threads: int = 2
     seconds: float = 5.0
+    """Of measuring, for each graph."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,10 @@ def run_sweep(options: SweepOptions, display: Display) -> SweepResult:
     path = options.out or options.default_folder / f"{loaded.name}.sweep.jsonl"
     configuration = _configuration(options, loaded)
     with _threads(options.threads), ResumableLog.open(path, configuration, note=display.note) as log:
-        measure = None if options.speed is None else speed_meter(loaded, options.speed, display)
+        measure = None
+        if options.speed is not None:
+            _check_conditions(log, options.speed)
+            measure = speed_meter(loaded, options.speed, display)
         store = ValueStore(path.with_name(f"{path.stem}.values"))
         sweep = Sweep(loaded, tasks, log, store, options.split, options.model.seed, measure)
         with display.step("Sweep") as report:
@@ -170,37 +175,76 @@ def run_sweep(options: SweepOptions, display: Display) -> SweepResult:
     return SweepResult(loaded, tuple(task.name for task in tasks), path, points, records)
 
 
-def speed_meter(loaded: LoadedModel, options: SpeedOptions, display: Display) -> MeasureSpeed:
-    """Measures points against the unmerged model's graph, which is made now or taken from the cache."""
+def speed_meter(loaded: LoadedModel, options: SpeedOptions, display: Display) -> MeasureSpeeds:
+    """Measures points in shared rounds with the unmerged model, a few graphs at a time."""
     from commands.graph_cache import unmerged_graph
+    from validate.contestants import onnx_contestant
+
+    def measure_speeds(points: Sequence[Point], tell: Progress) -> Iterator[tuple[Point, SpeedRecord]]:
+        for start in range(0, len(points), TOGETHER):
+            few = points[start : start + TOGETHER]
+            unmerged = onnx_contestant(UNMERGED, unmerged_graph(loaded, display))
+            with tempfile.TemporaryDirectory(prefix="pitome-sweep-") as folder:
+                merged = [_exported(loaded, point, Path(folder), tell) for point in few]
+                found = _measured([*merged, unmerged], options, tell)
+            yield from ((point, found[point.graph]) for point in few)
+
+    return measure_speeds
+
+
+def _exported(loaded: LoadedModel, point: Point, folder: Path, tell: Progress) -> Contestant:
     from export.onnx import export_onnx
-    from validate.latency import measure
+    from pitome.compression import compress
+    from validate.contestants import onnx_contestant
 
-    unmerged = unmerged_graph(loaded, display)
+    tell(f"export {point.label}", 0, 0)
+    graph = folder / f"{point.graph}.onnx"
+    merged = compress(loaded.model, point.schedule, **point.setting.as_arguments())
+    export_onnx(merged, graph, outputs=loaded.family.outputs[loaded.task])
+    return onnx_contestant(point.graph, graph, against=UNMERGED, bound=point.bound)
 
-    def measure_speed(merged: nn.Module, point: Point) -> SpeedRecord:
-        with tempfile.TemporaryDirectory(prefix="pitome-sweep-") as folder:
-            graph = Path(folder) / "model.onnx"
-            export_onnx(merged, graph, outputs=loaded.family.outputs[loaded.task])
-            found = measure(
-                graph,
-                unmerged,
-                [options.batch],
-                bound=point.bound,
-                threads=options.threads,
-                min_seconds=options.seconds,
-            )[0]
-        low, high = found.speedup_interval
-        return SpeedRecord(
-            speedup=found.speedup,
+
+def _measured(
+    contestants: Sequence[Contestant], options: SpeedOptions, tell: Progress
+) -> Mapping[str, SpeedRecord]:
+    """The speed of each contestant that is measured against another one, by name."""
+    from validate.latency import LatencySettings, compare, cpu_model
+
+    seconds = options.seconds * (len(contestants) - 1)
+    settings = LatencySettings((options.batch,), options.threads, min_seconds=seconds)
+    found: dict[str, SpeedRecord] = {}
+    for each in compare(contestants, settings, progress=tell)[0].contestants:
+        if each.ratio is None or each.ratio_interval is None:
+            continue
+        low, high = each.ratio_interval
+        found[each.name] = SpeedRecord(
+            speedup=each.ratio,
             low=low,
             high=high,
             batch=options.batch,
             threads=options.threads,
-            cpu=found.cpu,
+            cpu=cpu_model(),
+            steady=each.steady,
         )
+    return found
 
-    return measure_speed
+
+def _check_conditions(log: ResumableLog, options: SpeedOptions) -> None:
+    """Speeds in a file must have been measured as the new ones will be: they stand in one chart."""
+    from validate.latency import cpu_model
+
+    now = {"batch": options.batch, "threads": options.threads, "cpu": cpu_model()}
+    for each in log.finished:
+        speed = each.get("speed")
+        if each.get("kind") == "speed" and isinstance(speed, dict):
+            found = [f"{name} {speed.get(name)}" for name, value in now.items() if speed.get(name) != value]
+            if found:
+                asked = ", ".join(f"{name} {value}" for name, value in now.items())
+                raise InputError(
+                    f"speeds at {asked}, resuming from {log.path}",
+                    f"the file has speeds that were measured with {', '.join(found)}",
+                    "Give what they were measured with, or name another file",
+                )
 
 
 def _tasks(options: SweepOptions, loaded: LoadedModel) -> list[Task]:
@@ -217,11 +261,10 @@ def _tasks(options: SweepOptions, loaded: LoadedModel) -> list[Task]:
 
 
 def _configuration(options: SweepOptions, loaded: LoadedModel) -> dict[str, Any]:
-    """What the records depend on. Points and tasks are named in each record, so a wider grid may resume."""
+    """What the records depend on. Points and tasks are named in each record, so a wider grid may resume; what
+    a speed was measured with stands in its own record."""
     from commands.records import installed_version
-    from validate.latency import cpu_model
 
-    speed = options.speed
     return {
         "what": "pitome sweep",
         "model": loaded.name,
@@ -232,8 +275,6 @@ def _configuration(options: SweepOptions, loaded: LoadedModel) -> dict[str, Any]
         "limit": options.limit,
         "data": None if options.data is None else str(options.data.resolve()),
         "seed": options.model.seed,
-        "latency": speed
-        and {"batch": speed.batch, "threads": speed.threads, "seconds": speed.seconds, "cpu": cpu_model()},
         "versions": {
             "pitome": __version__,
             **{name: installed_version(name) for name in ("torch", "transformers")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from rich.console import Console
 from commands.display import Display
 from commands.sweep import SpeedOptions, SweepOptions, SweepResult, run_sweep, speed_meter
 from pitome import __version__
-from pitome.compression import compress
 from pitome.errors import InputError
 from pitome.methods import resolve_settings
 from pitome.models.loading import LoadedModel
@@ -176,13 +176,12 @@ def tuned_document(tuned: Tuned) -> dict[str, Any]:
 def _meter(result: SweepResult, options: SpeedOptions, display: Display) -> Any:
     measure = speed_meter(result.loaded, options, display)
 
-    def of_candidate(candidate: Candidate) -> SpeedRecord:
-        point = result.points[candidate.key]
-        with display.step(f"Measure {point.label}"):
-            merged = compress(result.loaded.model, point.schedule, **point.setting.as_arguments())
-            return measure(merged, point)
+    def of_candidates(candidates: Sequence[Candidate]) -> list[SpeedRecord]:
+        with display.step(f"Measure the {len(candidates)} finalists") as report:
+            points = [result.points[each.key] for each in candidates]
+            return [speed for _, speed in measure(points, report)]
 
-    return of_candidate
+    return of_candidates
 
 
 def _model(options: SweepOptions, loaded: LoadedModel) -> PresetModel:

@@ -91,7 +91,7 @@ def measure_tasks(
     """
     from validate.accuracy import MERGED, graph_encoders, measure_accuracy
     from validate.encoders import torch_encoder
-    from validate.padding import padding_record
+    from validate.padding import padding_record, removed_padding
     from validate.tasks.registry import default_tasks, make_task
     from validate.tasks.text_classification import TextClassification
 
@@ -125,8 +125,10 @@ def measure_tasks(
             )
         content = measured.model_dump(mode="json")
         if isinstance(task, TextClassification):
+            texts = task.samples("test")
+            removed = removed_padding(prepared.compressed, texts)
             content["padding"] = padding_record(
-                task.samples("test"), prepared.compressed, compression.shape, compression.flops.ratio
+                texts, removed, compression.shape, compression.flops.ratio
             ).model_dump(mode="json")
         found.append(content)
     for row in skipped:

@@ -6,7 +6,8 @@ never pads (one text at a time), or pads to the next of a few lengths (buckets).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from pitome.errors import InputError
 from pitome.flops import count_flops
 from pitome.models.family import ModelShape
 from pitome.schedule import TokenSchedule
+from validate.encoders import Encoder
 from validate.samples import Samples
 
 if TYPE_CHECKING:
@@ -37,11 +39,46 @@ class RemovedTokens:
     """Those of them that were padding."""
 
 
-def removed_padding(model: nn.Module, samples: Samples, batch: int = 32) -> tuple[RemovedTokens, ...]:
-    """Count the padding among the tokens that a merged model takes away, layer by layer.
+class PaddingCounter:
+    """Counts the padding among the tokens that merged models take away, layer by layer.
 
     A group of p padding and q real tokens becomes one token, a real one where q > 0, because padding weighs
     nothing: then all p padding tokens are gone, else p - 1.
+    """
+
+    def __init__(self) -> None:
+        self._totals: dict[int, list[int]] = {}
+
+    @property
+    def layers(self) -> tuple[RemovedTokens, ...]:
+        """What was counted so far."""
+        return tuple(RemovedTokens(layer, *counts) for layer, counts in sorted(self._totals.items()))
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count one forward pass."""
+        from pitome.observe import observe_merges
+
+        with observe_merges(keep_metric=False) as observer:
+            yield
+        for record in observer.records:
+            removed, padding = _removed(record.decided, record.size)
+            layer = self._totals.setdefault(record.layer, [0, 0])
+            layer[0] += removed
+            layer[1] += padding
+
+    def watched(self, encoder: Encoder) -> Encoder:
+        """The encoder of a PyTorch model, with every pass of it counted."""
+
+        def encode(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            with self.counting():
+                return encoder(inputs)
+
+        return encode
+
+
+def removed_padding(model: nn.Module, samples: Samples, batch: int = 32) -> tuple[RemovedTokens, ...]:
+    """Run a merged model over texts, and count as `PaddingCounter` does.
 
     Args:
         model: compressed model; called as ``model(**inputs)``.
@@ -50,18 +87,11 @@ def removed_padding(model: nn.Module, samples: Samples, batch: int = 32) -> tupl
     """
     import torch
 
-    from pitome.observe import observe_merges
-
-    totals: dict[int, list[int]] = {}
+    counter = PaddingCounter()
     for inputs in samples.batches(batch):
-        with torch.no_grad(), observe_merges(keep_metric=False) as observer:
+        with torch.no_grad(), counter.counting():
             model(**inputs)
-        for record in observer.records:
-            removed, padding = _removed(record.decided, record.size)
-            layer = totals.setdefault(record.layer, [0, 0])
-            layer[0] += removed
-            layer[1] += padding
-    return tuple(RemovedTokens(layer, *counts) for layer, counts in sorted(totals.items()))
+    return counter.layers
 
 
 class PaddingRecord(BaseModel):
@@ -79,13 +109,13 @@ class PaddingRecord(BaseModel):
 
 
 def padding_record(
-    samples: Samples, merged: nn.Module, shape: ModelShape, flops_ratio: float
+    samples: Samples, removed: Sequence[RemovedTokens], shape: ModelShape, flops_ratio: float
 ) -> PaddingRecord:
     """What padding has to do with what merging saves on these texts.
 
     Args:
         samples: texts with their ``attention_mask``.
-        merged: compressed model.
+        removed: what merging took away from them.
         shape: of the unmerged model.
         flops_ratio: FLOPs of the merged model, relative to the padded unmerged one.
     """
@@ -95,7 +125,7 @@ def padding_record(
         texts=len(samples),
         full_length=int((lengths == mask.shape[1]).sum()),
         share_of_inputs=1 - float(lengths.mean()) / mask.shape[1],
-        share_of_removed=padding_share(removed_padding(merged, samples)),
+        share_of_removed=padding_share(removed),
         flops_merged=flops_ratio,
         flops_unpadded=unpadded_flops(shape, lengths),
         flops_bucketed=bucketed_flops(shape, lengths),

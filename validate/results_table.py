@@ -1,9 +1,12 @@
-"""The records of finished sweeps as Markdown tables: one per task, settings down, FLOPs across."""
+"""The records of finished sweeps as Markdown tables: one per task, settings down, FLOPs across.
+
+Tasks on texts get a second one: what padding has to do with the first, and documents that have none.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from pitome.errors import InputError
-from validate.sweep_records import SweepRecord, measured, parse_record
+from validate.padding import BUCKET
+from validate.sweep_records import SweepRecord, measured, parse_line, records_of
+from validate.tasks.text_classification import FULL_LENGTH
 
 POINTS = 100
 """Scores are shown times this."""
@@ -39,7 +44,7 @@ def read_sweep_file(path: Path) -> SweepFile:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         header = json.loads(lines[0])["configuration"]
-        records = [parse_record(json.loads(line)) for line in lines[1:]]
+        records = records_of([parse_line(json.loads(line)) for line in lines[1:]])
     except (OSError, ValueError, KeyError, IndexError, TypeError, ValidationError) as error:
         raise InputError(
             f"the results in {path}",
@@ -51,34 +56,70 @@ def read_sweep_file(path: Path) -> SweepFile:
 
 def results_markdown(files: Sequence[SweepFile]) -> str:
     """One table per model and task, in the order of the files, and a line that explains the cells."""
-    blocks = [_table(file, task) for file in files for task in file.tasks]
-    note = (
-        "Cells: score in points, its paired difference to the unmerged model with a 95 % interval, FLOPs "
-        "that are left, and measured speed-up (onnxruntime, CPU, interleaved). **+** significantly above and "
-        "**-** significantly below plain ToMe of the same schedule and similarity (two-sided, 5 %)."
-    )
-    return "\n\n".join([*blocks, note]) + "\n"
+    blocks = [block for file in files for task in file.tasks for block in _blocks(file, task)]
+    return "\n\n".join([*blocks, NOTE]) + "\n"
 
 
-def _table(file: SweepFile, task: str) -> str:
+NOTE = (
+    "Cells: score in points, its paired difference to the unmerged model with a 95 % interval, FLOPs that "
+    "are left, and measured speed-up (onnxruntime, CPU, in rounds with the unmerged graph; ? = the machine "
+    "was not known to be steady). **+** significantly above and **-** significantly below plain ToMe of the "
+    "same schedule and similarity (two-sided, 5 %)."
+)
+
+
+def _blocks(file: SweepFile, task: str) -> list[str]:
     records = [record for record in file.records if record.task == task]
     unmerged = next(record for record in records if record.is_unmerged)
-    schedules = list(dict.fromkeys(record.schedule for record in records if not record.is_unmerged))
-    schedules.sort(key=lambda name: -max(r.flops_ratio for r in records if r.schedule == name))
-    settings = list(dict.fromkeys(_setting(record) for record in records if not record.is_unmerged))
+    name = f"{file.configuration['model']}, {task}"
     title = (
-        f"**{file.configuration['model']}, {task}**: {unmerged.metric} over {unmerged.samples:,} samples "
-        f"({unmerged.split}), unmerged {_points(unmerged.score)} "
-        f"({_points(unmerged.low)} to {_points(unmerged.high)})"
+        f"**{name}**: {unmerged.metric} over {unmerged.samples:,} samples ({unmerged.split}), unmerged "
+        f"{_points(unmerged.score)} ({_points(unmerged.low)} to {_points(unmerged.high)})"
     )
-    lines = [title, "", f"| setting | {' | '.join(schedules)} |", f"|---|{'---|' * len(schedules)}"]
-    for setting in settings:
+    blocks = [f"{title}\n\n{_table(records, _cell)}"]
+    if unmerged.padding is not None:
+        blocks.append(f"**{name}, padding**: {_told_padding(unmerged)}\n\n{_table(records, _padding_cell)}")
+    return blocks
+
+
+def _table(records: Sequence[SweepRecord], cell: Callable[[SweepRecord], str]) -> str:
+    merged = [record for record in records if not record.is_unmerged]
+    schedules = list(dict.fromkeys(record.schedule for record in merged))
+    schedules.sort(key=lambda name: -max(r.flops_ratio for r in merged if r.schedule == name))
+    lines = [f"| setting | {' | '.join(schedules)} |", f"|---|{'---|' * len(schedules)}"]
+    for setting in dict.fromkeys(map(_setting, merged)):
         cells = []
         for schedule in schedules:
-            found = [r for r in records if r.schedule == schedule and _setting(r) == setting]
-            cells.append(_cell(found[0]) if found else "")
+            found = [r for r in merged if r.schedule == schedule and _setting(r) == setting]
+            cells.append(cell(found[0]) if found else "")
         lines.append(f"| {setting} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _told_padding(unmerged: SweepRecord) -> str:
+    padding = unmerged.padding
+    assert padding is not None
+    full = (
+        f" Unmerged {unmerged.metric} on those: {_points(unmerged.metrics[FULL_LENGTH])}."
+        if FULL_LENGTH in unmerged.metrics
+        else ""
+    )
+    return (
+        f"{padding.share_of_inputs:.0%} of all positions are padding; {padding.full_length:,} of "
+        f"{padding.texts:,} documents have none.{full} The same answers without merging cost "
+        f"{padding.flops_unpadded:.2f} of the FLOPs one document at a time, and {padding.flops_bucketed:.2f} "
+        f"where documents are padded to the next multiple of {BUCKET} tokens. Cells: the share of padding "
+        f"among the tokens that merging removed, and the score on documents without padding."
+    )
+
+
+def _padding_cell(record: SweepRecord) -> str:
+    parts = []
+    if record.padding is not None and record.padding.share_of_removed is not None:
+        parts.append(f"{record.padding.share_of_removed:.0%}")
+    if FULL_LENGTH in record.metrics:
+        parts.append(_points(record.metrics[FULL_LENGTH]))
+    return "; ".join(parts)
 
 
 def _setting(record: SweepRecord) -> str:
@@ -94,7 +135,7 @@ def _cell(record: SweepRecord) -> str:
         )
     parts.append(f"{record.flops_ratio:.2f}")
     if record.speed is not None:
-        parts.append(f"{record.speed.speedup:.2f}x")
+        parts.append(f"{record.speed.speedup:.2f}x{'' if record.speed.steady else '?'}")
     return "; ".join(parts)
 
 

@@ -2,12 +2,13 @@
 
 Everything that comes from the unmerged model is computed once. A finished point is on disk before the next
 one starts, and its values per sample lie beside the log, so that a later run can still compare with it.
+Speeds come last, when nothing else runs any more: all graphs that are new, in shared rounds.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from pitome.errors import InputError, PitomeError
 from pitome.methods import MethodSettings
 from pitome.models.loading import LoadedModel
 from validate.encoders import Encoder, torch_encoder
+from validate.padding import PaddingCounter, padding_record
 from validate.pointer_forest import with_pointer_forest
 from validate.resume import ResumableLog
 from validate.statistics import mean_interval
@@ -27,10 +29,14 @@ from validate.sweep_records import (
     AnyRecord,
     DifferenceRecord,
     FailedPoint,
+    GraphSpeed,
+    Line,
     SettingsRecord,
     SpeedRecord,
     SweepRecord,
-    parse_record,
+    parse_line,
+    records_of,
+    with_speed,
 )
 from validate.sweep_settings import FOREST, Point, Refused
 from validate.sweep_values import SampleValues, ValueStore
@@ -38,11 +44,13 @@ from validate.sweep_values import SampleValues, ValueStore
 if TYPE_CHECKING:
     from torch import nn
 
+    from validate.padding import PaddingRecord
     from validate.tasks.task import Score, Split, Task
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is done now and how long the rest may take, points done, points in all)."""
-MeasureSpeed = Callable[["nn.Module", Point], SpeedRecord]
+MeasureSpeeds = Callable[[Sequence[Point], Progress], Iterable[tuple[Point, SpeedRecord]]]
+"""Points with different graphs -> the speed of each, as soon as it is known."""
 
 
 @dataclass
@@ -56,7 +64,7 @@ class Sweep:
         store: where values per sample go.
         split: of the tasks' data.
         seed: of bootstraps and permutation tests.
-        measure_speed: (merged model, point) -> its measured speed; None = no speeds.
+        measure_speeds: measures the graphs that the log has no speed of; None = no speeds.
     """
 
     loaded: LoadedModel
@@ -65,7 +73,7 @@ class Sweep:
     store: ValueStore
     split: Split = "validation"
     seed: int = 0
-    measure_speed: MeasureSpeed | None = None
+    measure_speeds: MeasureSpeeds | None = None
     records: list[AnyRecord] = field(init=False)
     _points: dict[str, Point] = field(init=False, default_factory=dict)
     _prepared: set[str] = field(init=False, default_factory=set)
@@ -73,10 +81,9 @@ class Sweep:
     _speeds: dict[str, SpeedRecord] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.records = [_parsed(self.log, place, each) for place, each in enumerate(self.log.finished)]
-        for each in self.records:
-            if isinstance(each, SweepRecord) and each.speed is not None and each.graph is not None:
-                self._speeds[each.graph] = each.speed
+        lines = [_parsed(self.log, place, each) for place, each in enumerate(self.log.finished)]
+        self.records = records_of(lines)
+        self._speeds = {each.graph: each.speed for each in lines if isinstance(each, GraphSpeed)}
 
     def run(
         self, points: Sequence[Point], refused: Sequence[Refused] = (), progress: Progress | None = None
@@ -105,6 +112,7 @@ class Sweep:
                 continue
             tell(self._clock.told(point.label), self._clock.done, self._clock.total)
             self._run_point(point, missing, tell)
+        self._measure_speeds(points, tell)
         tell("done", self._clock.total, self._clock.total)
         return self._chosen(points, refused)
 
@@ -117,7 +125,6 @@ class Sweep:
     def _run_point(self, point: Point, tasks: Sequence[Task], tell: Progress) -> None:
         try:
             merged = self._compress(point)
-            speed = self._speed(merged, point)
         except PitomeError as error:
             self._append(FailedPoint(key=point.key, label=point.label, task=None, reason=str(error)))
             self._clock.skip(point.key)
@@ -127,13 +134,13 @@ class Sweep:
             self._prepare(task, tell)
             unmerged = self._values(UNMERGED, task)
             tome = self._values(point.baseline, task) if point.baseline else None
-            started = time.monotonic()
+            started, counter = time.monotonic(), PaddingCounter()
             try:
-                score = task.score(encoder, self.split)
+                score = task.score(counter.watched(encoder), self.split)
                 values = SampleValues.of(score)
                 to_unmerged = values.difference(unmerged, self.seed) if unmerged else None
                 to_tome = values.difference(tome, self.seed) if tome else None
-                record = self._record(point, task, score, values, to_unmerged, to_tome, speed, started)
+                record = self._record(point, task, score, values, counter, to_unmerged, to_tome, started)
             except InputError as error:
                 self._append(FailedPoint(key=point.key, label=point.label, task=task.name, reason=str(error)))
                 self._clock.skip(point.key, task.name)
@@ -151,7 +158,7 @@ class Sweep:
         values = SampleValues.of(score)
         self.store.save(UNMERGED, task.name, values)
         self._kept[UNMERGED, task.name] = values
-        record = self._record(None, task, score, values, None, None, None, started)
+        record = self._record(None, task, score, values, PaddingCounter(), None, None, started)
         self._append(record)
         self._clock.count(record)
 
@@ -192,12 +199,26 @@ class Sweep:
         """A task's own steps, as steps of the sweep."""
         return lambda step, done, total: tell(step, self._clock.done, self._clock.total)
 
-    def _speed(self, merged: nn.Module, point: Point) -> SpeedRecord | None:
-        if self.measure_speed is None or point.setting.method == FOREST:
+    def _measure_speeds(self, points: Sequence[Point], tell: Progress) -> None:
+        """The speeds that are missing, one point for each graph; the pointer forest has no graph."""
+        if self.measure_speeds is None:
+            return
+        judged = {each.key for each in self.records if isinstance(each, SweepRecord)}
+        missing: dict[str, Point] = {}
+        for point in points:
+            if point.key in judged and point.graph not in self._speeds and point.setting.method != FOREST:
+                missing.setdefault(point.graph, point)
+        for point, speed in self.measure_speeds(list(missing.values()), self._within(tell)):
+            line = GraphSpeed(graph=point.graph, label=point.label, speed=speed)
+            self.log.append(line.model_dump(mode="json"))
+            self._speeds[point.graph] = speed
+        self.records = [with_speed(each, self._speeds) for each in self.records]
+
+    def _padding(self, task: Task, counter: PaddingCounter, flops_ratio: float) -> PaddingRecord | None:
+        if self.loaded.family.modality != "text":
             return None
-        if point.graph not in self._speeds:
-            self._speeds[point.graph] = self.measure_speed(merged, point)
-        return self._speeds[point.graph]
+        shape = self.loaded.family.shape(self.loaded.model)
+        return padding_record(task.samples(self.split, slice(None)), counter.layers, shape, flops_ratio)
 
     def _record(
         self,
@@ -205,12 +226,13 @@ class Sweep:
         task: Task,
         score: Score,
         values: SampleValues,
+        counter: PaddingCounter,
         to_unmerged: DifferenceRecord | None,
         to_tome: DifferenceRecord | None,
-        speed: SpeedRecord | None,
         started: float,
     ) -> SweepRecord:
         interval = mean_interval(values.values, self.seed, values.groups)
+        seconds = round(time.monotonic() - started, 3)
         return SweepRecord(
             **(point_fields(point) if point else self._unmerged_fields()),
             task=task.name,
@@ -223,8 +245,9 @@ class Sweep:
             metrics={name: score.mean(name) for name in score.metrics},
             to_unmerged=to_unmerged,
             to_tome=to_tome,
-            speed=speed,
-            seconds=round(time.monotonic() - started, 3),
+            speed=None,
+            padding=self._padding(task, counter, point.flops_ratio if point else 1.0),
+            seconds=seconds,
         )
 
     def _unmerged_fields(self) -> dict[str, Any]:
@@ -305,9 +328,9 @@ def _settings_record(settings: MethodSettings, **own: Any) -> SettingsRecord:
     )
 
 
-def _parsed(log: ResumableLog, place: int, content: dict[str, Any]) -> AnyRecord:
+def _parsed(log: ResumableLog, place: int, content: dict[str, Any]) -> Line:
     try:
-        return parse_record(content)
+        return parse_line(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

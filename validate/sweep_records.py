@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pitome.schedule import Candidates
+from validate.padding import PaddingRecord
 
 
 class _Record(BaseModel):
@@ -22,6 +24,7 @@ class SpeedRecord(_Record):
     batch: int = Field(ge=1)
     threads: int = Field(ge=1)
     cpu: str
+    steady: bool | None = Field(default=None, description="whether the machine was; null: too few rounds")
 
 
 class DifferenceRecord(_Record):
@@ -78,7 +81,8 @@ class SweepRecord(_Record):
         description="to plain ToMe at the same schedule and similarity, where that was run"
     )
     graph: str | None = Field(description="equal for points whose graphs do equal work; they share the speed")
-    speed: SpeedRecord | None
+    speed: SpeedRecord | None = Field(description="in a file it stands in records of its own")
+    padding: PaddingRecord | None = Field(default=None, description="of texts")
     seconds: float = Field(ge=0, description="what judging took; no measure of the model's speed")
 
     @property
@@ -107,14 +111,36 @@ class FailedPoint(_Record):
         return self.key, self.task
 
 
+class GraphSpeed(_Record):
+    """The measured speed of all points that have this graph."""
+
+    kind: Literal["speed"] = "speed"
+    graph: str
+    label: str = Field(description="of one of these points")
+    speed: SpeedRecord
+
+
 UNMERGED = "unmerged"
 AnyRecord = SweepRecord | FailedPoint
-_ANY: TypeAdapter[AnyRecord] = TypeAdapter(Annotated[AnyRecord, Field(discriminator="kind")])
+Line = SweepRecord | FailedPoint | GraphSpeed
+_LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 
 
-def parse_record(content: dict[str, Any]) -> AnyRecord:
-    """A record from its JSON object; pydantic's ValidationError where it is none."""
-    return _ANY.validate_python(content)
+def parse_line(content: dict[str, Any]) -> Line:
+    """A line of a sweep's file from its JSON object; pydantic's ValidationError where it is none."""
+    return _LINE.validate_python(content)
+
+
+def records_of(lines: Sequence[Line]) -> list[AnyRecord]:
+    """The records among the lines of a file, each with the speed of its graph where that was measured."""
+    speeds = {each.graph: each.speed for each in lines if isinstance(each, GraphSpeed)}
+    return [with_speed(each, speeds) for each in lines if not isinstance(each, GraphSpeed)]
+
+
+def with_speed(record: AnyRecord, speeds: Mapping[str, SpeedRecord]) -> AnyRecord:
+    """A record with the speed of its graph, where there is one."""
+    speed = speeds.get(record.graph or "") if isinstance(record, SweepRecord) else None
+    return record if speed is None else record.model_copy(update={"speed": speed})
 
 
 def measured(records: list[AnyRecord], task: str | None = None) -> list[SweepRecord]:

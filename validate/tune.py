@@ -74,7 +74,7 @@ def candidates_of(records: Sequence[AnyRecord], tasks: Sequence[str]) -> list[Ca
 def choose(
     candidates: Sequence[Candidate],
     max_drop: float,
-    measure: Callable[[Candidate], SpeedRecord] | None = None,
+    measure: Callable[[Sequence[Candidate]], Sequence[SpeedRecord]] | None = None,
     finalists: int = FINALISTS,
 ) -> Candidate:
     """The fastest candidate that loses at most ``max_drop`` points on every task.
@@ -86,7 +86,7 @@ def choose(
     Args:
         candidates: the settings.
         max_drop: the budget in points; the mean of the paired difference counts.
-        measure: measures one candidate's speed.
+        measure: measures candidates in one go; their speeds in the same order.
         finalists: how many are measured.
 
     Raises:
@@ -99,7 +99,9 @@ def choose(
     last = _different_speed(within)[:finalists]
     if measure is None:
         return last[0]
-    timed = [Candidate(each.key, each.drops, each.speed or measure(each)) for each in last]
+    new = [each for each in last if each.speed is None]
+    found = dict(zip([each.key for each in new], measure(new) if new else (), strict=True))
+    timed = [Candidate(each.key, each.drops, each.speed or found[each.key]) for each in last]
     return max(timed, key=lambda each: (each.speed.speedup if each.speed else 0.0, -each.worst.mean))
 
 

@@ -69,19 +69,48 @@ RECORDS = [
         "pitome at FLOPs 0.6, ratio",
         "FLOPs 0.6, ratio",
         to_tome=difference(0.02, 0.01),
-        speed={"speedup": 1.6, "low": 1.5, "high": 1.7, "batch": 8, "threads": 2, "cpu": "x"},
+        graph="h",
     ),
     record("d", "random at FLOPs 0.6, ratio", "FLOPs 0.6, ratio", to_tome=difference(-0.02, 0.01)),
     {"kind": "failed", "key": "e", "label": "x", "task": None, "reason": "it does not fit"},
+    {
+        "kind": "speed",
+        "graph": "h",
+        "label": "pitome at FLOPs 0.6, ratio",
+        "speed": {
+            "speedup": 1.6,
+            "low": 1.5,
+            "high": 1.7,
+            "batch": 8,
+            "threads": 2,
+            "cpu": "x",
+            "steady": True,
+        },
+    },
 ]
+
+
+def padding(removed: float | None) -> dict[str, Any]:
+    return {
+        "texts": 2189,
+        "full_length": 264,
+        "share_of_inputs": 0.38,
+        "share_of_removed": removed,
+        "flops_merged": 0.6,
+        "flops_unpadded": 0.61,
+        "flops_bucketed": 0.7,
+    }
+
+
+def written(path: Path, records: list[dict[str, Any]]) -> Path:
+    header = {"schema_version": 1, "configuration": {"model": "small", "split": "test"}}
+    path.write_text("".join(json.dumps(line) + "\n" for line in (header, *records)), encoding="utf-8")
+    return path
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    path = tmp_path / "small.jsonl"
-    header = {"schema_version": 1, "configuration": {"model": "small", "split": "test"}}
-    path.write_text("".join(json.dumps(line) + "\n" for line in (header, *RECORDS)), encoding="utf-8")
-    return path
+    return written(tmp_path / "small.jsonl", RECORDS)
 
 
 def test_the_table_has_a_row_for_each_setting_and_a_column_for_each_schedule(file: Path) -> None:
@@ -103,6 +132,29 @@ def test_the_command_prints_it(file: Path) -> None:
     assert len(document[0]["records"]) == 5
     drawn = {path.name for path in file.parent.glob("*.svg")}
     assert drawn == {"small.r8.flops.svg", "small.r8.latency.svg"}
+
+
+def test_a_machine_that_was_not_steady_is_marked(tmp_path: Path) -> None:
+    speed = {**RECORDS[-1]["speed"], "steady": False}
+    path = written(tmp_path / "x.jsonl", [*RECORDS[:-1], {**RECORDS[-1], "speed": speed}])
+    assert "; 0.60; 1.60x? |" in results_markdown([read_sweep_file(path)])
+
+
+def test_texts_have_a_table_of_their_padding(tmp_path: Path) -> None:
+    full = "accuracy, full-length documents"
+    records = [
+        {**RECORDS[0], "padding": padding(None), "metrics": {"accuracy": 0.96, full: 0.9}},
+        {**RECORDS[1], "padding": padding(0.84), "metrics": {"accuracy": 0.95, full: 0.87}},
+    ]
+    blocks = results_markdown([read_sweep_file(written(tmp_path / "x.jsonl", records))]).split("\n\n")
+    assert blocks[2] == (
+        "**small, r8, padding**: 38% of all positions are padding; 264 of 2,189 documents have none. "
+        "Unmerged accuracy on those: 90.0. The same answers without merging cost 0.61 of the FLOPs one "
+        "document at a time, and 0.70 where documents are padded to the next multiple of 32 tokens. Cells: "
+        "the share of padding among the tokens that merging removed, and the score on documents without "
+        "padding."
+    )
+    assert blocks[3].splitlines()[2] == "| tome | 84%; 87.0 |"
 
 
 @pytest.mark.parametrize(

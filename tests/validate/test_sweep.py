@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pitome.errors import InputError
 from pitome.models.loading import LoadedModel
 from tests.validate.sweep_cases import GRID, SameClass, tiny_checkpoint
 from validate.encoders import Encoder, torch_encoder
+from validate.results_table import read_sweep_file
 from validate.resume import ResumableLog
 from validate.statistics import mean_interval, paired_difference
 from validate.sweep import Sweep
@@ -195,26 +197,34 @@ def test_equal_graphs_share_one_measured_speed(loaded: LoadedModel, tmp_path: Pa
     points, _ = planned(loaded)
     graphs = list(dict.fromkeys(point.graph for point in points))
     timed: list[str] = []
+    task = SameClass()
 
-    def measure(merged: Any, point: Point) -> SpeedRecord:
-        timed.append(point.graph)
-        return SpeedRecord(speedup=1 + graphs.index(point.graph), low=1, high=9, batch=1, threads=1, cpu="")
+    def measure(points: Sequence[Point], tell: Progress) -> Iterator[tuple[Point, SpeedRecord]]:
+        assert task.scored in (0, len(planned(loaded)[0]) + 1), "speeds are measured when nothing else runs"
+        for point in points:
+            timed.append(point.graph)
+            found = 1 + graphs.index(point.graph)
+            yield point, SpeedRecord(speedup=found, low=1, high=9, batch=1, threads=1, cpu="")
 
+    # Scores first, speeds in a later run: nothing is judged again.
     path = tmp_path / "sweep.jsonl"
-    records = run(loaded, path, (SameClass(),), measure_speed=measure)
+    assert {each.speed for each in measured(run(loaded, path, (task,)))} == {None}
+    task = SameClass()
+    records = run(loaded, path, (task,), measure_speeds=measure)
+    assert task.scored == 0
     assert len(graphs) < len(points)
     assert timed == graphs
     for each in measured(records)[1:]:
         assert each.speed is not None
         assert each.speed.speedup == 1 + graphs.index(str(each.graph))
     # After a kill they are taken from the file.
-    first = next(
-        place for place, point in enumerate(points) if point.graph in [p.graph for p in points[:place]]
-    )
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[: 2 + first]))
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     timed.clear()
-    assert timeless(run(loaded, path, (SameClass(),), measure_speed=measure)) == timeless(records)
-    assert timed == [graph for graph in graphs if graph not in {point.graph for point in points[:first]}]
+    assert timeless(run(loaded, path, (task,), measure_speeds=measure)) == timeless(records)
+    assert timed == graphs[-1:]
+    # And they are there for whoever reads the file, or resumes it without measuring.
+    assert timeless(run(loaded, path, (task,))) == timeless(records)
+    assert timeless(list(read_sweep_file(path).records)) == timeless(records)
 
 
 def test_progress_counts_up_and_tells_the_time_left(loaded: LoadedModel, tmp_path: Path) -> None:

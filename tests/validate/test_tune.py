@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -117,9 +118,9 @@ def test_the_fastest_of_the_finalists_wins() -> None:
     speeds = {"x": 1.4, "y": 1.6, "z": 1.5, "w": 9.9}
     measured: list[str] = []
 
-    def measure(candidate: Candidate) -> SpeedRecord:
-        measured.append(candidate.key)
-        return speed(speeds[candidate.key])
+    def measure(candidates: Sequence[Candidate]) -> list[SpeedRecord]:
+        measured.extend(each.key for each in candidates)
+        return [speed(speeds[each.key]) for each in candidates]
 
     records: list[AnyRecord] = [record("w", 0.9), record("x", 0.4), record("y", 0.5), record("z", 0.6)]
     chosen = pick(records, measure=measure, finalists=3)
@@ -128,9 +129,9 @@ def test_the_fastest_of_the_finalists_wins() -> None:
 
 
 def test_speeds_of_the_sweep_are_not_measured_again() -> None:
-    def measure(candidate: Candidate) -> SpeedRecord:
-        assert candidate.key == "y"
-        return speed(1.5)
+    def measure(candidates: Sequence[Candidate]) -> list[SpeedRecord]:
+        assert [each.key for each in candidates] == ["y"]
+        return [speed(1.5)]
 
     records: list[AnyRecord] = [record("x", 0.4, speed=speed(1.6)), record("y", 0.5)]
     assert pick(records, measure=measure).key == "x"
@@ -142,13 +143,15 @@ def test_of_equal_graphs_only_the_one_that_loses_least_is_a_finalist() -> None:
         record("y", 0.4, 0.2, graph="same"),
         record("z", 0.5, 0.0),
     ]
-    chosen = pick(records, measure=lambda candidate: speed(2.0 if candidate.key == "y" else 1.0), finalists=2)
+    chosen = pick(
+        records, measure=lambda few: [speed(2.0 if each.key == "y" else 1.0) for each in few], finalists=2
+    )
     assert chosen.key == "y"
 
 
 def test_equal_speeds_are_told_apart_by_what_is_lost() -> None:
     records: list[AnyRecord] = [record("x", 0.4, 0.4), record("y", 0.5, 0.2)]
-    assert pick(records, measure=lambda candidate: speed(1.5)).key == "y"
+    assert pick(records, measure=lambda few: [speed(1.5) for _ in few]).key == "y"
 
 
 def test_where_nothing_is_within_the_budget_the_closest_is_named() -> None:

@@ -31,6 +31,7 @@ FASHION, ZERO_SHOT, RETRIEVAL, PHOTOS = (
     "fashion-mnist-retrieval",
     "photos",
 )
+FASHION_FIDELITY = f"{FASHION}-fidelity"
 FORMS = ("imagefolder:FOLDER", "hf:NAME[:CONFIGURATION][@REVISION]", "karpathy:JSON:IMAGES")
 """Tasks on data that the user points at."""
 NUM_TEST = {"20newsgroups": 1500}
@@ -49,7 +50,8 @@ def make_task(
 
     Args:
         name: "r8", "r52", "20newsgroups", each also with "-fidelity" (text encoders); "fashion-mnist"
-            (classifiers of 28 px), "fashion-mnist-zero-shot", "fashion-mnist-retrieval" (CLIPs of 28 px);
+            (classifiers of 28 px), "fashion-mnist-zero-shot", "fashion-mnist-retrieval" (CLIPs of 28 px),
+            "fashion-mnist-fidelity" (both);
             "photos" (image models); or on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot
             with a CLIP),
             "hf:NAME[:CONFIGURATION][@REVISION]" or "hf:FOLDER" (the same, and texts), and
@@ -75,14 +77,15 @@ def make_task(
         from validate.tasks.text_fidelity import TextFidelity
 
         return TextFidelity(_corpus(name.removesuffix("-fidelity"), loaded, limit, seed))
-    if name in (FASHION, ZERO_SHOT, RETRIEVAL):
+    if name in (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL):
         return _fashion(name, loaded, limit, seed, folder)
     if name == PHOTOS:
         from validate.tasks.photo_fidelity import PhotoFidelity
 
         _require(name, loaded, loaded.family.modality == "image", "an image model")
         return PhotoFidelity(loaded.preprocess, limit)
-    names = ", ".join((*TEXT_TASKS, *FIDELITY_TASKS, FASHION, ZERO_SHOT, RETRIEVAL, PHOTOS, *FORMS))
+    fashion = (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL)
+    names = ", ".join((*TEXT_TASKS, *FIDELITY_TASKS, *fashion, PHOTOS, *FORMS))
     raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {names}")
 
 
@@ -176,13 +179,20 @@ def _fashion(name: str, loaded: LoadedModel, limit: int | None, seed: int, folde
     from validate.datasets.captions import class_captions
     from validate.datasets.fashion_mnist import IMAGE_SIZE, read_split
     from validate.tasks.image_classification import ImageClassification
+    from validate.tasks.image_fidelity import ImageFidelity
 
-    wanted = "image-classification" if name == FASHION else "image-embedding"
-    fits = loaded.task == wanted and loaded.image_size == IMAGE_SIZE
-    _require(name, loaded, fits, f"{wanted} at {IMAGE_SIZE} px")
+    wanted = {
+        FASHION: ("image-classification",),
+        FASHION_FIDELITY: ("image-classification", "image-embedding"),
+    }
+    kinds = wanted.get(name, ("image-embedding",))
+    fits = loaded.task in kinds and loaded.image_size == IMAGE_SIZE
+    _require(name, loaded, fits, f"{' or '.join(kinds)} at {IMAGE_SIZE} px")
     splits = {split: read_split(split, folder).first_of_shuffled(limit, seed) for split in _SPLITS}
     if name == FASHION:
         return ImageClassification(name, splits)
+    if name == FASHION_FIDELITY:
+        return ImageFidelity(FASHION, splits)
     return _image_text(name, splits, class_captions(), loaded, retrieval=name == RETRIEVAL)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 OUTPUT, MASK = "last_hidden_state", "attention_mask"
+FULL_LENGTH, PADDED = "accuracy, full-length documents", "accuracy, padded documents"
 
 
 def sentence_vectors(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -128,17 +129,26 @@ class TextClassification(Task):
         }
         if refit:
             details["head"]["converged"] = head.converged
-        return Score({"accuracy": right.astype(np.float64)}, "accuracy", details)
+        values = right.astype(np.float64)
+        return Score({"accuracy": values, **self._by_length(split, values)}, "accuracy", details)
+
+    def _by_length(self, split: Split, values: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
+        """Documents that fill the whole length and padded ones apart, where there are both."""
+        full = self._full(split)
+        parts = {FULL_LENGTH: values[full], PADDED: values[~full]}
+        return parts if all(len(part) >= 2 for part in parts.values()) else {}
+
+    def _full(self, split: Split) -> npt.NDArray[np.bool_]:
+        return np.asarray(self._tokens(split).inputs[MASK].numpy().all(axis=1))
 
     def _length_details(self, split: Split, right: npt.NDArray[np.bool_]) -> dict[str, Any]:
         """Tokens, padding, and documents that fill the whole length, counted separately."""
         mask = self._tokens(split).inputs[MASK].numpy()
-        tokens = mask.sum(axis=1)
-        full = tokens >= mask.shape[1]
+        full = self._full(split)
         return {
             "documents": {name: len(texts) for name, texts in self._texts.items()},
             "sequence_length": int(mask.shape[1]),
-            "mean_tokens": float(tokens.mean()),
+            "mean_tokens": float(mask.sum(axis=1).mean()),
             "padding_share": float(1 - mask.mean()),
             "full_length": _part(right[full]),
             "padded": _part(right[~full]),

@@ -1,0 +1,54 @@
+"""`pitome sweep --latency`: speeds after the scores, in records of their own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.commands.command_line import pitome
+from tests.commands.test_sweep_command import SMALL, refused
+
+FAST = ("--latency", "--latency-seconds", "0.1", "--batch", "2")
+
+
+def test_speeds_are_measured_later_and_only_once(clip_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.jsonl"
+    assert pitome("sweep", clip_folder, *SMALL, "--out", out).code == 0
+    scored = out.read_text().splitlines()
+    outcome = pitome("sweep", clip_folder, *SMALL, *FAST, "--out", out, "--json")
+    assert outcome.code == 0, outcome.err
+    lines = out.read_text().splitlines()
+    assert lines[: len(scored)] == scored
+    added = [json.loads(line) for line in lines[len(scored) :]]
+    # A graph that only differs in the size penalty's amount runs equally fast: PiToMe's, and one of ToMe.
+    assert [line["kind"] for line in added] == ["speed", "speed"]
+    by_graph = {line["graph"]: line["speed"] for line in added}
+    for record in outcome.document["records"]:
+        assert record["speed"] == by_graph.get(record["graph"])
+        if record["speed"] is not None:
+            speed = record["speed"]
+            assert (speed["batch"], speed["threads"]) == (2, 1)
+            assert speed["low"] <= speed["speedup"] <= speed["high"]
+    assert [Path(path).name for path in outcome.document["pictures"]] == [
+        "x.photos.flops.svg",
+        "x.photos.latency.svg",
+    ]
+    again = pitome("sweep", clip_folder, *SMALL, *FAST, "--out", out)
+    assert again.code == 0
+    assert "speed-up" in again.out
+    assert out.read_text().splitlines() == lines
+
+
+def test_speeds_of_another_batch_size_are_refused(clip_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.jsonl"
+    few = (*SMALL, "--methods", "tome", "--size-penalties", "0")
+    assert pitome("sweep", clip_folder, *few, *FAST, "--out", out).code == 0
+    content = out.read_bytes()
+    outcome = pitome("sweep", clip_folder, *few, *FAST, "--batch", "4", "--out", out)
+    refused(
+        outcome,
+        "speeds at batch 4, threads 1, cpu ",
+        f"resuming from {out}: the file has speeds that were measured with batch 2. "
+        "Give what they were measured with, or name another file",
+    )
+    assert out.read_bytes() == content

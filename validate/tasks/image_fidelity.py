@@ -1,0 +1,69 @@
+"""How close a model's outputs stay to the unmerged model's, on the images of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pitome.errors import InputError
+from validate.datasets.image_set import ImageSet
+from validate.encoders import Encoder
+from validate.outputs import cosines, task_vectors
+from validate.tasks.image_classification import ImageTask
+from validate.tasks.task import Progress, Score, Split, refuse_refit, run_encoder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SUFFIX = "-fidelity"
+MAIN = "cosine"
+
+
+class ImageFidelity(ImageTask):
+    """Cosine of a model's logits or embeddings to the unmerged model's: no labels, little noise.
+
+    Accuracy counts the few images that change sides; this sees every image move.
+    """
+
+    def __init__(self, name: str, splits: Mapping[Split, ImageSet]) -> None:
+        """The images of another task, named ``<its name>-fidelity``."""
+        super().__init__(f"{name}{SUFFIX}", splits)
+        self._encoder: Encoder | None = None
+        self._unmerged: dict[str, dict[str, Tensor]] = {}
+
+    def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
+        """Remember the unmerged model; it runs over a split when that is first scored."""
+        self._encoder, self._unmerged = unmerged, {}
+
+    def score(
+        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+    ) -> Score:
+        """Cosines, one per image, the mean of those of all outputs; see `Task.score`.
+
+        Raises:
+            InputError: ``prepare`` was not called.
+        """
+        refuse_refit(self, refit)
+        if self._encoder is None:
+            raise InputError(
+                f"a score on {self.name}",
+                "the unmerged model is not there",
+                "Call prepare with the unmerged model",
+            )
+        if split not in self._unmerged:
+            self._unmerged[split] = run_encoder(self, self._encoder, split, _vectors, progress)
+        found = run_encoder(self, encoder, split, _vectors, progress)
+        values = np.mean(
+            [cosines(value, self._unmerged[split][name]).numpy() for name, value in found.items()], axis=0
+        )
+        return Score({MAIN: np.asarray(values, np.float64)}, MAIN, {"minimum": float(values.min())})
+
+
+def _vectors(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: vector
+        for output, value in outputs.items()
+        for name, vector in task_vectors(output, value).items()
+    }
