@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from commands.display import Display
 from commands.options import ModelOptions, parse_candidate, parse_integers, parse_margin
 from pitome import __version__
-from pitome.errors import InputError
+from pitome.errors import InputError, PitomeError
 from pitome.methods.settings import Metric
 from pitome.models.loading import LoadedModel, load_model
 from pitome.parameters import Energy, Split
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 OWN = "own"
 """In a list of settings: the method's own."""
+DEPENDS_ON = ("torch", "transformers", "tokenizers", "scikit-learn", "scikit-image", "pillow", "numpy")
+"""Packages whose versions a score may depend on."""
 TOGETHER = 6
 """Graphs that are measured in shared rounds: all of them are in memory at once."""
 
@@ -184,10 +186,15 @@ def speed_meter(loaded: LoadedModel, options: SpeedOptions, display: Display) ->
         for start in range(0, len(points), TOGETHER):
             few = points[start : start + TOGETHER]
             unmerged = onnx_contestant(UNMERGED, unmerged_graph(loaded, display))
+            merged = []
             with tempfile.TemporaryDirectory(prefix="pitome-sweep-") as folder:
-                merged = [_exported(loaded, point, Path(folder), tell) for point in few]
-                found = _measured([*merged, unmerged], options, tell)
-            yield from ((point, found[point.graph]) for point in few)
+                for point in few:
+                    try:
+                        merged.append(_exported(loaded, point, Path(folder), tell))
+                    except PitomeError as error:  # the others have a speed all the same
+                        display.note(f"no speed of {point.label}: {error}")
+                found = _measured([*merged, unmerged], options, tell) if merged else {}
+            yield from ((point, found[point.graph]) for point in few if point.graph in found)
 
     return measure_speeds
 
@@ -208,6 +215,7 @@ def _measured(
     contestants: Sequence[Contestant], options: SpeedOptions, tell: Progress
 ) -> Mapping[str, SpeedRecord]:
     """The speed of each contestant that is measured against another one, by name."""
+    from commands.records import installed_version
     from validate.latency import LatencySettings, compare, cpu_model
 
     seconds = options.seconds * (len(contestants) - 1)
@@ -224,6 +232,7 @@ def _measured(
             batch=options.batch,
             threads=options.threads,
             cpu=cpu_model(),
+            onnxruntime=installed_version("onnxruntime"),
             steady=each.steady,
         )
     return found
@@ -231,9 +240,15 @@ def _measured(
 
 def _check_conditions(log: ResumableLog, options: SpeedOptions) -> None:
     """Speeds in a file must have been measured as the new ones will be: they stand in one chart."""
+    from commands.records import installed_version
     from validate.latency import cpu_model
 
-    now = {"batch": options.batch, "threads": options.threads, "cpu": cpu_model()}
+    now = {
+        "batch": options.batch,
+        "threads": options.threads,
+        "cpu": cpu_model(),
+        "onnxruntime": installed_version("onnxruntime"),
+    }
     for each in log.finished:
         speed = each.get("speed")
         if each.get("kind") == "speed" and isinstance(speed, dict):
@@ -277,7 +292,7 @@ def _configuration(options: SweepOptions, loaded: LoadedModel) -> dict[str, Any]
         "seed": options.model.seed,
         "versions": {
             "pitome": __version__,
-            **{name: installed_version(name) for name in ("torch", "transformers")},
+            **{name: installed_version(name) for name in DEPENDS_ON},
         },
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal, get_args
 
@@ -14,8 +14,9 @@ from pitome.errors import InputError
 Candidates = float | int | Literal["paper", "all"]
 """A protected fraction (float in [0, 1)), M itself (int), "paper" (M = 2r) or "all" (M = T)."""
 Shape = Literal["ratio", "constant", "decreasing", "increasing"]
-"""How a FLOPs target is spread over the layers: the same keep ratio in each, the same r in each, or an r that
-falls or rises linearly from the first layer to the last."""
+"""How a FLOPs target is spread over the layers: the same keep ratio in each, the same r in each (the first may
+merge one more, so that the target is met), or an r that falls or rises linearly from the first layer to the
+last."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,24 @@ class TokenSchedule:
                 weak, strong = (
                     (weak, middle) if flops_ratio(schedule_of(middle)) <= target else (middle, strong)
                 )
-            return schedule_of(strong)
+            found = schedule_of(strong)
+            if shape == "ratio":
+                return found
+            # One more in every layer at once is a large step: the last one is made layer by layer.
+            order = sorted(choose_layers(layers, num_layers), reverse=shape == "increasing")
+            for few in range(1, len(order)):
+                candidate = schedule_of(weak)._with_one_more(order[:few])
+                if candidate is not None and flops_ratio(found) < flops_ratio(candidate) <= target:
+                    return candidate
+            return found
+
+    def _with_one_more(self, layers: Sequence[int]) -> TokenSchedule | None:
+        """Merge one more token in each of some layers; None where a layer has too few for it."""
+        counts = [count + (layer in layers) for layer, count in enumerate(self.num_merged)]
+        try:
+            return replace(self, num_merged=tuple(counts))
+        except InputError:
+            return None
 
     @classmethod
     def _spread(

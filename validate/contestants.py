@@ -54,6 +54,8 @@ class Contestant:
     """FLOPs of that one / its own."""
     path: Path | None = None
     """Its ONNX file, where it has one: peak memory is measured with it."""
+    module: nn.Module | None = field(default=None, repr=False, compare=False)
+    """The PyTorch module, where it is one: its memory is measured with it."""
     pause: float = 0.0
     """Seconds of rest after each run."""
 
@@ -84,7 +86,7 @@ def eager_contestant(
     def load(threads: int) -> Loaded:
         return Loaded(lambda feeds: _module_run(name, model, feeds))
 
-    return Contestant(name, "pytorch", digest, load, against, bound, pause=EAGER_PAUSE)
+    return Contestant(name, "pytorch", digest, load, against, bound, module=model, pause=EAGER_PAUSE)
 
 
 @contextmanager

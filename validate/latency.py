@@ -30,9 +30,9 @@ from validate.latency_records import (
     timing_of,
 )
 from validate.latency_settings import LatencySettings, check_settings
-from validate.memory import Memory, measure_memory
+from validate.memory import Memory, measure_memory, module_memory
 from validate.resume import ResumableLog
-from validate.rounds import Progress, Rounds, Seconds, measure_rounds
+from validate.rounds import Progress, Rounds, Run, Seconds, measure_rounds
 from validate.sessions import check_signatures, seeded_inputs
 from validate.stationarity import Steadiness, steadiness
 
@@ -306,8 +306,9 @@ def _compare_batch(
         feeds = seeded_inputs(session, batch, settings.seed)
     else:
         raise ValueError("PyTorch modules alone need inputs")
+    runs = {name: each.prepare(feeds) for name, each in loaded.items()}
     rounds = measure_rounds(
-        {name: each.prepare(feeds) for name, each in loaded.items()},
+        runs,
         repeats=settings.repeats,
         min_seconds=settings.min_seconds,
         seed=settings.seed,
@@ -318,10 +319,10 @@ def _compare_batch(
     records = []
     for contestant in contestants:
         memory = None
-        if settings.memory and contestant.path is not None:
+        if settings.memory:
             if progress is not None:
                 progress(f"memory of {contestant.name}, batch {batch}", 0, 0)
-            memory = measure_memory(contestant.path, batch, settings.threads, settings.seed)
+            memory = _memory(contestant, runs[contestant.name], batch, settings)
         records.append(_contestant_record(contestant, rounds, batch, settings.seed, memory))
     return BatchRecord(
         batch=batch,
@@ -329,6 +330,12 @@ def _compare_batch(
         rounds=len(rounds.seconds[contestants[0].name]),
         warmup_rounds=rounds.warmup_rounds,
     )
+
+
+def _memory(contestant: Contestant, run: Run, batch: int, settings: LatencySettings) -> Memory | None:
+    if contestant.path is not None:
+        return measure_memory(contestant.path, batch, settings.threads, settings.seed)
+    return None if contestant.module is None else module_memory(contestant.module, run)
 
 
 def _contestant_record(

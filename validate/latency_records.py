@@ -40,7 +40,7 @@ class ContestantRecord(BaseModel):
     share_of_bound: float | None = Field(description="ratio / bound")
     steady: bool | None = Field(description="false: it drifted while it was measured; null: too few rounds")
     steady_reason: str | None = Field(description="why it is not called steady")
-    memory: Memory | None = Field(description="null: not measured, as for every PyTorch module")
+    memory: Memory | None = Field(description="null: not measured")
 
 
 class BatchRecord(BaseModel):

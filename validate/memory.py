@@ -1,24 +1,32 @@
-"""Peak memory of a process that loads one ONNX file and runs it once: ``python -m validate.memory FILE``.
+"""Peak memory of models: a process that loads one ONNX file and runs it once, or a PyTorch module.
 
-The process is a fresh one, and what a process takes that only imports the same modules is taken off. Read is
-Linux's VmHWM and not ``getrusage``: ru_maxrss survives exec, so a child starts with the peak of its parent.
+``python -m validate.memory FILE`` is the process. It is a fresh one, and what a process takes that only
+imports the same modules is taken off. Read is Linux's VmHWM and not ``getrusage``: ru_maxrss survives exec,
+so a child starts with the peak of its parent.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.errors import BackendError, InputError, PitomeError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 TIMEOUT_SECONDS = 1800
@@ -31,7 +39,9 @@ class Memory(BaseModel):
 
     peak_bytes: int = Field(ge=0, description="the most while the model was loaded or run")
     running_bytes: int = Field(ge=0, description="the most while it ran")
-    baseline_bytes: int = Field(ge=0, description="what was taken off: the process that only imports")
+    baseline_bytes: int = Field(
+        ge=0, description="what was taken off: the process that only imports, or that holds other things too"
+    )
 
 
 def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0) -> Memory:
@@ -59,6 +69,35 @@ def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0) -> M
         running_bytes=max(0, numbers["running_bytes"] - baseline),
         baseline_bytes=baseline,
     )
+
+
+def module_memory(model: nn.Module, run: Callable[[], object]) -> Memory:
+    """The weights of a PyTorch module, and what a run of it adds to this process.
+
+    Args:
+        model: its parameters and buffers are counted, shared ones once.
+        run: runs it once; it is run twice, so that what only the first run makes is not counted.
+
+    Raises:
+        InputError: the system does not tell a process's peak (only Linux does).
+    """
+    if not STATUS.is_file():
+        raise InputError(
+            "the peak memory of a PyTorch module",
+            "this system has no /proc/self/status",
+            "Measure memory on Linux",
+        )
+    tensors = {each.data_ptr(): each.nbytes for each in (*model.parameters(), *model.buffers())}
+    weights = sum(tensors.values())
+    run()
+    gc.collect()
+    with suppress(AttributeError):  # glibc only: free pages would be taken again without being seen
+        ctypes.CDLL(None).malloc_trim(0)
+    before = _status_bytes("VmRSS")
+    forget_peak()
+    run()
+    needed = weights + max(0, peak_bytes() - before)
+    return Memory(peak_bytes=needed, running_bytes=needed, baseline_bytes=max(0, before - weights))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def peak_bytes() -> int:
     """The most resident memory that this process ever had, or since :func:`forget_peak`."""
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE)
+    return _status_bytes("VmHWM")
+
+
+def _status_bytes(name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE)
     assert found is not None, "a process without memory"
     return 1024 * int(found.group(1))
 

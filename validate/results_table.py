@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from pitome.errors import InputError
 from validate.padding import BUCKET
-from validate.sweep_records import SweepRecord, measured, parse_line, records_of
+from validate.sweep_records import FailedPoint, SweepRecord, measured, parse_line, records_of
 from validate.tasks.text_classification import FULL_LENGTH
 
 POINTS = 100
@@ -28,6 +28,10 @@ class SweepFile:
 
     configuration: dict[str, Any]
     records: tuple[SweepRecord, ...]
+    failed: tuple[FailedPoint, ...] = ()
+    """Points that could not be run."""
+    command: str | None = None
+    """What wrote it, where the file says so."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -36,14 +40,16 @@ class SweepFile:
 
 
 def read_sweep_file(path: Path) -> SweepFile:
-    """Read a file of records; points that could not be run are left out.
+    """Read a file of records; points that could not be run stand apart from the others.
 
     Raises:
         InputError: it can't be read, or is no such file.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        header = json.loads(lines[0])["configuration"]
+        header = json.loads(lines[0])
+        configuration = dict(header["configuration"])
+        command = header.get("command") or configuration.get("command")
         records = records_of([parse_line(json.loads(line)) for line in lines[1:]])
     except (OSError, ValueError, KeyError, IndexError, TypeError, ValidationError) as error:
         raise InputError(
@@ -51,7 +57,8 @@ def read_sweep_file(path: Path) -> SweepFile:
             f"it is no file of `pitome sweep` ({str(error).splitlines()[0] if str(error) else 'empty'})",
             "Give the .jsonl file that `pitome sweep` wrote",
         ) from error
-    return SweepFile(header, tuple(measured(records)))
+    failed = tuple(record for record in records if isinstance(record, FailedPoint))
+    return SweepFile(configuration, tuple(measured(records)), failed, None if command is None else str(command))
 
 
 def results_markdown(files: Sequence[SweepFile]) -> str:
@@ -71,10 +78,11 @@ NOTE = (
 def _blocks(file: SweepFile, task: str) -> list[str]:
     records = [record for record in file.records if record.task == task]
     unmerged = next(record for record in records if record.is_unmerged)
-    name = f"{file.configuration['model']}, {task}"
+    name, digits = f"{file.configuration['model']}, {task}", _digits(unmerged)
+    score, low, high = (_points(each, digits) for each in (unmerged.score, unmerged.low, unmerged.high))
     title = (
         f"**{name}**: {unmerged.metric} over {unmerged.samples:,} samples ({unmerged.split}), unmerged "
-        f"{_points(unmerged.score)} ({_points(unmerged.low)} to {_points(unmerged.high)})"
+        f"{score} ({low} to {high})"
     )
     blocks = [f"{title}\n\n{_table(records, _cell)}"]
     if unmerged.padding is not None:
@@ -127,12 +135,12 @@ def _setting(record: SweepRecord) -> str:
 
 
 def _cell(record: SweepRecord) -> str:
-    parts = [_points(record.score)]
+    digits = _digits(record)
+    parts = [_points(record.score, digits)]
     if record.to_unmerged is not None:
         change = record.to_unmerged
-        parts[0] += (
-            f" ({_signed(change.mean)}, {_signed(change.low)} to {_signed(change.high)}){_mark(record)}"
-        )
+        mean, low, high = (f"{POINTS * each:+.{digits}f}" for each in (change.mean, change.low, change.high))
+        parts[0] += f" ({mean}, {low} to {high}){_mark(record)}"
     parts.append(f"{record.flops_ratio:.2f}")
     if record.speed is not None:
         parts.append(f"{record.speed.speedup:.2f}x{'' if record.speed.steady else '?'}")
@@ -146,9 +154,10 @@ def _mark(record: SweepRecord) -> str:
     return " **+**" if difference.mean > 0 else " **-**"
 
 
-def _points(value: float) -> str:
-    return f"{POINTS * value:.1f}"
+def _digits(record: SweepRecord) -> int:
+    """Cosines are closer to each other than shares of right answers are."""
+    return 2 if record.metric == "cosine" else 1
 
 
-def _signed(value: float) -> str:
-    return f"{POINTS * value:+.1f}"
+def _points(value: float, digits: int = 1) -> str:
+    return f"{POINTS * value:.{digits}f}"

@@ -24,6 +24,7 @@ class SpeedRecord(_Record):
     batch: int = Field(ge=1)
     threads: int = Field(ge=1)
     cpu: str
+    onnxruntime: str
     steady: bool | None = Field(default=None, description="whether the machine was; null: too few rounds")
 
 

@@ -101,6 +101,8 @@ class PresetSpeed(_Table):
     threads: int = Field(ge=1)
     runtime: str
     cpu: str
+    onnxruntime: str | None = None
+    """Its version."""
     steady: bool | None = None
     """Whether the machine was; left out where that is not known."""
 

@@ -227,10 +227,20 @@ def test_a_shape_reaches_the_target_from_below(shape: Any, target: float) -> Non
         return  # half of what is left is the most that a layer merges, so the shape bends there
     steps = [later - earlier for earlier, later in pairwise(merged)]
     assert {
-        "constant": set(steps) <= {0},
+        "constant": all(step in (0, -1) for step in steps) and steps.count(-1) <= 1,
         "decreasing": all(step <= 0 for step in steps),
         "increasing": all(step >= 0 for step in steps),
     }[shape]
+
+
+def test_a_constant_shape_comes_within_one_token_of_its_target() -> None:
+    for target in (0.55, 0.6, 0.7, 0.8):
+        schedule = TokenSchedule.from_flops(target, relative_tokens, 12, 197, 1, shape="constant")
+        assert relative_tokens(schedule) <= target
+        fewest = max(schedule.num_merged)
+        last = schedule.num_merged.index(fewest) + schedule.num_merged.count(fewest) - 1
+        fewer = [count - (layer == last) for layer, count in enumerate(schedule.num_merged)]
+        assert relative_tokens(TokenSchedule.from_list(fewer, 12, 197, 1)) > target
 
 
 def test_a_shape_spreads_over_the_chosen_layers_only() -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from pitome.errors import BackendError, InputError
 from validate import memory
-from validate.memory import Memory, measure_memory
+from validate.memory import Memory, measure_memory, module_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 MEGA = 1_000_000
@@ -62,6 +64,32 @@ def test_a_large_parent_changes_nothing() -> None:
     assert json.loads(done.stdout)["peak_bytes"] < 300_000_000
 
 
+class Wide(nn.Module):
+    """16 MB of weights; the values of a run take 8 MB per input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(2, 2 * MEGA))
+        self.same = self.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x @ self.weight).amax()
+
+
+def test_weights_and_values_of_a_module_are_counted() -> None:
+    model = Wide()
+
+    def measured(batch: int) -> Memory:
+        x = torch.ones(batch, 2)
+        with torch.inference_mode():
+            return module_memory(model, lambda: model(x))
+
+    one, many = measured(1), measured(12)
+    assert one.peak_bytes == one.running_bytes >= 16 * MEGA + 4 * MEGA
+    assert one.peak_bytes < 40 * MEGA
+    assert many.running_bytes - one.running_bytes > 44 * MEGA
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.onnx: there is no such file\. Export the model first"):
         measure_memory(tmp_path / "absent.onnx", 1)
@@ -78,3 +106,5 @@ def test_other_systems_are_refused(wide: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(memory, "STATUS", tmp_path / "status")
     with pytest.raises(InputError, match=r"this system has no /proc/self/status\. Measure memory on Linux"):
         measure_memory(wide, 1)
+    with pytest.raises(InputError, match=r"this system has no /proc/self/status\. Measure memory on Linux"):
+        module_memory(nn.Linear(1, 1), lambda: None)

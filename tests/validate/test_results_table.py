@@ -84,6 +84,7 @@ RECORDS = [
             "batch": 8,
             "threads": 2,
             "cpu": "x",
+            "onnxruntime": "1",
             "steady": True,
         },
     },

@@ -204,7 +204,10 @@ def test_equal_graphs_share_one_measured_speed(loaded: LoadedModel, tmp_path: Pa
         for point in points:
             timed.append(point.graph)
             found = 1 + graphs.index(point.graph)
-            yield point, SpeedRecord(speedup=found, low=1, high=9, batch=1, threads=1, cpu="")
+            yield (
+                point,
+                SpeedRecord(speedup=found, low=1, high=9, batch=1, threads=1, cpu="", onnxruntime="1"),
+            )
 
     # Scores first, speeds in a later run: nothing is judged again.
     path = tmp_path / "sweep.jsonl"

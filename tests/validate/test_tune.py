@@ -64,7 +64,7 @@ def record(key: str, flops: float = 0.5, drop: float = 0.1, task: str = "a", **c
 
 
 def speed(value: float) -> SpeedRecord:
-    return SpeedRecord(speedup=value, low=value, high=value, batch=8, threads=2, cpu="cpu")
+    return SpeedRecord(speedup=value, low=value, high=value, batch=8, threads=2, cpu="cpu", onnxruntime="1")
 
 
 def pick(records: list[AnyRecord], max_drop: float = 0.5, **options: Any) -> Candidate:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pitome.errors import InputError
-from validate.charts.style import INK, MUTED, SURFACE, Chart, Draw, beside, legend, looks, make_chart, picture
+from validate.charts.style import INK, SURFACE, Chart, Draw, beside, legend, looks, make_chart, picture
 from validate.pareto import pareto_front
 from validate.sweep_records import UNMERGED
 
@@ -112,7 +112,16 @@ def _cost(record: Record, cost: Cost) -> Triple | None:
 
 
 def _score(record: Record) -> Triple:
-    return float(record["score"]), float(record["low"]), float(record["high"])
+    """The score, with the ends of its paired difference to the unmerged model where there is one.
+
+    That is what a setting changes; the interval of the score alone is mostly the choice of the samples, which
+    is the same for all settings.
+    """
+    score, paired = float(record["score"]), record.get("to_unmerged")
+    if paired is None:
+        return score, float(record["low"]), float(record["high"])
+    unmerged = score - paired["mean"]
+    return score, unmerged + paired["low"], unmerged + paired["high"]
 
 
 def _unmerged(records: Sequence[Record]) -> Triple | None:
@@ -129,7 +138,6 @@ def _drawing(points: Sequence[Point], unmerged: Triple | None, cost: Cost, label
 
     def draw(axes: Axes, narrow: bool) -> None:
         if unmerged is not None:
-            axes.axhspan(unmerged[1], unmerged[2], color=MUTED, alpha=0.13, linewidth=0)
             axes.axhline(unmerged[0], color=INK, linewidth=1.4, linestyle=(0, (5, 3)), label="unmerged")
         for place, (method, look) in enumerate(looks(methods).items()):
             # Methods are compared at equal FLOPs: side by side, else their intervals hide each other.
@@ -165,7 +173,7 @@ def _drawing(points: Sequence[Point], unmerged: Triple | None, cost: Cost, label
         axes.set_ylabel(label)
         # By hand: moved series are not looked at when limits are found.
         costs = [end for point in points for end in point.cost]
-        scores = [end for point in points for end in point.score] + [*(unmerged or ())]
+        scores = [end for point in points for end in point.score] + [*(unmerged or ())[:1]]
         axes.set_xlim(*_with_margin(costs, 0.06))
         axes.set_ylim(*_with_margin(scores, 0.08))
         legend(axes, 3 if narrow else 6)
@@ -195,4 +203,7 @@ def _told(points: Sequence[Point], unmerged: Triple | None) -> str:
     for method in dict.fromkeys(point.method for point in points):
         front = _front([point for point in points if point.method == method])
         parts.append(f"{method}: " + ", ".join(f"{p.score[0]:.4g} at {p.cost[0]:.3g}" for p in front))
-    return "The settings of each method that none of its others beats. " + "; ".join(parts) + "."
+    return (
+        "The settings of each method that none of its others beats; bars are 95 % intervals of the paired "
+        "difference to the unmerged model. " + "; ".join(parts) + "."
+    )
