@@ -199,4 +199,5 @@ def _sweep_options(
         out=out,
         threads=threads,
         speed=SpeedOptions(batch, threads, latency_seconds) if latency else None,
+        command=command_line(),
     )

@@ -64,6 +64,8 @@ class SweepOptions:
     default_folder: Path = Path("build")
     threads: int = 2
     speed: SpeedOptions | None = None
+    command: str | None = None
+    """What the user typed, for the file of records."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,9 @@ def run_sweep(options: SweepOptions, display: Display) -> SweepResult:
             _check_conditions(log, options.speed)
             measure = speed_meter(loaded, options.speed, display)
         store = ValueStore(path.with_name(f"{path.stem}.values"))
-        sweep = Sweep(loaded, tasks, log, store, options.split, options.model.seed, measure)
+        sweep = Sweep(
+            loaded, tasks, log, store, options.split, options.model.seed, measure, options.command
+        )
         with display.step("Sweep") as report:
             records = sweep.run(plan.points, plan.refused, report)
     points = {point.key: point for point in plan.points}

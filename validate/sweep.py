@@ -34,6 +34,7 @@ from validate.sweep_records import (
     SettingsRecord,
     SpeedRecord,
     SweepRecord,
+    SweepRun,
     parse_line,
     records_of,
     with_speed,
@@ -65,6 +66,7 @@ class Sweep:
         split: of the tasks' data.
         seed: of bootstraps and permutation tests.
         measure_speeds: measures the graphs that the log has no speed of; None = no speeds.
+        command: what the user typed; it is written in front of what a run adds to the log.
     """
 
     loaded: LoadedModel
@@ -74,6 +76,7 @@ class Sweep:
     split: Split = "validation"
     seed: int = 0
     measure_speeds: MeasureSpeeds | None = None
+    command: str | None = None
     records: list[AnyRecord] = field(init=False)
     _points: dict[str, Point] = field(init=False, default_factory=dict)
     _prepared: set[str] = field(init=False, default_factory=set)
@@ -209,8 +212,7 @@ class Sweep:
             if point.key in judged and point.graph not in self._speeds and point.setting.method != FOREST:
                 missing.setdefault(point.graph, point)
         for point, speed in self.measure_speeds(list(missing.values()), self._within(tell)):
-            line = GraphSpeed(graph=point.graph, label=point.label, speed=speed)
-            self.log.append(line.model_dump(mode="json"))
+            self._write(GraphSpeed(graph=point.graph, label=point.label, speed=speed))
             self._speeds[point.graph] = speed
         self.records = [with_speed(each, self._speeds) for each in self.records]
 
@@ -255,8 +257,14 @@ class Sweep:
         return unmerged_fields(compression)
 
     def _append(self, record: AnyRecord) -> None:
-        self.log.append(record.model_dump(mode="json"))
+        self._write(record)
         self.records.append(record)
+
+    def _write(self, line: Line) -> None:
+        if self.command is not None:
+            self.log.append(SweepRun(command=self.command).model_dump(mode="json"))
+            self.command = None  # once
+        self.log.append(line.model_dump(mode="json"))
 
     def _chosen(self, points: Sequence[Point], refused: Sequence[Refused]) -> list[AnyRecord]:
         keys = [UNMERGED, *(point.key for point in points), *(each.key for each in refused)]

@@ -121,9 +121,16 @@ class GraphSpeed(_Record):
     speed: SpeedRecord
 
 
+class SweepRun(_Record):
+    """What made the lines behind this one."""
+
+    kind: Literal["run"] = "run"
+    command: str
+
+
 UNMERGED = "unmerged"
 AnyRecord = SweepRecord | FailedPoint
-Line = SweepRecord | FailedPoint | GraphSpeed
+Line = SweepRecord | FailedPoint | GraphSpeed | SweepRun
 _LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 
 
@@ -135,7 +142,7 @@ def parse_line(content: dict[str, Any]) -> Line:
 def records_of(lines: Sequence[Line]) -> list[AnyRecord]:
     """The records among the lines of a file, each with the speed of its graph where that was measured."""
     speeds = {each.graph: each.speed for each in lines if isinstance(each, GraphSpeed)}
-    return [with_speed(each, speeds) for each in lines if not isinstance(each, GraphSpeed)]
+    return [with_speed(each, speeds) for each in lines if isinstance(each, AnyRecord)]
 
 
 def with_speed(record: AnyRecord, speeds: Mapping[str, SpeedRecord]) -> AnyRecord:

@@ -32,7 +32,9 @@ def test_records_a_table_and_a_picture(swept: tuple[Path, Outcome], clip_folder:
     assert outcome.code == 0, outcome.err
     document: Any = outcome.document
     lines = [json.loads(line) for line in out.read_text().splitlines()]
-    assert lines[1:] == document["records"]
+    assert lines[1]["kind"] == "run"
+    assert lines[1]["command"].startswith("pitome ")  # of the test's process
+    assert lines[2:] == document["records"]
     labels = [record["label"] for record in document["records"]]
     assert labels == [
         "unmerged",
@@ -49,7 +51,7 @@ def test_records_a_table_and_a_picture(swept: tuple[Path, Outcome], clip_folder:
     assert picture.read_text().lstrip().startswith(("<svg", "<?xml"))
 
     table = pitome("sweep", clip_folder, *SMALL, "--out", out)  # resumed: nothing is left to do
-    assert "took over 4 finished records" in table.message
+    assert "took over 5 finished records" in table.message
     told = " ".join(table.out.split())
     words = [word for label in labels for word in label.split()]  # a long label breaks inside of its column
     for text in ("clip-tiny, photos:", "over 3 samples, validation", *words, f"wrote {out}"):
