@@ -9,7 +9,7 @@ from tests.validate.tasks.small_texts import corpus, embedding, encode
 from validate.accuracy import MERGED, UNMERGED, AccuracyReport, graph_encoders, measure_accuracy
 from validate.statistics import mean_interval, paired_difference
 from validate.tasks.image_classification import ImageClassification
-from validate.tasks.text_classification import TextClassification
+from validate.tasks.text_classification import FULL_LENGTH, PADDED, TextClassification
 
 LABELS = np.arange(60) % 3
 
@@ -61,7 +61,10 @@ def test_the_merged_model_with_a_head_of_its_own():
         (MERGED, True),
     ]
     again = report.model(MERGED, refit=True)
-    assert [record.against for record in again.differences] == [UNMERGED, MERGED]
+    metrics = ["accuracy", FULL_LENGTH, PADDED]
+    assert [(record.against, record.metric) for record in again.differences] == [
+        (against, metric) for against in (UNMERGED, MERGED) for metric in metrics
+    ]
     assert again.difference(MERGED, "accuracy").mean > 0.1
     assert again.details["head"]["fitted_to"] == "this model"
     assert "full_length" in report.model(MERGED).details

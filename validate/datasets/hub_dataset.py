@@ -5,8 +5,9 @@ The ``datasets`` library is an optional dependency and is imported when it is ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ from pitome.errors import InputError
 from validate.datasets.image_set import ImageSet
 from validate.datasets.orange_tab import LabelledTexts
 from validate.datasets.photos import to_tensor
-from validate.datasets.splits import Rows, stratified_choice
+from validate.datasets.splits import Rows, first_of_shuffled, stratified_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,14 +53,15 @@ class LabelledRows:
 
     def texts(self) -> LabelledTexts:
         """The rows as documents."""
-        return LabelledTexts(tuple(self.table[self.rows][self.column]), self.labels, self.class_names)
+        found = self.table[self.column][[int(row) for row in self.rows]]
+        return LabelledTexts(tuple(found), self.labels, self.class_names)
 
     def images(self, preprocess: Mapping[str, Any]) -> ImageSet:
         """The rows as images, each decoded when it is asked for."""
         import torch
 
         def load(places: Sequence[int]) -> Tensor:
-            found = self.table[[int(self.rows[place]) for place in places]][self.column]
+            found = self.table[self.column][[int(self.rows[place]) for place in places]]
             return torch.stack([to_tensor(image, preprocess) for image in found])
 
         return ImageSet(self.labels, self.class_names, load)
@@ -69,19 +71,33 @@ class LabelledRows:
 class HubDataset:
     """What a task takes from a dataset."""
 
-    train: LabelledRows | None
-    """All of the training split."""
     test: LabelledRows
+    read_train: Callable[[], LabelledRows] | None
+    """None where there is no training split. InputError where one of its rows has no label."""
 
-    def split(self, name: Literal["validation", "test"], seed: int) -> LabelledRows:
+    @cached_property
+    def train(self) -> LabelledRows | None:
+        """All of the training split, read when it is first asked for; None where there is none."""
+        return None if self.read_train is None else self.read_train()
+
+    def split(self, name: Literal["validation", "test"], seed: int, limit: int | None = None) -> LabelledRows:
         """Rows of a split of a task.
 
-        "validation" is a seeded, stratified choice (at most 5,000) from the training split. A dataset without
-        one gives a fifth of its only split, and "test" is then the rest.
+        "validation" is a seeded, stratified choice (at most 5,000) from the training split, which "test" does
+        not read. A dataset without one gives a fifth of its only split, and "test" is then the rest.
+
+        Args:
+            name: of the split.
+            seed: of the choices.
+            limit: at most so many rows, the first of a seeded permutation of the split; None = all, in order.
         """
+        rows = self._all_of(name, seed)
+        return rows.chosen(first_of_shuffled(len(rows.labels), limit, seed))
+
+    def _all_of(self, name: Literal["validation", "test"], seed: int) -> LabelledRows:
+        if self.read_train is not None and name == "test":
+            return self.test
         if self.train is not None:
-            if name == "test":
-                return self.test
             count = min(NUM_VALIDATION, len(self.train.labels))
             return self.train.chosen(stratified_choice(self.train.labels, count, seed))
         total = len(self.test.labels)
@@ -97,7 +113,7 @@ def read_hub_dataset(reference: str) -> HubDataset:
 
     Args:
         reference: ``NAME[:CONFIGURATION][@REVISION]`` on the hub, or a folder that ``save_to_disk`` wrote or
-            that holds parquet files.
+            that holds parquet files or class folders of images.
 
     Raises:
         InputError: the library is missing, the dataset can't be had, or its columns are not what is needed.
@@ -106,17 +122,28 @@ def read_hub_dataset(reference: str) -> HubDataset:
     kind, column, label, names = _columns(reference, next(iter(splits.values())))
 
     def rows_of(table: Any) -> LabelledRows:
-        labels = np.asarray(table[label], np.int64)
+        # The column itself is a sequence that numpy would read cell by cell; None is no label.
+        labels = np.array([-1 if number is None else number for number in table[label][:]], np.int64)
         return LabelledRows(table, np.arange(len(table)), kind, column, labels, names)
 
-    train = rows_of(splits["train"]) if "train" in splits and len(splits) > 1 else None
+    def read_train() -> LabelledRows:
+        found = rows_of(splits["train"])
+        if (found.labels < 0).any():
+            raise InputError(
+                f"the training split of the dataset {reference}",
+                f"{(found.labels < 0).sum()} of its {len(found.labels)} rows have no label",
+                "Give a copy without them (filter, then save_to_disk)",
+            )
+        return found
+
+    train = read_train if "train" in splits and len(splits) > 1 else None
     candidates = [splits[name] for name in _TEST_SPLITS if name in splits]
     if not candidates and len(splits) == 1:
         candidates = list(splits.values())
     for table in candidates:
         test = rows_of(table)
         if len(test.labels) and (test.labels >= 0).all():
-            return HubDataset(train, test)
+            return HubDataset(test, train)
     raise InputError(
         f"the dataset {reference}",
         f"none of its splits {', '.join(splits)} can be tested on (the others have no labels)",

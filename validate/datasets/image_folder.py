@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from pitome.errors import InputError
 from validate.datasets.image_set import ImageSet, Skipped
 from validate.datasets.photos import to_tensor
-from validate.datasets.splits import stratified_choice
+from validate.datasets.splits import Rows, first_of_shuffled, stratified_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +29,11 @@ _TEST_FOLDERS = ("test", "val", "validation")
 
 
 def read_image_folder(
-    path: Path, split: Literal["validation", "test"], preprocess: Mapping[str, Any], seed: int = 0
+    path: Path,
+    split: Literal["validation", "test"],
+    preprocess: Mapping[str, Any],
+    seed: int = 0,
+    limit: int | None = None,
 ) -> ImageSet:
     """One split of a folder of class folders; images are decoded when they are asked for.
 
@@ -35,35 +41,54 @@ def read_image_folder(
     there is and "validation" a seeded, stratified choice from ``train`` (at most 5,000). Else ``path`` itself
     holds the class folders: a seeded, stratified fifth (at most 5,000) is "validation" and the rest "test".
 
+    Files are chosen by their names. Only those that are chosen are opened, and one that can't be is skipped
+    and counted: no other is taken for it.
+
     Args:
         path: the folder.
         split: which images.
         preprocess: `pitome.models.presets.Preprocess`.
-        seed: of the choice.
+        seed: of the choices.
+        limit: at most so many images, the first of a seeded permutation of the split; None = all, in order.
 
     Raises:
-        InputError: no such folder, or no class folders with images in it.
+        InputError: as `class_names_of`, no class folder has an image, or none that is chosen can be opened.
     """
-    train = path / "train"
-    if train.is_dir():
-        tests = [path / name for name in _TEST_FOLDERS if (path / name).is_dir()]
-        if not tests:
-            raise InputError(
-                f"images in {path}",
-                f"beside train there is none of {', '.join(_TEST_FOLDERS)}",
-                "Name the folder that holds the class folders themselves, or add one for testing",
-            )
-        names = class_folders(train)
-        if split == "test":
-            return _list(tests[0], names, preprocess)
-        images = _list(train, names, preprocess)
-        return images.rows(stratified_choice(images.labels, min(NUM_VALIDATION, len(images)), seed))
-    images = _list(path, class_folders(path), preprocess)
-    count = min(NUM_VALIDATION, max(1, len(images) // VALIDATION_SHARE))
-    held = stratified_choice(images.labels, count, seed)
-    if split == "validation":
-        return images.rows(held)
-    return images.rows(np.setdiff1d(np.arange(len(images)), held))
+    names = class_names_of(path)
+    train, test = _parts(path)
+    if train is None:
+        listed = _list(path, names)
+        count = min(NUM_VALIDATION, max(1, len(listed.files) // VALIDATION_SHARE))
+        held = stratified_choice(listed.labels, count, seed)
+        rows = held if split == "validation" else np.setdiff1d(np.arange(len(listed.files)), held)
+    elif split == "validation":
+        listed = _list(train, names)
+        rows = stratified_choice(listed.labels, min(NUM_VALIDATION, len(listed.files)), seed)
+    else:
+        listed = _list(test, names)
+        rows = np.arange(len(listed.files))
+    return _open(listed, rows[first_of_shuffled(len(rows), limit, seed)], names, preprocess)
+
+
+def class_names_of(path: Path) -> tuple[str, ...]:
+    """Names of the classes: of the folders in ``train`` if there is one, else in ``path``; no file is listed.
+
+    Raises:
+        InputError: no such folder, no class folders, a training folder without one to test on, or a class
+            that is in the latter only.
+    """
+    train, test = _parts(path)
+    if train is None:
+        return class_folders(path)
+    names = class_folders(train)
+    unknown = sorted(set(class_folders(test)) - set(names))
+    if unknown:
+        raise InputError(
+            f"images in {test}",
+            f"it has classes that the training folder has not: {', '.join(unknown[:5])}",
+            "Give both the same class folders",
+        )
+    return names
 
 
 def class_folders(path: Path) -> tuple[str, ...]:
@@ -125,7 +150,34 @@ def file_loader(paths: Sequence[Path], preprocess: Mapping[str, Any]) -> Any:
     return load
 
 
-def _list(path: Path, names: tuple[str, ...], preprocess: Mapping[str, Any]) -> ImageSet:
+@dataclass(frozen=True)
+class _Listed:
+    """Files by the names of their folders, none of them opened."""
+
+    folder: Path
+    files: list[Path]
+    labels: npt.NDArray[np.int64]
+    """[files]."""
+    others: int
+    """Files whose names do not end as an image's does."""
+
+
+def _parts(path: Path) -> tuple[Path | None, Path]:
+    """(training folder, folder to test on); (None, ``path``) where one folder is for both."""
+    train = path / "train"
+    if not train.is_dir():
+        return None, path
+    for name in _TEST_FOLDERS:
+        if (path / name).is_dir():
+            return train, path / name
+    raise InputError(
+        f"images in {path}",
+        f"beside train there is none of {', '.join(_TEST_FOLDERS)}",
+        "Name the folder that holds the class folders themselves, or add one for testing",
+    )
+
+
+def _list(path: Path, names: Sequence[str]) -> _Listed:
     files: list[Path] = []
     labels: list[int] = []
     others = 0
@@ -136,25 +188,27 @@ def _list(path: Path, names: tuple[str, ...], preprocess: Mapping[str, Any]) -> 
         others += sum(entry.is_file() for entry in entries) - len(found)
         files += found
         labels += [number] * len(found)
-    unknown = sorted(set(class_folders(path)) - set(names))
-    if unknown:
-        raise InputError(
-            f"images in {path}",
-            f"it has classes that the training folder has not: {', '.join(unknown[:5])}",
-            "Give both the same class folders",
-        )
-    kept, skipped = readable(files)
-    if not kept:
+    if not files:
         raise InputError(
             f"images in {path}",
             f"its {len(names)} folders hold no image",
             f"Put images there ({', '.join(SUFFIXES)})",
         )
-    if others:
-        skipped = (*skipped, Skipped(others, "the name does not end as an image's does"))
+    return _Listed(path, files, np.array(labels, np.int64), others)
+
+
+def _open(listed: _Listed, rows: Rows, names: tuple[str, ...], preprocess: Mapping[str, Any]) -> ImageSet:
+    """Those of the files in ``rows`` that can be opened."""
+    files = [listed.files[row] for row in rows]
+    kept, skipped = readable(files)
+    if not kept:
+        raise InputError(
+            f"images in {listed.folder}",
+            f"none of the {len(files)} files that were chosen can be opened as an image",
+            "Replace them, or choose by another seed or limit",
+        )
+    if listed.others:
+        skipped = (*skipped, Skipped(listed.others, "the name does not end as an image's does"))
     return ImageSet(
-        np.array([labels[place] for place in kept], np.int64),
-        names,
-        file_loader([files[place] for place in kept], preprocess),
-        skipped,
+        listed.labels[rows[kept]], names, file_loader([files[place] for place in kept], preprocess), skipped
     )

@@ -17,6 +17,7 @@ import numpy as np
 from pitome.errors import InputError
 from validate.datasets.image_folder import file_loader, readable
 from validate.datasets.image_set import ImageSet
+from validate.datasets.splits import first_of_shuffled
 
 CAPTIONS_PER_IMAGE = 5
 """The first ones: COCO has a sixth or seventh for some images, which the protocol leaves out."""
@@ -47,16 +48,15 @@ def read_karpathy(
         folder: where its images lie, by their ``filename`` (Flickr30k), or by ``filepath/filename`` (COCO).
         split: "test" and "validation" as published; "train" with "restval".
         preprocess: `pitome.models.presets.Preprocess`.
-        limit: at most so many images, a seeded choice; None = all.
+        limit: at most so many images, a seeded choice from those that are listed; None = all. For one that
+            is then skipped no other is taken.
         seed: of the choice.
 
     Raises:
         InputError: an unreadable description, a split without images, or none of its images in the folder.
     """
     entries = [entry for entry in _entries(description) if entry.get("split") in _SPLITS[split]]
-    if limit is not None and limit < len(entries):
-        chosen = np.random.default_rng(seed).permutation(len(entries))[:limit]
-        entries = [entries[place] for place in chosen]
+    entries = [entries[place] for place in first_of_shuffled(len(entries), limit, seed)]
     paths = [_image_path(folder, entry) for entry in entries]
     kept, skipped = readable(paths)
     if not kept:
@@ -70,6 +70,22 @@ def read_karpathy(
         np.arange(len(kept)), (), file_loader([paths[place] for place in kept], preprocess), skipped
     )
     return CaptionedImages(images, captions)
+
+
+def require_files(description: Path, folder: Path) -> None:
+    """See that both are there, without reading them.
+
+    Raises:
+        InputError: one is not.
+    """
+    if not description.is_file():
+        raise InputError(
+            f"the captions {description}",
+            "there is no such file",
+            "Give dataset_flickr30k.json or dataset_coco.json",
+        )
+    if not folder.is_dir():
+        raise InputError(f"images in {folder}", "there is no such folder", "Name the folder of the images")
 
 
 def _entries(description: Path) -> list[dict[str, Any]]:

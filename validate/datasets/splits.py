@@ -1,4 +1,4 @@
-"""Seeded choices of rows that keep the share of every class."""
+"""Seeded choices of rows: some that keep the share of every class, and plain ones."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def stratified_choice(labels: Rows, count: int, seed: int, among: Rows | None = 
         for number, quota in zip(classes, quotas, strict=True)
     ]
     return np.sort(np.concatenate(chosen))
+
+
+def first_of_shuffled(count: int, limit: int | None, seed: int) -> Rows:
+    """The first ``limit`` of a seeded permutation of ``count`` rows; all in order where that is not fewer."""
+    if limit is None or limit >= count:
+        return np.arange(count)
+    return np.random.default_rng(seed).permutation(count)[:limit]
 
 
 def held_out(labels: Rows, num_fit: int, num_validation: int, seed: int) -> tuple[Rows, Rows]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,26 +22,32 @@ class ImageTask(Task):
     """A task on labelled images, which are read batch by batch."""
 
     def __init__(self, name: str, splits: Mapping[Split, ImageSet]) -> None:
-        """``splits``: the images of each split."""
-        self.name, self._splits = name, dict(splits)
+        """``splits``: the images of each split, looked up when a split is used."""
+        self.name, self._splits = name, splits
+        self._used: set[Split] = set()
+
+    def images(self, split: Split) -> ImageSet:
+        """The images of a split."""
+        self._used.add(split)
+        return self._splits[split]
 
     def count(self, split: Split) -> int:
         """Images of a split."""
-        return len(self._splits[split])
+        return len(self.images(split))
 
     def samples(self, split: Split, rows: slice | Sequence[int] = slice(None)) -> Samples:
         """Images as pixel_values, read at each call."""
-        images = self._splits[split]
+        images = self.images(split)
         chosen = range(len(images))[rows] if isinstance(rows, slice) else rows
         return Samples({"pixel_values": images.load(list(chosen))})
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Images that could not be used, in either split."""
-        counts: dict[str, int] = {}
-        for images in self._splits.values():
-            for part in images.skipped:
-                counts[part.reason] = max(counts.get(part.reason, 0), part.count)
+        """Images that could not be used, in the splits that were."""
+        counts: Counter[str] = Counter()
+        for split in sorted(self._used):
+            for part in self._splits[split].skipped:
+                counts[part.reason] += part.count
         return tuple(Skipped(count, reason) for reason, count in counts.items())
 
 
@@ -53,7 +60,7 @@ class ImageClassification(ImageTask):
         """Metric "accuracy"; see `Task.score`."""
         refuse_refit(self, refit)
         found = run_encoder(self, encoder, split, self._reduce, progress)
-        images = self._splits[split]
+        images = self.images(split)
         return judge_classes(found["class"].numpy(), images.labels, images.class_names)
 
     def _reduce(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -82,7 +82,7 @@ class ZeroShotClassification(_ImageTextTask):
         """Metric "accuracy"; see `Task.score`."""
         refuse_refit(self, refit)
         similarity = self._vectors(encoder, split, progress) @ self._class_vectors.T
-        images = self._splits[split]
+        images = self.images(split)
         return judge_classes(best_class(similarity).numpy(), images.labels, images.class_names)
 
 
@@ -106,9 +106,9 @@ class Retrieval(_ImageTextTask):
         captions: Mapping[Split, Captions],
         first: Sequence[int] = (1, 5),
     ) -> None:
-        """``captions``: those of each split; ``first``: the values of k."""
+        """``captions``: those of each split, looked up when it is scored; ``first``: the values of k."""
         super().__init__(name, splits)
-        self._captions, self._first = dict(captions), tuple(first)
+        self._captions, self._first = captions, tuple(first)
 
     def score(
         self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
@@ -119,7 +119,7 @@ class Retrieval(_ImageTextTask):
         """
         refuse_refit(self, refit)
         vectors = self._vectors(encoder, split, progress)
-        captions, labels = self._captions[split], self._splits[split].labels
+        captions, labels = self._captions[split], self.images(split).labels
         metrics: dict[str, npt.NDArray[np.float64]] = {}
         for way, ranks in self._ranks(vectors, labels, captions):
             metrics |= {f"{way} recall@{k}": (ranks < k).astype(np.float64) for k in self._first}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pitome.models.loading import LoadedModel
-    from validate.datasets.hub_dataset import HubDataset, LabelledRows
+    from validate.datasets.hub_dataset import HubDataset
     from validate.datasets.orange_tab import LabelledTexts
     from validate.tasks.text_classification import TextClassification
     from validate.text_tower import TextTower
@@ -53,9 +54,11 @@ def make_task(
             (classifiers of 28 px), "fashion-mnist-zero-shot", "fashion-mnist-retrieval" (CLIPs of 28 px),
             "fashion-mnist-fidelity" (both);
             "photos" (image models); or on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot
-            with a CLIP),
+            with a CLIP, whose captions take the words of each class from ``FOLDER/classes.txt`` where that
+            is: lines such as "n01440764 tench"; else the folders' names, which must not be WordNet ids then),
             "hf:NAME[:CONFIGURATION][@REVISION]" or "hf:FOLDER" (the same, and texts), and
-            "karpathy:JSON:IMAGES" (retrieval with a CLIP).
+            "karpathy:JSON:IMAGES" (retrieval with a CLIP). A split of the user's data is read when it is
+            first used, and of it only what ``limit`` leaves.
         loaded: the model; its tokeniser, image size, preprocessing and labels are used.
         limit: at most so many samples of each split (a seeded choice); a head is fitted to all it needs.
         seed: of every choice of samples.
@@ -222,51 +225,69 @@ def _text_tower(loaded: LoadedModel) -> TextTower:
 
 
 def _image_folder(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
-    from validate.datasets.image_folder import read_image_folder
+    from validate.datasets.image_folder import class_names_of, read_image_folder
 
     _require(name, loaded, _classifies_images(loaded), "an image classifier, or a CLIP with its text tower")
     path = Path(place).expanduser()
-    splits = {
-        split: read_image_folder(path, split, loaded.preprocess, seed).first_of_shuffled(limit, seed)
-        for split in _SPLITS
-    }
-    return _labelled_images(name, splits, loaded)
+
+    def read(split: Split) -> ImageSet:
+        return read_image_folder(path, split, loaded.preprocess, seed, limit)
+
+    return _labelled_images(name, class_names_of(path), read, loaded, path)
 
 
 def _classifies_images(loaded: LoadedModel) -> bool:
     return loaded.task in ("image-classification", "image-embedding")
 
 
-def _labelled_images(name: str, splits: Mapping[Split, ImageSet], loaded: LoadedModel) -> Task:
+def _labelled_images(
+    name: str,
+    names: tuple[str, ...],
+    read: Callable[[Split], ImageSet],
+    loaded: LoadedModel,
+    folder: Path | None = None,
+) -> Task:
+    """Classification, zero-shot with a CLIP.
+
+    Args:
+        name: of the task.
+        names: of the classes, which the labels of the images number.
+        read: the images of a split.
+        loaded: the model.
+        folder: where a file with words for the classes may lie.
+    """
+    from validate.datasets.class_words import words_of_classes
+    from validate.datasets.late import LateSplits
     from validate.tasks.image_classification import ImageClassification
 
-    names = splits["test"].class_names
     if loaded.task == "image-embedding":
-        captions = [
-            [template.format(label.replace("_", " ")) for template in CLASS_TEMPLATES] for label in names
-        ]
-        return _image_text(name, splits, captions, loaded)
+        words = words_of_classes(names, folder)
+        captions = [[template.format(each) for template in CLASS_TEMPLATES] for each in words]
+        return _image_text(name, LateSplits(read), captions, loaded)
     labels = _labels(loaded)
     numbers = np.array(class_numbers(names, labels), np.int64)
     called = _names_by_number(labels)
-    return ImageClassification(
-        name,
-        {
-            split: replace(images, labels=numbers[images.labels], class_names=called)
-            for split, images in splits.items()
-        },
-    )
+
+    def numbered(split: Split) -> ImageSet:
+        images = read(split)
+        return replace(images, labels=numbers[images.labels], class_names=called)
+
+    return ImageClassification(name, LateSplits(numbered))
 
 
-def _labels(loaded: LoadedModel) -> dict[str, int]:
-    """The classifier's labels and their numbers."""
+def _labels(loaded: LoadedModel) -> dict[int, str]:
+    """The classifier's numbers and their labels."""
     named = loaded.config.get("id2label") or {}
-    return {str(label): int(number) for number, label in named.items()}
+    return {int(number): str(label) for number, label in named.items()}
 
 
-def _names_by_number(labels: Mapping[str, int]) -> tuple[str, ...]:
-    names = {number: label for label, number in labels.items()}
-    return tuple(names.get(number, str(number)) for number in range(max(names) + 1))
+def _names_by_number(labels: Mapping[int, str]) -> tuple[str, ...]:
+    """Each label, with its number where several have the same: results of classes are told by these names."""
+    times = Counter(labels.values())
+    called = {
+        number: f"{label} ({number})" if times[label] > 1 else label for number, label in labels.items()
+    }
+    return tuple(called.get(number, str(number)) for number in range(max(labels) + 1))
 
 
 def _hub(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
@@ -276,14 +297,15 @@ def _hub(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: in
     if data.test.kind == "text":
         return _hub_texts(name, data, loaded, limit, seed)
     _require(name, loaded, _classifies_images(loaded), "an image classifier, or a CLIP with its text tower")
-    splits = {
-        split: data.split(split, seed).images(loaded.preprocess).first_of_shuffled(limit, seed)
-        for split in _SPLITS
-    }
-    return _labelled_images(name, splits, loaded)
+
+    def read(split: Split) -> ImageSet:
+        return data.split(split, seed, limit).images(loaded.preprocess)
+
+    return _labelled_images(name, data.test.class_names, read, loaded)
 
 
 def _hub_texts(name: str, data: HubDataset, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
+    from validate.datasets.late import LateSplits
     from validate.tasks.text_labels import TextLabels
 
     _require(name, loaded, loaded.family.modality == "text", "a text model")
@@ -293,41 +315,39 @@ def _hub_texts(name: str, data: HubDataset, loaded: LoadedModel, limit: int | No
                 f"the task {name}", "there is no training split to fit a head to", "Give a dataset with one"
             )
         return _with_head(name, data.train.texts(), data.test.texts(), loaded, limit, limit, seed)
-    numbers = np.array(class_numbers(data.test.class_names, _labels(loaded)), np.int64)
-    splits = {split: _limited(data.split(split, seed), limit, seed).texts() for split in _SPLITS}
-    called = _names_by_number(_labels(loaded))
-    return TextLabels(
-        name,
-        {
-            split: replace(texts, labels=numbers[texts.labels], class_names=called)
-            for split, texts in splits.items()
-        },
-        text_encoder(loaded),
-    )
+    labels = _labels(loaded)
+    numbers = np.array(class_numbers(data.test.class_names, labels), np.int64)
+    called = _names_by_number(labels)
 
+    def numbered(split: Split) -> LabelledTexts:
+        texts = data.split(split, seed, limit).texts()
+        return replace(texts, labels=numbers[texts.labels], class_names=called)
 
-def _limited(rows: LabelledRows, limit: int | None, seed: int) -> LabelledRows:
-    if limit is None or limit >= len(rows.labels):
-        return rows
-    return rows.chosen(np.random.default_rng(seed).permutation(len(rows.labels))[:limit])
+    return TextLabels(name, LateSplits(numbered), text_encoder(loaded))
 
 
 def _karpathy(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
-    from validate.datasets.karpathy import read_karpathy
+    from validate.datasets.karpathy import CaptionedImages, read_karpathy, require_files
+    from validate.datasets.late import LateSplits
     from validate.tasks.image_text import Captions, Retrieval
 
     _require(name, loaded, loaded.task == "image-embedding", "a CLIP with its text tower")
     description, colon, images = place.partition(":")
     if not colon or not images:
         raise InputError(f"the task {name}", "it names no folder of images", f"Write {FORMS[-1]}")
+    files = Path(description).expanduser(), Path(images).expanduser()
+    require_files(*files)
     tower = _text_tower(loaded)
-    splits: dict[Split, ImageSet] = {}
-    captions: dict[Split, Captions] = {}
-    for split in _SPLITS:
-        found = read_karpathy(
-            Path(description).expanduser(), Path(images).expanduser(), split, loaded.preprocess, limit, seed
-        )
-        texts = [text for of_image in found.captions for text in of_image]
-        owners = np.repeat(np.arange(len(found.captions)), [len(of_image) for of_image in found.captions])
-        splits[split], captions[split] = found.images, Captions(tower.embed(texts), owners)
-    return Retrieval(name, splits, captions, first=(1, 5, 10))
+
+    def read(split: Split) -> CaptionedImages:
+        return read_karpathy(*files, split, loaded.preprocess, limit, seed)
+
+    found = LateSplits(read)
+
+    def embed(split: Split) -> Captions:
+        captions = found[split].captions
+        owners = np.repeat(np.arange(len(captions)), [len(of_image) for of_image in captions])
+        return Captions(tower.embed([text for of_image in captions for text in of_image]), owners)
+
+    splits = LateSplits(lambda split: found[split].images)
+    return Retrieval(name, splits, LateSplits(embed), first=(1, 5, 10))

@@ -24,8 +24,11 @@ class TextLabels(Task):
         splits: Mapping[Split, LabelledTexts],
         encode: Callable[[Sequence[str]], dict[str, Tensor]],
     ) -> None:
-        """Take the documents of each split; ``encode`` makes the model's inputs of texts."""
-        self.name, self._splits, self._encode = name, dict(splits), encode
+        """Take the documents of each split; ``encode`` makes the model's inputs of texts.
+
+        A split is looked up in ``splits`` when it is used, so that one that is not used need not be read.
+        """
+        self.name, self._splits, self._encode = name, splits, encode
 
     def count(self, split: Split) -> int:
         """Documents of a split."""

@@ -1,84 +1,98 @@
-"""Datasets of the hub's library, from folders that the test saves; what is said without the library."""
+"""Datasets of the hub's library, from folders that the test saves; what is said without the datasets."""
 
 import sys
 
-import numpy as np
+import datasets
 import pytest
 from PIL import Image
 
 from pitome.errors import InputError
 from pitome.models.presets import make_preprocess
+from tests.validate.datasets.small_hub import cut_off, images, red_levels, save, texts
 from validate.datasets.hub_dataset import _parse, read_hub_dataset
 
 PLAIN = make_preprocess(8, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
 
 
-@pytest.fixture
-def library():
-    return pytest.importorskip("datasets", reason="the optional library datasets is not installed")
+@pytest.fixture(autouse=True)
+def _cut_off(monkeypatch, tmp_path):
+    cut_off(monkeypatch, tmp_path / "library")
 
 
-def texts(library, count, labelled=True):
-    rows = {
-        "idx": list(range(count)),
-        "sentence": [f"text {place}" for place in range(count)],
-        "label": [place % 2 if labelled else -1 for place in range(count)],
-    }
-    features = {
-        "idx": library.Value("int32"),
-        "sentence": library.Value("string"),
-        "label": library.ClassLabel(names=["bad", "good"]),
-    }
-    return library.Dataset.from_dict(rows, features=library.Features(features))
-
-
-def test_texts_and_a_test_split_without_labels(library, tmp_path):
-    splits = {"train": texts(library, 20), "validation": texts(library, 6), "test": texts(library, 4, False)}
-    library.DatasetDict(splits).save_to_disk(str(tmp_path / "saved"))
-    found = read_hub_dataset(str(tmp_path / "saved"))
+def test_texts_and_a_test_split_without_labels(tmp_path):
+    folder = save(tmp_path / "saved", train=texts(20), validation=texts(6), test=texts(4, labelled=False))
+    found = read_hub_dataset(str(folder))
     assert found.test.kind == "text"
-    assert found.split("test", 0).texts().texts == tuple(f"text {place}" for place in range(6))
-    assert found.split("test", 0).texts().class_names == ("bad", "good")
+    test = found.split("test", 0).texts()
+    assert test.texts == tuple(f"text {place} {('bad', 'good')[place % 2]}" for place in range(6))
+    assert test.labels.tolist() == [0, 1] * 3
+    assert test.class_names == ("bad", "good")
     held = found.split("validation", 0)
     assert len(held.labels) == 20  # of the training split
 
 
-def test_images_of_one_split(library, tmp_path):
-    rows = {
-        "picture": [Image.new("RGB", (9, 9), (place, 0, 0)) for place in range(10)],
-        "kind": [place % 2 for place in range(10)],
-    }
-    features = library.Features(
-        {"picture": library.Image(), "kind": library.ClassLabel(names=["even", "odd"])}
-    )
-    library.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "saved"))
+def test_images_of_one_split(tmp_path):
+    images(10).save_to_disk(str(tmp_path / "saved"))
     found = read_hub_dataset(str(tmp_path / "saved"))
     validation, test = (found.split(split, 0).images(PLAIN) for split in ("validation", "test"))
     assert (len(validation), len(test)) == (2, 8)
-    for images in (validation, test):
-        levels = np.round(images.load(list(range(len(images))))[:, 0, 0, 0].numpy() * 255).astype(int)
-        assert (levels % 2).tolist() == images.labels.tolist()
+    for each in (validation, test):
+        assert (red_levels(each) % 2).tolist() == each.labels.tolist()
 
 
-def test_parquet_files(library, tmp_path):
+def test_a_limit_is_the_beginning_of_a_seeded_permutation(tmp_path):
+    found = read_hub_dataset(str(save(tmp_path / "saved", train=images(30), test=images(20))))
+    for split in ("validation", "test"):
+        few, more = (red_levels(found.split(split, 0, limit).images(PLAIN)).tolist() for limit in (4, 9))
+        whole = found.split(split, 0)
+        assert few == more[:4]
+        assert few == red_levels(whole.images(PLAIN).first_of_shuffled(4, 0)).tolist()
+        assert few != red_levels(found.split(split, 1, 4).images(PLAIN)).tolist()
+        assert found.split(split, 0, 4).labels.tolist() == [level % 2 for level in few]
+
+
+def test_the_training_split_is_read_when_it_is_needed(tmp_path):
+    folder = save(tmp_path / "saved", train=texts(10, labelled=False), test=texts(6))
+    found = read_hub_dataset(str(folder))
+    assert len(found.split("test", 0).labels) == 6
+    with pytest.raises(InputError) as caught:
+        found.split("validation", 0)
+    assert "10 of its 10 rows have no label. Give a copy without them" in str(caught.value)
+
+
+def test_class_folders_of_images(tmp_path):
+    for name, level in (("ant", 10), ("bee", 20)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for place in range(5):
+            Image.new("RGB", (9, 9), (level + place, 0, 0)).save(tmp_path / "images" / name / f"{place}.png")
+    found = read_hub_dataset(str(tmp_path / "images"))
+    assert (found.test.kind, found.test.class_names) == ("image", ("ant", "bee"))
+    test = found.split("test", 0).images(PLAIN)
+    assert (red_levels(test) // 10 - 1).tolist() == test.labels.tolist()
+
+
+def test_parquet_files(tmp_path):
+    (tmp_path / "files").mkdir()
     for split in ("train", "test"):
-        texts(library, 8).to_parquet(str(tmp_path / f"{split}.parquet"))
-    found = read_hub_dataset(str(tmp_path))
+        texts(8).to_parquet(str(tmp_path / "files" / f"{split}.parquet"))
+    found = read_hub_dataset(str(tmp_path / "files"))
     assert found.train is not None
     assert len(found.test.labels) == 8
 
 
-def test_columns_that_can_not_be_told_apart(library, tmp_path):
+def test_columns_that_can_not_be_told_apart(tmp_path):
     rows = {"question": ["a"], "answer": ["b"], "label": [0]}
-    features = {name: library.Value("string") for name in ("question", "answer")}
-    features["label"] = library.ClassLabel(names=["no"])
-    library.Dataset.from_dict(rows, features=library.Features(features)).save_to_disk(str(tmp_path / "saved"))
+    features = {name: datasets.Value("string") for name in ("question", "answer")}
+    features["label"] = datasets.ClassLabel(names=["no"])
+    datasets.Dataset.from_dict(rows, features=datasets.Features(features)).save_to_disk(
+        str(tmp_path / "saved")
+    )
     with pytest.raises(InputError) as caught:
         read_hub_dataset(str(tmp_path / "saved"))
     assert "it has 2 columns that may be the text: question, answer" in str(caught.value)
 
 
-def test_a_folder_without_data(library, tmp_path):
+def test_a_folder_without_data(tmp_path):
     with pytest.raises(InputError, match="it can't be loaded"):
         read_hub_dataset(str(tmp_path))
 

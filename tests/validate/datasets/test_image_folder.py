@@ -8,7 +8,7 @@ from PIL import Image
 from pitome.errors import InputError
 from pitome.models.presets import make_preprocess
 from validate.datasets import image_folder
-from validate.datasets.image_folder import read_image_folder
+from validate.datasets.image_folder import class_names_of, read_image_folder
 
 PLAIN = make_preprocess(8, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
 
@@ -77,6 +77,60 @@ def test_an_image_that_is_cut_off_is_named_when_it_is_needed(tmp_path):
     images = read_image_folder(tmp_path, "test", PLAIN)
     with pytest.raises(InputError, match=r"the image .*\.png: it can't be decoded"):
         images.load([0])
+
+
+def files_of_level(folder):
+    """Grey level -> the file that has it."""
+    return {Image.open(path).getpixel((0, 0)): path for path in folder.rglob("*.png")}
+
+
+@pytest.mark.parametrize("layout", ["one folder", "training and test folders"])
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_only_files_within_the_limit_are_opened(tmp_path, layout, split):
+    if layout == "one folder":
+        write_images(tmp_path, {"ant": 9, "bee": 9})
+    else:
+        write_images(tmp_path / "train", {"ant": 9, "bee": 9})
+        write_images(tmp_path / "test", {"ant": 9, "bee": 9})
+    chosen = read_image_folder(tmp_path, split, PLAIN, seed=3, limit=2)
+    expected, labels = levels(chosen), chosen.labels.tolist()
+    whole = read_image_folder(tmp_path, split, PLAIN, seed=3)
+    assert expected == levels(whole.first_of_shuffled(2, 3))
+    for path in tmp_path.rglob("*.png"):
+        with Image.open(path) as image:
+            used = image.getpixel((0, 0)) in expected
+        if not used:
+            path.write_bytes(b"no image")
+    again = read_image_folder(tmp_path, split, PLAIN, seed=3, limit=2)
+    assert (levels(again), again.labels.tolist(), again.skipped) == (expected, labels, ())
+
+
+def test_no_other_image_is_taken_for_one_that_can_not_be_opened(tmp_path):
+    write_images(tmp_path, {"ant": 10, "bee": 10})
+    before = levels(read_image_folder(tmp_path, "test", PLAIN, limit=5))
+    files = files_of_level(tmp_path)
+    files[before[1]].write_bytes(b"no image")
+    images = read_image_folder(tmp_path, "test", PLAIN, limit=5)
+    assert levels(images) == [before[0], *before[2:]]
+    assert images.labels.tolist() == [level // 10 for level in levels(images)]
+    assert [(part.count, part.reason) for part in images.skipped] == [
+        (1, "the file is no image that Pillow can open")
+    ]
+    for level in before:
+        files[level].write_bytes(b"no image")
+    with pytest.raises(InputError) as caught:
+        read_image_folder(tmp_path, "test", PLAIN, limit=5)
+    assert "none of the 5 files that were chosen can be opened as an image" in str(caught.value)
+
+
+def test_classes_are_known_without_a_look_at_files(tmp_path):
+    for name in ("train/ant", "train/bee", "val/bee"):
+        (tmp_path / name).mkdir(parents=True)
+    assert class_names_of(tmp_path) == ("ant", "bee")
+    assert class_names_of(tmp_path / "val") == ("bee",)
+    (tmp_path / "val" / "fly").mkdir()
+    with pytest.raises(InputError, match="it has classes that the training folder has not: fly"):
+        class_names_of(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -33,23 +33,55 @@ def test_a_limit_takes_the_first_of_a_seeded_permutation():
 @pytest.mark.parametrize(
     ("names", "labels", "numbers"),
     [
-        (("cat", "dog"), {"dog": 0, "cat": 5}, [5, 0]),
-        (("Tench", "great_white"), {"tench, Tinca tinca": 3, "Great_White": 1}, [3, 1]),
-        (("10", "2"), {"LABEL_0": 0, "LABEL_2": 2, "LABEL_10": 10}, [10, 2]),
-        (("n02", "n01"), {"tench": 0, "goldfish": 1}, [1, 0]),
+        (("cat", "dog"), {0: "dog", 5: "cat"}, [5, 0]),
+        (("Tench", "great_white"), {3: "tench, Tinca tinca", 1: "Great_White"}, [3, 1]),
+        (("maillot", "Crane"), {0: "crane", 1: "maillot", 2: "maillot, tank suit"}, [1, 0]),
+        (("10", "2"), {0: "LABEL_0", 2: "LABEL_2", 10: "LABEL_10"}, [10, 2]),
+        (("n01443537", "n01440764"), {0: "tench", 1: "goldfish"}, [1, 0]),
+        (("n02012849", "n03126707", "n01440764"), {0: "tench", 1: "crane", 2: "crane"}, [1, 2, 0]),
     ],
-    ids=["labels", "synonyms", "numbers", "sorted order"],
+    ids=["labels", "synonyms", "whole labels first", "numbers", "WordNet ids", "ids of equal labels"],
 )
 def test_numbers_of_classes(names, labels, numbers):
     assert class_numbers(names, labels) == numbers
 
 
 @pytest.mark.parametrize(
-    "labels", [{"cat": 0, "cow": 1}, {"cow": 0, "pig": 1, "hen": 2}], ids=["half known", "another number"]
+    ("names", "labels", "found"),
+    [
+        (
+            ("cat", "dog"),
+            {0: "cat", 1: "cow"},
+            "2 labels (cat, cow), and 1 of the 2 classes are none of them (dog)",
+        ),
+        (("cat", "dog"), {0: "cow", 1: "pig", 2: "hen"}, "3 labels (cow, pig, hen), and 2 of the 2 classes"),
+        (("cat", "dog"), {0: "cow", 1: "pig"}, "2 labels (cow, pig), and 2 of the 2 classes"),
+        (("n01440764", "dog"), {0: "cow", 1: "pig"}, "are none of them (n01440764, dog)"),
+        (("n0144076", "n01443537"), {0: "cow", 1: "pig"}, "are none of them (n0144076, n01443537)"),
+        (("n01440764", "n01443537"), {0: "a", 1: "b", 2: "c"}, "3 labels (a, b, c), and 2 of the 2 classes"),
+        (("n01440764", "n01443537"), {0: "a", 5: "b"}, "2 labels (a, b), and 2 of the 2 classes"),
+        (("cat",), {}, "0 labels (none), and 1 of the 1 classes"),
+    ],
+    ids=[
+        "half known",
+        "another count",
+        "as many as labels",
+        "one WordNet id",
+        "no WordNet id",
+        "fewer WordNet ids",
+        "numbers with gaps",
+        "no labels",
+    ],
 )
-def test_classes_that_can_not_be_mapped(labels):
+def test_classes_that_can_not_be_mapped(names, labels, found):
     with pytest.raises(InputError) as caught:
-        class_numbers(("cat", "dog"), labels)
-    assert f"the model has {len(labels)} labels" in str(caught.value)
-    assert "dog" in str(caught.value)
-    assert "id2label" in str(caught.value)
+        class_numbers(names, labels)
+    assert found in str(caught.value)
+    assert "Name the classes as the model's config.json does (id2label)" in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [("crane", "tench"), ("Crane", "tench")], ids=["label", "synonym"])
+def test_a_name_of_two_labels(names):
+    with pytest.raises(InputError) as caught:
+        class_numbers(names, {0: "tench", 134: "crane", 517: "crane"})
+    assert "rane: 2 of the model's labels are called so (134, 517)" in str(caught.value)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from pitome.errors import InputError
 from pitome.models.presets import make_preprocess
-from validate.datasets.karpathy import read_karpathy
+from validate.datasets.karpathy import read_karpathy, require_files
 
 PLAIN = make_preprocess(8, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
 
@@ -64,6 +64,36 @@ def test_a_limit_is_a_seeded_choice(write):
     first, again = (read_karpathy(*files, "test", PLAIN, limit=3) for _ in range(2))
     assert first.captions == again.captions
     assert len(first.captions) == 3
+
+
+def test_no_other_image_is_taken_for_a_missing_one(write):
+    entries = [entry(number, "test") for number in range(8)]
+    files = write(entries)
+    before = read_karpathy(*files, "test", PLAIN, limit=4).captions
+    gone = int(before[1][0].split()[-1])
+    (files[1] / f"{gone}.png").unlink()
+    found = read_karpathy(*files, "test", PLAIN, limit=4)
+    assert found.captions == (before[0], *before[2:])
+    assert [(part.count, part.reason) for part in found.images.skipped] == [(1, "the file is missing")]
+
+
+def test_only_images_within_the_limit_are_opened(write):
+    files = write([entry(number, "test") for number in range(8)])
+    before = read_karpathy(*files, "test", PLAIN, limit=3).captions
+    used = {int(captions[0].split()[-1]) for captions in before}
+    for number in set(range(8)) - used:
+        (files[1] / f"{number}.png").write_bytes(b"no image")
+    found = read_karpathy(*files, "test", PLAIN, limit=3)
+    assert (found.captions, found.images.skipped) == (before, ())
+
+
+def test_files_that_are_not_there(write, tmp_path):
+    description, images = write([entry(0, "test")])
+    require_files(description, images)
+    with pytest.raises(InputError, match=r"none.json: there is no such file. Give dataset_flickr30k.json"):
+        require_files(tmp_path / "none.json", images)
+    with pytest.raises(InputError, match=r"none: there is no such folder. Name the folder of the images"):
+        require_files(description, tmp_path / "none")
 
 
 def test_no_image_at_all(write):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitome.errors import InputError
-from validate.datasets.splits import held_out, stratified_choice
+from validate.datasets.splits import first_of_shuffled, held_out, stratified_choice
 
 
 @settings(deadline=None)
@@ -33,6 +33,14 @@ def test_held_out_parts_do_not_overlap_and_depend_on_the_seed():
     assert (len(fit), len(validation)) == (60, 30)
     assert not np.array_equal(fit, held_out(labels, 60, 30, seed=1)[0])
     assert np.array_equal(fit, held_out(labels, 60, 30, seed=0)[0])
+
+
+def test_the_first_of_a_seeded_permutation():
+    few, more = first_of_shuffled(20, 5, 0), first_of_shuffled(20, 9, 0)
+    assert len(set(few.tolist())) == 5
+    assert more[:5].tolist() == few.tolist()
+    assert first_of_shuffled(20, 5, 1).tolist() != few.tolist()
+    assert first_of_shuffled(4, None, 0).tolist() == first_of_shuffled(4, 4, 0).tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("count", [0, 4])

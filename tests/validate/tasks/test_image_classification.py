@@ -7,6 +7,7 @@ import torch
 from pitome.errors import InputError
 from tests.validate.tasks.small_images import image_set, looks_up
 from validate.datasets.image_set import ImageSet, Skipped
+from validate.datasets.late import LateSplits
 from validate.tasks.image_classification import ImageClassification, best_class
 
 LABELS = [0, 1, 2, 1, 0]
@@ -62,11 +63,21 @@ def test_samples_are_the_models_inputs(task):
     assert task.count("validation") == 2
 
 
-def test_what_was_skipped_is_told():
-    images = ImageSet(
-        np.array([0, 1]), (), lambda rows: torch.zeros(len(rows), 3, 2, 2), (Skipped(2, "gone"),)
-    )
-    assert ImageClassification("some", {"test": images}).skipped == (Skipped(2, "gone"),)
+def test_what_was_skipped_is_told_of_the_splits_that_are_used():
+    def make(split):
+        made.append(split)
+        count = {"test": 2, "validation": 1}[split]
+        return ImageSet(
+            np.array([0, 1]), (), lambda rows: torch.zeros(len(rows), 3, 2, 2), (Skipped(count, "gone"),)
+        )
+
+    made = []
+    task = ImageClassification("some", LateSplits(make))
+    assert (task.skipped, made) == ((), [])
+    task.samples("test", [0])
+    assert (task.skipped, made) == ((Skipped(2, "gone"),), ["test"])
+    assert task.count("validation") == 2
+    assert (task.skipped, made) == ((Skipped(3, "gone"),), ["test", "validation"])
 
 
 def test_no_head_to_refit(task):

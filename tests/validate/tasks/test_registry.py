@@ -23,9 +23,9 @@ def clip(tmp_path_factory):
     return load_model(str(folder))
 
 
-def write_images(folder, count=6):
+def write_images(folder, count=6, names=("ant", "bee")):
     generator = np.random.default_rng(0)
-    for name in ("ant", "bee"):
+    for name in names:
         (folder / name).mkdir(parents=True)
         for place in range(count):
             noise = generator.integers(0, 256, (20, 18, 3), dtype=np.uint8)
@@ -40,6 +40,81 @@ def test_zero_shot_on_a_folder_of_the_users(clip, tmp_path):
     assert score.metrics["accuracy"].shape == (4,)
     assert set(score.details["per_class"]) <= {"ant", "bee"}
     assert task.samples("validation", slice(0, 1)).inputs["pixel_values"].shape == (1, 3, 16, 16)
+
+
+IDS = ("n01440764", "n01443537")
+
+
+def test_zero_shot_takes_the_words_of_wordnet_ids_from_a_file(clip, tmp_path):
+    write_images(tmp_path / "named")
+    write_images(tmp_path / "ids", names=IDS)
+    (tmp_path / "ids" / "classes.txt").write_text("n01440764 ant, an ant\nn01443537 bee\n")
+    named, ids = (make_task(f"imagefolder:{tmp_path / folder}", clip) for folder in ("named", "ids"))
+    encoder = torch_encoder(clip.model, ("image_embeds",))
+    expected, found = named.score(encoder, "test"), ids.score(encoder, "test")
+    assert found.metrics["accuracy"].tolist() == expected.metrics["accuracy"].tolist()
+    assert torch.equal(ids._class_vectors, named._class_vectors)
+    assert set(found.details["per_class"]) == set(IDS)
+
+
+def test_zero_shot_refuses_wordnet_ids_without_words(clip, tmp_path):
+    write_images(tmp_path, names=IDS)
+    with pytest.raises(InputError) as caught:
+        make_task(f"imagefolder:{tmp_path}", clip)
+    assert "2 of them are WordNet ids without words (n01440764, n01443537)" in str(caught.value)
+    assert f"Write {tmp_path / 'classes.txt'} with a line for each class" in str(caught.value)
+    (tmp_path / "classes.txt").write_text("n01440764 tench\nn01443537\n")
+    with pytest.raises(InputError, match=r"line 2 of .*classes\.txt: it has no words for the class"):
+        make_task(f"imagefolder:{tmp_path}", clip)
+
+
+def test_a_split_that_is_not_used_is_not_read(clip, tmp_path):
+    write_images(tmp_path / "val")
+    for name in ("ant", "bee"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        (tmp_path / "train" / name / "broken.jpg").write_bytes(b"no image")
+    (tmp_path / "val" / "ant" / "broken.jpg").write_bytes(b"no image")
+    task = make_task(f"imagefolder:{tmp_path}", clip)
+    assert task.skipped == ()
+    task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    assert task.count("test") == 12
+    assert [(part.count, part.reason) for part in task.skipped] == [
+        (1, "the file is no image that Pillow can open")
+    ]
+    with pytest.raises(InputError, match="none of the 2 files that were chosen can be opened as an image"):
+        task.count("validation")
+
+
+def test_captions_of_a_split_that_is_not_used_are_not_embedded(clip, tmp_path, monkeypatch):
+    from validate.text_tower import TextTower
+
+    for place in range(6):
+        Image.new("RGB", (18, 18), (30 * place, 0, 0)).save(tmp_path / f"{place}.png")
+    entries = [
+        {
+            "filename": f"{place}.png",
+            "split": "test" if place < 4 else "val",
+            "sentences": [{"raw": f"{place} bee"}, {"raw": f"{place} ant"}],
+        }
+        for place in range(6)
+    ]
+    (tmp_path / "dataset.json").write_text(json.dumps({"images": entries}))
+    embedded = []
+    embed = TextTower.embed
+    monkeypatch.setattr(
+        TextTower, "embed", lambda self, captions: embedded.extend(captions) or embed(self, captions)
+    )
+    name = f"karpathy:{tmp_path / 'dataset.json'}:{tmp_path}"
+    task = make_task(name, clip, limit=3)
+    assert embedded == []
+    score = task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    assert len(embedded) == score.details["captions"] == 6
+    assert {caption[0] for caption in embedded} < set("0123")
+    task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    assert len(embedded) == 6  # kept
+    again = make_task(name, clip, limit=3)
+    again.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    assert embedded[6:] == embedded[:6]
 
 
 def test_retrieval_on_karpathys_splits(clip, tmp_path):
@@ -77,6 +152,30 @@ def test_a_classifier_on_a_folder_with_its_labels(clip, tmp_path):
     assert score.details["per_class"]["bee"]["accuracy"] == 0
 
 
+def test_a_classifier_and_as_many_folders_of_other_names(clip, tmp_path):
+    write_images(tmp_path)
+    config = clip.config | {"id2label": {0: "cat", 1: "dog"}}
+    classifier = dataclasses.replace(clip, task="image-classification", config=config)
+    with pytest.raises(InputError) as caught:
+        make_task(f"imagefolder:{tmp_path}", classifier)
+    assert "the model has 2 labels (cat, dog), and 2 of the 2 classes are none of them (ant, bee)" in str(
+        caught.value
+    )
+
+
+def test_a_classifier_on_wordnet_ids_with_two_equal_labels(clip, tmp_path):
+    """ImageNet's models call 134 and 517 "crane"."""
+    write_images(tmp_path, names=IDS)
+    config = clip.config | {"id2label": {0: "crane", 1: "crane"}}
+    classifier = dataclasses.replace(clip, task="image-classification", config=config)
+    task = make_task(f"imagefolder:{tmp_path}", classifier)
+    score = task.score(lambda inputs: {"logits": torch.eye(2)[[0] * len(inputs["pixel_values"])]}, "test")
+    assert score.details["per_class"] == {
+        "crane (0)": {"count": 5, "accuracy": 1.0},
+        "crane (1)": {"count": 5, "accuracy": 0.0},
+    }
+
+
 def test_photos_for_any_image_model(clip):
     assert default_tasks(clip) == ("photos",)
     task = make_task("photos", clip, limit=2)
@@ -106,6 +205,7 @@ def test_a_checkpoint_that_says_it_was_trained_on_fashion_mnist(clip, tmp_path):
         ("fashion-mnist-retrieval", "it needs image-embedding at 28 px"),
         ("karpathy:only.json", "it names no folder of images. Write karpathy:JSON:IMAGES"),
         ("imagefolder:/no/such/folder", "there is no such folder"),
+        ("karpathy:/no/such.json:/no/such/folder", "the captions /no/such.json: there is no such file"),
     ],
 )
 def test_tasks_that_can_not_be_made(clip, name, found):
