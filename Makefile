@@ -25,6 +25,7 @@ MODEL_OPTIONS = $(call option,IMAGE_SIZE,--image-size) $(call option,SEQUENCE_LE
 # Further options of `pitome engine`, for instance ENGINE_FLAGS="--batch 1 --batch 32", and of the other commands.
 ENGINE_FLAGS ?=
 VALIDATE_FLAGS ?=
+BENCH_FLAGS ?=
 SWEEP_FLAGS ?=
 SWEEP_OPTIONS = $(MODEL_OPTIONS) $(call option,TASK,--task) $(call option,GRID,--grid) $(call option,LIMIT,--limit)
 PLAN_OPTIONS = $(call option,BACKEND,--backend) $(call option,TARGETS,--targets) $(call option,PROFILE,--profile) \
@@ -99,7 +100,7 @@ tune: $(READY) ## Pick the fastest setting of MODEL within MAX_DROP; leaves a pr
 	@$(PITOME) tune "$(MODEL)" $(SWEEP_OPTIONS) $(call option,MAX_DROP,--max-drop) $(call option,OUT,--out) $(SWEEP_FLAGS)
 
 bench: $(READY) ## Measure the bundle of MODEL (or BUNDLE=folder) against the unmerged model
-	@$(PITOME) bench "$(BUNDLE)"
+	@$(PITOME) bench "$(BUNDLE)" $(BENCH_FLAGS)
 
 inspect: $(READY) ## Verify the bundle of MODEL (or BUNDLE=folder) and show what is in it
 	@$(PITOME) inspect "$(BUNDLE)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands import arguments as given
-from commands.application import Result, app, run
+from commands.application import Result, app, command_line, run
 from commands.display import Display
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def validate(
         options = ValidationOptions(
             parity_images, thresholds, tuple(task or ()), limit, data, sweep, report, record
         )
-        found = validate_bundle(bundle, options, display)
+        found = validate_bundle(bundle, options, display, command_line())
         return found, lambda console: print_validation(console, found)
 
     run(work, as_json)

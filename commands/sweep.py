@@ -172,9 +172,7 @@ def run_sweep(options: SweepOptions, display: Display) -> SweepResult:
             _check_conditions(log, options.speed)
             measure = speed_meter(loaded, options.speed, display)
         store = ValueStore(path.with_name(f"{path.stem}.values"))
-        sweep = Sweep(
-            loaded, tasks, log, store, options.split, options.model.seed, measure, options.command
-        )
+        sweep = Sweep(loaded, tasks, log, store, options.split, options.model.seed, measure, options.command)
         with display.step("Sweep") as report:
             records = sweep.run(plan.points, plan.refused, report)
     points = {point.key: point for point in plan.points}

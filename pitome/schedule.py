@@ -14,9 +14,9 @@ from pitome.errors import InputError
 Candidates = float | int | Literal["paper", "all"]
 """A protected fraction (float in [0, 1)), M itself (int), "paper" (M = 2r) or "all" (M = T)."""
 Shape = Literal["ratio", "constant", "decreasing", "increasing"]
-"""How a FLOPs target is spread over the layers: the same keep ratio in each, the same r in each (the first may
-merge one more, so that the target is met), or an r that falls or rises linearly from the first layer to the
-last."""
+"""How a FLOPs target is spread over the layers: the same keep ratio in each, the same r in each (the first
+may merge one more, so that the target is met), or an r that falls or rises linearly from the first layer to
+the last."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from pitome.errors import InputError
 from validate.samples import CheckedInputs, Samples
 
 if TYPE_CHECKING:
@@ -37,6 +38,35 @@ def checked_inputs(loaded: LoadedModel, count: int, seed: int = 0) -> CheckedInp
     _, photos = real_photos(loaded.preprocess)
     noise = random_images(count, photos.shape[1:], seed)
     return CheckedInputs(Samples({"pixel_values": noise}), Samples({"pixel_values": photos}))
+
+
+def long_inputs(loaded: LoadedModel, count: int) -> Samples:
+    """At most ``count`` (2 or more) photos of scikit-image, or texts that fill the model's length.
+
+    Single sentences of this package are shorter than most models' texts: at a usual keep ratio nothing but
+    their padding merges. So they are joined here (`validate.datasets.sentences.long_texts`).
+
+    Raises:
+        InputError: scikit-image has not its photos, or a text model has no tokenizer.
+    """
+    if loaded.family.modality == "text":
+        from pitome.models.tokenizer import encode_texts
+        from validate.datasets.sentences import SENTENCES, long_texts
+
+        if loaded.tokenizer is None:
+            raise InputError(
+                f"real texts for {loaded.name}",
+                "its checkpoint has no tokenizer.json",
+                "Give a checkpoint with its tokenizer",
+            )
+        encoded = loaded.tokenizer.encode_batch(list(SENTENCES))
+        lengths = [part.special_tokens_mask.count(0) for part in encoded]  # padding is special too
+        texts = long_texts(lengths, int(loaded.preprocess["sequence_length"]), count)
+        return Samples(encode_texts(loaded.tokenizer, texts))
+    from validate.datasets.photos import real_photos
+
+    _, photos = real_photos(loaded.preprocess, limit=count)
+    return Samples({"pixel_values": photos})
 
 
 def random_images(count: int, shape: Sequence[int], seed: int = 0) -> Tensor:

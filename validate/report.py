@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,9 @@ from validate.charts import (
 )
 from validate.charts.style import DARK, LIGHT, colour_properties
 from validate.merge_maps import MergeMaps
+from validate.report_parity import arithmetic_rows, precision_rows
 from validate.report_sections import accuracy_tasks, sweep_tasks, text_maps
+from validate.report_validation import flat_rows, skipped_reasons, validation_view
 from validate.reproduce import reproduce_command, section_commands
 from validate.summary import (
     NOT_EXECUTED,
@@ -53,6 +54,7 @@ def render_report(
     spectrum: Section | None = None,
     merge_maps: Section | None = None,
     latency: Section | None = None,
+    validation: Mapping[str, Any] | None = None,
     commands: Mapping[str, str] | None = None,
 ) -> str:
     """The report of a bundle. Whatever is missing, its section says what to run to get it.
@@ -61,11 +63,14 @@ def render_report(
         manifest: the bundle's manifest; ``parity`` and ``latency`` may be missing.
         flops: the count per layer, which the manifest only has as a sum; without it the table of layers
             has no FLOPs.
-        accuracy: `validate.accuracy.AccuracyReport`, one per task.
+        accuracy: `validate.accuracy.AccuracyReport`, one per task; as JSON also with ``padding``, a
+            `validate.padding.PaddingRecord`.
         sweep: records of a sweep of this model (`validate.sweep_records.AnyRecord`), those that failed too.
         spectrum: `validate.spectrum.SpectrumReport`.
         merge_maps: `validate.merge_maps.MergeMaps`.
         latency: `validate.latency_records.LatencyReport` in place of the manifest's.
+        validation: what `pitome validate` prints as JSON: verdict, sections, thresholds, what was skipped,
+            and its environment. Without it the page is that of a build.
         commands: what made a section's numbers, by the names of `validate.reproduce.section_commands`, whose
             commands stand where none is given.
 
@@ -92,6 +97,11 @@ def render_report(
         manifest=manifest,
         parity=manifest.parity,
         latency=measured,
+        validation=None if validation is None else validation_view(validation, manifest.environment),
+        reasons=skipped_reasons((validation or {}).get("skipped") or ()),
+        factor=((validation or {}).get("thresholds") or {}).get("arithmetic_factor", 2.0),
+        precisions=precision_rows(parity),
+        arithmetic=arithmetic_rows(parity),
         summary=summary_rows(manifest),
         charts=_charts(manifest, measured, spectra),
         layers=_layers(manifest, flops),
@@ -107,8 +117,8 @@ def render_report(
         spectrum=spectra,
         maps=maps and {"images": maps["images"], "texts": text_maps(maps["texts"])},
         files=sorted(manifest.files(), key=lambda record: record.file),
-        environment=[*_flatten(manifest.environment)],
-        preprocess=[*_flatten(manifest.model.preprocess)],
+        environment=flat_rows(manifest.environment),
+        preprocess=flat_rows(manifest.model.preprocess),
         command=reproduce_command(manifest),
         commands=section_commands(manifest) | dict(commands or {}),
         light=colour_properties(LIGHT),
@@ -179,17 +189,6 @@ def _task_rows(parity: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows + [(f"same top-1 class: {name}", f"{share:.1%}") for name, share in agreement.items()]
 
 
-def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """(dotted name, value) of a nested JSON object, sorted by name."""
-    rows: list[tuple[str, str]] = []
-    for name, inner in sorted(value.items()):
-        if isinstance(inner, Mapping):
-            rows += _flatten(inner, f"{prefix}{name}.")
-        else:
-            rows.append((f"{prefix}{name}", inner if isinstance(inner, str) else json.dumps(inner)))
-    return rows
-
-
 def _cell(value: Any) -> str:
     """A number as a table shows it: up to six significant digits, a dash for none."""
     if value is None:
@@ -201,7 +200,9 @@ def _cell(value: Any) -> str:
 
 def _small(value: Any) -> str:
     """An error or a margin in scientific notation, such as ``1.2e-07``."""
-    return f"{value:.1e}" if isinstance(value, int | float) else "\N{EN DASH}"
+    if not isinstance(value, int | float):
+        return "\N{EN DASH}"
+    return f"{value:.1e}" if value else "0"
 
 
 def _grouped(value: Any) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from validate.charts import pareto_chart
+from validate.padding import BUCKET
 from validate.pareto import pareto_front
 from validate.summary import times
 from validate.sweep_records import UNMERGED
@@ -22,7 +23,7 @@ def accuracy_tasks(reports: Sequence[Json]) -> list[dict[str, Any]]:
     """One table per task: a row for each model and metric, with the paired difference to the unmerged model.
 
     Args:
-        reports: `validate.accuracy.AccuracyReport` as JSON.
+        reports: `validate.accuracy.AccuracyReport` as JSON; tasks on texts with a ``padding`` beside.
     """
     return [
         {
@@ -33,6 +34,7 @@ def accuracy_tasks(reports: Sequence[Json]) -> list[dict[str, Any]]:
                 for row in _accuracy_rows(model, report["models"][0]["model"])
             ],
             "notes": _accuracy_notes(report),
+            "padding": _padding_rows(report.get("padding")),
             "details": _detail_rows(report["models"]),
             "models": [_model_name(model) for model in report["models"]],
         }
@@ -76,6 +78,27 @@ def _accuracy_notes(report: Json) -> list[str]:
     notes = [f"Skipped {part['count']:,} samples: {part['reason']}." for part in report.get("skipped") or ()]
     unavailable: Json = report.get("unavailable") or {}
     return notes + [f"{name} did not run: {reason}." for name, reason in unavailable.items()]
+
+
+def _padding_rows(padding: Json | None) -> list[tuple[str, str]]:
+    """(what, number) of a `validate.padding.PaddingRecord`: what merging saves only by padded texts."""
+    if not padding:
+        return []
+    removed = padding["share_of_removed"]
+    return [
+        ("Padding among all positions of the inputs", f"{100 * padding['share_of_inputs']:.1f} %"),
+        (
+            "Padding among the tokens that merging removed",
+            "nothing was removed" if removed is None else f"{100 * removed:.1f} %",
+        ),
+        (
+            "Texts of full length, which have no padding",
+            f"{padding['full_length']:,} of {padding['texts']:,}",
+        ),
+        ("FLOPs, merged", f"{padding['flops_merged']:.3f}"),
+        ("FLOPs, unmerged, every text by itself", f"{padding['flops_unpadded']:.3f}"),
+        (f"FLOPs, unmerged, padded to multiples of {BUCKET} tokens", f"{padding['flops_bucketed']:.3f}"),
+    ]
 
 
 def _detail_rows(models: Sequence[Json]) -> list[tuple[str, list[str]]]:

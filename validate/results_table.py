@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from pitome.errors import InputError
 from validate.padding import BUCKET
-from validate.sweep_records import FailedPoint, SweepRecord, measured, parse_line, records_of
+from validate.sweep_records import FailedPoint, SweepRecord, SweepRun, measured, parse_line, records_of
 from validate.tasks.text_classification import FULL_LENGTH
 
 POINTS = 100
@@ -30,8 +30,8 @@ class SweepFile:
     records: tuple[SweepRecord, ...]
     failed: tuple[FailedPoint, ...] = ()
     """Points that could not be run."""
-    command: str | None = None
-    """What wrote it, where the file says so."""
+    commands: tuple[str, ...] = ()
+    """What wrote it, in order, where the file says so."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -47,18 +47,26 @@ def read_sweep_file(path: Path) -> SweepFile:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        header = json.loads(lines[0])
-        configuration = dict(header["configuration"])
-        command = header.get("command") or configuration.get("command")
-        records = records_of([parse_line(json.loads(line)) for line in lines[1:]])
+        configuration = dict(json.loads(lines[0])["configuration"])
+        parsed = [parse_line(json.loads(line)) for line in lines[1:]]
     except (OSError, ValueError, KeyError, IndexError, TypeError, ValidationError) as error:
         raise InputError(
             f"the results in {path}",
-            f"it is no file of `pitome sweep` ({str(error).splitlines()[0] if str(error) else 'empty'})",
+            f"it is no file of `pitome sweep` ({_told(error)})",
             "Give the .jsonl file that `pitome sweep` wrote",
         ) from error
+    records = records_of(parsed)
     failed = tuple(record for record in records if isinstance(record, FailedPoint))
-    return SweepFile(configuration, tuple(measured(records)), failed, None if command is None else str(command))
+    commands = tuple(dict.fromkeys(line.command for line in parsed if isinstance(line, SweepRun)))
+    return SweepFile(configuration, tuple(measured(records)), failed, commands)
+
+
+def _told(error: Exception) -> str:
+    """What is wrong with a file, in a few words."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'a line'}: {first['msg']}"
+    return str(error).splitlines()[0] if str(error) else "empty"
 
 
 def results_markdown(files: Sequence[SweepFile]) -> str:

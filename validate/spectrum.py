@@ -35,6 +35,7 @@ SMALLEST_NORM = 1e-6
 SMALLEST_WEIGHT = 1e-12
 """1 - cos below this is the rounding of parallel rows in float64, and counts as 0."""
 METHODS = ("pitome", "paper", "tome", "random")
+"""What a model's own merge is compared with; the one of its own name is its own."""
 BATCH = 8
 
 
@@ -158,11 +159,14 @@ def layer_spectra(
 ) -> SpectrumReport:
     """The spectral distance of each method's merge in every merging layer of a model.
 
+    The model's own merge comes first, with the candidates, penalty, margins and so on that it really has.
+
     Args:
         reference: a compressed model in eval mode. Its run gives the features, and its schedule the r of each
             layer; the token graph is made of its own metric.
         samples: what it runs on; prefix tokens and padding (size 0) belong to no graph.
-        methods: names of `METHOD_NAMES`, each with its default settings but for the metric.
+        methods: names of `METHOD_NAMES` to stand beside it, each with its default settings but for the
+            metric; the model's own name among them stands for its own settings.
         settings: further methods, by the name they are reported under.
         progress: told of every batch.
 
@@ -220,14 +224,16 @@ def _compression_of(model: Any) -> Compression:
 def _mergers(
     compression: Compression, methods: Sequence[str], settings: Mapping[str, MethodSettings]
 ) -> dict[str, dict[int, Merger]]:
-    """Method -> merging layer -> its merge, all with the reference's r."""
+    """Method -> merging layer -> its merge, all with the reference's r; the reference's own is the first."""
     from pitome.methods import build_merger, resolve_settings
 
-    family, schedule = compression.family, compression.schedule
-    metric = compression.settings.metric
-    chosen = {
-        name: resolve_settings(name, family, compression.shape.num_layers, metric=metric) for name in methods
-    } | dict(settings)
+    own, family, schedule = compression.settings, compression.family, compression.schedule
+    beside = {
+        name: resolve_settings(name, family, compression.shape.num_layers, metric=own.metric)
+        for name in methods
+        if name != own.name
+    }
+    chosen = {own.name: own} | beside | dict(settings)
     found: dict[str, dict[int, Merger]] = {}
     for name, setting in chosen.items():
         layers: dict[int, Merger] = {}

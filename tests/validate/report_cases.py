@@ -11,7 +11,8 @@ from validate.latency_records import BatchRecord
 from validate.merge_maps import ImageLayer, ImageMaps, MergeMaps, TextLayer, TextMaps
 from validate.report import render_report
 from validate.spectrum import SpectrumReport
-from validate.sweep_records import parse_record
+from validate.sweep_records import parse_line
+from validate.thresholds import Thresholds
 
 TOKENS = [197, 178, 161, 145, 131, 118, 107, 97, 88, 80, 73, 66, 60]
 MERGED = [a - b for a, b in pairwise(TOKENS)]
@@ -220,7 +221,9 @@ def accuracy_report() -> dict[str, Any]:
 
 
 DIFFERENCE = {"mean": -0.004, "low": -0.006, "high": -0.002, "p_value": 0.01, "method": "bootstrap"}
-SPEED = {"speedup": 1.5, "low": 1.4, "high": 1.6, "batch": 8, "threads": 2, "cpu": "AMD EPYC"}
+SPEED = {"speedup": 1.5, "low": 1.4, "high": 1.6, "batch": 8, "threads": 2, "cpu": "AMD EPYC"} | {
+    "onnxruntime": "1.32.0"
+}
 
 
 def sweep_record(key: str, method: str, flops: float, score: float, speed: bool = True) -> dict[str, Any]:
@@ -303,6 +306,20 @@ def merge_maps() -> MergeMaps:
     )
 
 
+def validation_document(thresholds: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """What ``pitome validate`` prints of a bundle that passes, as far as a page shows it."""
+    return {
+        "verdict": "pass",
+        "reason": "every section meets its limits",
+        "sections": [{"name": "parity", "verdict": "pass", "reason": "every decision agrees"}],
+        "thresholds": Thresholds.model_validate(thresholds or {}).model_dump(mode="json"),
+        "thresholds_file": None,
+        "skipped": [],
+        "environment": {"python": "3.11.2"},
+        "command": "pitome validate build/clip-b16",
+    } | changes
+
+
 def all_sections(document) -> dict[str, Any]:
     """Every optional section; changes the document where its own records have more to show."""
     for place, layer in enumerate(document["parity"]["decisions"]["layers"]):
@@ -321,7 +338,7 @@ def all_sections(document) -> dict[str, Any]:
     ]
     return {
         "accuracy": [AccuracyReport.model_validate(accuracy_report())],
-        "sweep": [parse_record(record) for record in sweep_records()],
+        "sweep": [parse_line(record) for record in sweep_records()],
         "spectrum": SpectrumReport.model_validate(spectrum_report()),
         "merge_maps": merge_maps(),
     }

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -17,12 +16,12 @@ from tests.validate.report_cases import (
     all_sections,
     digest,
     latency_result,
-    layer_parity,
     make_document,
     merge_maps,
     render,
     spectrum_report,
 )
+from tests.validate.report_page import Page
 from validate.report import render_report
 from validate.reproduce import reproduce_command
 from validate.summary import giga, megabytes, percent, summary_rows
@@ -48,49 +47,6 @@ def full_page() -> str:
 @pytest.fixture
 def flops() -> FlopsCount:
     return FlopsCount((1_450_000_000,) * 12, tuple((14 - layer) * 10**8 for layer in range(12)), 200_000_000)
-
-
-class Page(HTMLParser):
-    """What a page loads, its text, its ids and whether its tags nest."""
-
-    VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.loads: list[str] = []
-        self.references: list[str] = []
-        self.text = ""
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        named = dict(attributes)
-        self.tags.append((tag, named))
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if "id" in named:
-            self.ids.append(named["id"])
-        for name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset"):
-            if name in named and not named[name].startswith("data:image/"):
-                (self.references if named[name].startswith("#") else self.loads).append(named[name])
-        for place in re.findall(r"url\(([^)]*)\)", " ".join(value or "" for value in named.values())):
-            (self.references if place.startswith("#") else self.loads).append(place)
-
-    def handle_startendtag(self, tag, attributes):
-        self.handle_starttag(tag, attributes)
-        if tag not in self.VOID:
-            self.handle_endtag(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag, f"</{tag}> does not nest"
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text += data
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["bundle only", "all sections"])
@@ -148,14 +104,6 @@ def test_what_was_not_run_is_said(document, flops):
     assert "built from a checked ONNX file" not in text
 
 
-def test_decisions_of_reduced_precision_are_reported(document, flops):
-    layers = [layer_parity(layer) for layer in range(12)]
-    document["parity"]["reported_decisions"] = [{"runtime": "onnxruntime fp16", "layers": layers}]
-    agreed, compared = (sum(layer[name] for layer in layers) for name in ("agreed", "compared"))
-    shown = f"onnxruntime fp16 against PyTorch in that precision: {agreed} of {compared} decisions agree"
-    assert shown in Page(render(document, flops)).text
-
-
 def test_summary_is_the_command_lines(document):
     manifest = Manifest.model_validate(document)
     text = Page(render_report(manifest)).text
@@ -210,7 +158,7 @@ def test_missing_sections_say_what_to_run(bare):
         "No other settings were tried. Run make sweep MODEL=clip-b16 to get it.",
         "No merge maps were made. Run make validate MODEL=clip-b16 to get it.",
         "The spectrum was not measured. Run make validate MODEL=clip-b16 to get it.",
-        "Run make bench MODEL=clip-b16, or pitome bench on the bundle.",
+        "Not measured. Run make bench MODEL=clip-b16 BENCH_FLAGS=--record to get it.",
     ):
         assert shown in text, shown
 

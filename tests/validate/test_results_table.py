@@ -158,6 +158,21 @@ def test_texts_have_a_table_of_their_padding(tmp_path: Path) -> None:
     assert blocks[3].splitlines()[2] == "| tome | 84%; 87.0 |"
 
 
+def test_what_could_not_be_run_and_the_commands_are_kept(tmp_path: Path) -> None:
+    run = {"kind": "run", "command": "pitome sweep small"}
+    found = read_sweep_file(written(tmp_path / "x.jsonl", [run, *RECORDS, run, run | {"command": "other"}]))
+    assert [(each.key, each.reason) for each in found.failed] == [("e", "it does not fit")]
+    assert len(found.records) == 5
+    assert found.commands == ("pitome sweep small", "other")
+    assert read_sweep_file(written(tmp_path / "y.jsonl", RECORDS)).commands == ()
+
+
+def test_a_record_of_another_form_says_where(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.jsonl", [{**RECORDS[0], "samples": 1}])
+    with pytest.raises(InputError, match=r"\(measured\.samples: Input should be greater than or equal to 2"):
+        read_sweep_file(path)
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]\n", '{"schema_version": 1, "configuration": {}}\n{"a": 1}\n', "x"]
 )

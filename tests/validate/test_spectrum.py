@@ -191,7 +191,7 @@ def test_layer_spectra_at_the_same_features(reference):
     images = tiny_images(3)
     report = layer_spectra(reference, Samples({"pixel_values": images}), ("tome", "random", "paper"))
     assert (report.reference, report.metric, report.samples) == ("pitome", "hidden", 3)
-    assert [found.method for found in report.methods] == ["tome", "random", "paper"]
+    assert [found.method for found in report.methods] == ["pitome", "tome", "random", "paper"]
     with torch.no_grad(), observe_merges() as observer:
         reference(pixel_values=images)
     compression = reference.compression
@@ -208,10 +208,40 @@ def test_layer_spectra_at_the_same_features(reference):
             ]
             assert layer.mean == pytest.approx(np.mean(expected), rel=1e-9)
             assert layer.low <= layer.mean <= layer.high
-            assert (layer.to_first is None) == (found.method == "tome")
+            assert (layer.to_first is None) == (found.method == "pitome")
     first, second = report.methods[0].layers[0], report.methods[1].layers[0]
     assert second.to_first.mean == pytest.approx(second.mean - first.mean)
     assert first.tokens == 1 + NUM_PATCHES
+
+
+OWN = {"candidates": "all", "size_penalty": 2.0, "metric": "keys", "margin": (0.3, 0.0)}
+
+
+@pytest.mark.parametrize("method", ["pitome", "tome"])
+def test_a_model_is_judged_by_its_own_settings(method):
+    """Its own row is what it decided itself; the defaults of its method would have decided otherwise."""
+    options = OWN | ({"energy": "gaussian"} if method == "pitome" else {})
+    model = compress(tiny_model("ViTModel"), ratio=0.7, method=method, **options)
+    images = tiny_images(4, seed=3)
+    report = layer_spectra(model, Samples({"pixel_values": images}))
+    assert (report.reference, report.metric) == (method, "keys")
+    beside = [name for name in ("pitome", "paper", "tome", "random") if name != method]
+    assert [found.method for found in report.methods] == [method, *beside]
+    with torch.no_grad(), observe_merges() as observer:
+        model(pixel_values=images)
+    usual = resolve_settings(method, model.compression.family, NUM_LAYERS, metric="keys")
+    differs = False
+    for layer, record in zip(report.methods[0].layers, observer.records, strict=True):
+
+        def mean(groups, metric=record.metric):
+            rows = zip(metric, groups, strict=True)
+            return np.mean([spectral_distance(x[1:].double().numpy(), y[1:].numpy()) for x, y in rows])
+
+        assert layer.mean == pytest.approx(mean(record.decided), rel=1e-9)
+        merger = build_merger(usual, layer.layer, layer.tokens, 1, layer.merged)
+        default = mean(merger(record.metric, record.metric, record.size).assignment)
+        differs |= abs(layer.mean - default) > 1e-6
+    assert differs
 
 
 def test_layer_spectra_leave_padding_out():

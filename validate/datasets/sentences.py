@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from pitome.errors import InputError
+
 SENTENCES = (
     "Yes.",
     "Rain again.",
@@ -60,3 +64,31 @@ SENTENCES = (
     "since the sensor took a cloud for the evening. He looked at his watch and shook his head. It had "
     "never been early before.",
 )
+
+
+def long_texts(lengths: Sequence[int], longest: int, most: int) -> tuple[str, ...]:
+    """The sentences joined into longer texts, so that what merges in them is not padding alone.
+
+    Every sentence is in one text. There are as many texts as can fill ``longest`` tokens each, but at least
+    two, which then have as many tokens as there are.
+
+    Args:
+        lengths: tokens of each of ``SENTENCES``, those that begin and end a text not counted.
+        longest: tokens that a text may have.
+        most: texts that are wanted, at least 2.
+
+    Raises:
+        InputError: not one length for each sentence, or fewer than two texts wanted.
+    """
+    if len(lengths) != len(SENTENCES) or most < 2:
+        raise InputError(
+            f"{most} texts of {len(SENTENCES)} sentences with {len(lengths)} lengths",
+            "an interval needs at least two texts, and every sentence has one length",
+            "Ask for 2 texts or more, and give the tokens of each sentence",
+        )
+    count = max(2, min(most, sum(lengths) // longest))
+    texts: list[list[int]] = [[] for _ in range(count)]
+    for place in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
+        shortest = min(texts, key=lambda text: sum(lengths[each] for each in text))
+        shortest.append(place)
+    return tuple(" ".join(SENTENCES[place] for place in text) for text in texts)

@@ -1,0 +1,99 @@
+"""Limits that a user set on what was never measured: they fail, because nobody knows whether they are met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from validate.thresholds import Thresholds
+
+ACCURACY = "accuracy"
+"""What is skipped where no task runs at all."""
+
+
+class UnmeasuredLimit(BaseModel):
+    """A limit without a measurement."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: str = Field(description="its key in the file, such as max_accuracy_drop.r8")
+    reason: str = Field(description="what has a limit, and why it was not measured")
+
+
+def unmeasured_limits(
+    limits: Thresholds,
+    parity: Mapping[str, Any],
+    tasks: Sequence[str],
+    latency: Mapping[str, Any] | None,
+    skipped: Sequence[Mapping[str, str]],
+) -> tuple[UnmeasuredLimit, ...]:
+    """The limits of a user, those that have no default or another one, for which there is no number.
+
+    Args:
+        limits: as they hold.
+        parity: `validate.parity_report.ParityReport` as JSON.
+        tasks: on which accuracy was measured.
+        latency: the bundle's; None where it has none.
+        skipped: rows with ``what``, the name of a task or ``ACCURACY`` for all of them, and ``reason``.
+    """
+    found = [
+        *_of_tasks(limits, tasks, {row["what"]: row["reason"] for row in skipped}),
+        *_of_parity(limits, parity),
+        *_of_latency(limits, latency),
+    ]
+    return tuple(UnmeasuredLimit(limit=limit, reason=reason) for limit, reason in found)
+
+
+def _of_tasks(
+    limits: Thresholds, tasks: Sequence[str], reasons: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    for task in limits.max_accuracy_drop:
+        if task not in tasks:
+            why = reasons.get(task) or reasons.get(ACCURACY) or _no_such_task(task, tasks)
+            yield f"max_accuracy_drop.{task}", f"{task} has a limit and was not measured: {why}"
+
+
+def _no_such_task(task: str, tasks: Sequence[str]) -> str:
+    near = get_close_matches(task, tasks, n=1)
+    ran = f" ({', '.join(tasks)} did)" if tasks else ""
+    return f"no such task ran{ran}" + (f"; did you mean {near[0]}" if near else "")
+
+
+def _of_parity(limits: Thresholds, parity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    default = Thresholds()
+    measured = {
+        str(cosine["model"]).rpartition(" ")[2]
+        for cosine in parity.get("task") or ()
+        if cosine["against"] == "merged"
+    }
+    usual = default.min_cosine.model_dump()
+    for precision, limit in limits.min_cosine.model_dump().items():
+        if limit is not None and limit != usual[precision] and precision not in measured:
+            yield (
+                f"min_cosine.{precision}",
+                f"the cosine in {precision} has a limit and was not measured: the bundle has no graph in "
+                f"{precision} that runs here",
+            )
+    if limits.min_top1_agreement is not None and not parity.get("top1_agreement"):
+        yield (
+            "min_top1_agreement",
+            "the agreement of best classes has a limit and was not measured: the model is no classifier",
+        )
+    if limits.min_free_running_agreement is not None and not parity.get("decisions"):
+        yield (
+            "min_free_running_agreement",
+            "the agreement of free-running groups has a limit and was not measured: no merge decides "
+            "anything",
+        )
+
+
+def _of_latency(limits: Thresholds, latency: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    if limits.min_share_of_bound is not None and latency is None:
+        yield (
+            "min_share_of_bound",
+            "the share of the bound has a limit and was not measured: the bundle holds no latency; "
+            "`pitome bench BUNDLE --record` measures it",
+        )
