@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pitome.errors import InputError
+from pitome.methods.settings import PITOME_DEFAULTS
 from validate.padding import BUCKET
 from validate.sweep_records import FailedPoint, SweepRecord, SweepRun, measured, parse_line, records_of
 from validate.tasks.text_classification import FULL_LENGTH
@@ -139,7 +140,23 @@ def _padding_cell(record: SweepRecord) -> str:
 
 
 def _setting(record: SweepRecord) -> str:
-    return record.label.removesuffix(f" at {record.schedule}")
+    name = record.label.removesuffix(f" at {record.schedule}")
+    return f"**{name}** (default)" if _is_default(record) else name
+
+
+def _is_default(record: SweepRecord) -> bool:
+    """Whether METHOD=pitome means these settings, for texts or for images."""
+    found = record.settings
+    return found.method == "pitome" and (
+        (found.metric, found.candidates, found.size_penalty, found.margin, found.energy, found.split)
+        == (
+            "hidden",
+            *PITOME_DEFAULTS["image" if record.padding is None else "text"],
+            (0.9, 0.9),
+            "elu",
+            "alternate",
+        )
+    )
 
 
 def _cell(record: SweepRecord) -> str:

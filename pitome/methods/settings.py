@@ -13,7 +13,7 @@ from pitome.parameters import Energy, Order, Split
 from pitome.schedule import Candidates
 
 Metric = Literal["hidden", "keys"]
-_DEFAULTS: dict[Modality, tuple[float, float]] = {"image": (0.1, 0.05), "text": (0.2, 0.1)}
+PITOME_DEFAULTS: dict[Modality, tuple[float, float]] = {"image": (0.1, 0.05), "text": (0.2, 0.1)}
 """(protected fraction, size penalty), as `pitome sweep` found them on validation data."""
 METHOD_NAMES = ("pitome", "paper", "authors", "tome", "random", "none")
 
@@ -129,7 +129,7 @@ def _named(method: str, family: Family, num_layers: int, seed: int) -> MethodSet
     paper = (as_published,) * num_layers
     every = (everything,) * num_layers
     if method == "pitome":
-        protected, size_penalty = _DEFAULTS[family.modality]
+        protected, size_penalty = PITOME_DEFAULTS[family.modality]
         return MethodSettings(method, "hidden", margins, (protected,) * num_layers, size_penalty=size_penalty)
     if method == "paper":
         if family.modality == "text":  # the paper's variant for BERT

@@ -135,6 +135,21 @@ def test_the_command_prints_it(file: Path) -> None:
     assert drawn == {"small.r8.flops.svg", "small.r8.latency.svg"}
 
 
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ({}, "| **pitome** (default) |"),
+        ({"candidates": 0.3}, "| pitome |"),
+        ({"method": "tome"}, "| pitome |"),
+    ],
+)
+def test_the_default_stands_out(change: dict[str, Any], shown: str, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "method": "pitome", "candidates": 0.1, "size_penalty": 0.05, "margin": [0.9, 0.9]}
+    found = record("c", "pitome at s", "s", settings={**settings, **change})
+    markdown = results_markdown([read_sweep_file(written(tmp_path / "x.jsonl", [RECORDS[0], found]))])
+    assert shown in markdown
+
+
 def test_a_machine_that_was_not_steady_is_marked(tmp_path: Path) -> None:
     speed = {**RECORDS[-1]["speed"], "steady": False}
     path = written(tmp_path / "x.jsonl", [*RECORDS[:-1], {**RECORDS[-1], "speed": speed}])
