@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pitome.errors import InputError
 from validate.datasets.image_set import ImageSet
 from validate.encoders import Encoder
 from validate.outputs import cosines, task_vectors
 from validate.tasks.image_classification import ImageTask
 from validate.tasks.task import Progress, Score, Split, refuse_refit, run_encoder
+from validate.tasks.unmerged_outputs import UnmergedOutputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,12 +30,11 @@ class ImageFidelity(ImageTask):
     def __init__(self, name: str, splits: Mapping[Split, ImageSet]) -> None:
         """The images of another task, named ``<its name>-fidelity``."""
         super().__init__(f"{name}{SUFFIX}", splits)
-        self._encoder: Encoder | None = None
-        self._unmerged: dict[str, dict[str, Tensor]] = {}
+        self._unmerged = UnmergedOutputs(self, _vectors)
 
     def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
         """Remember the unmerged model; it runs over a split when that is first scored."""
-        self._encoder, self._unmerged = unmerged, {}
+        self._unmerged.prepare(unmerged)
 
     def score(
         self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
@@ -46,18 +45,9 @@ class ImageFidelity(ImageTask):
             InputError: ``prepare`` was not called.
         """
         refuse_refit(self, refit)
-        if self._encoder is None:
-            raise InputError(
-                f"a score on {self.name}",
-                "the unmerged model is not there",
-                "Call prepare with the unmerged model",
-            )
-        if split not in self._unmerged:
-            self._unmerged[split] = run_encoder(self, self._encoder, split, _vectors, progress)
+        unmerged = self._unmerged.of(split, progress)
         found = run_encoder(self, encoder, split, _vectors, progress)
-        values = np.mean(
-            [cosines(value, self._unmerged[split][name]).numpy() for name, value in found.items()], axis=0
-        )
+        values = np.mean([cosines(value, unmerged[name]).numpy() for name, value in found.items()], axis=0)
         return Score({MAIN: np.asarray(values, np.float64)}, MAIN, {"minimum": float(values.min())})
 
 

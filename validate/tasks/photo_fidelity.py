@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pitome.errors import InputError
 from validate.datasets.photos import PHOTOS, real_photos
 from validate.encoders import Encoder
 from validate.outputs import cosines, task_vectors
 from validate.samples import Samples
 from validate.tasks.task import Progress, Score, Split, Task, refuse_refit, run_encoder
+from validate.tasks.unmerged_outputs import UnmergedOutputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +58,7 @@ class PhotoFidelity(Task):
             ][:limit]
             self._samples[split] = Samples({"pixel_values": pixels[wanted]})
             self._groups[split] = np.array([numbers[scenes[row]] for row in wanted], np.int64)
-        self._unmerged: dict[str, dict[str, Tensor]] = {}
+        self._unmerged = UnmergedOutputs(self, _vectors)
 
     def count(self, split: Split) -> int:
         """Views of a split."""
@@ -69,9 +69,8 @@ class PhotoFidelity(Task):
         return self._samples[split].rows(rows)
 
     def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
-        """Remember the unmerged model's vectors on both splits."""
-        for split in ("validation", "test"):
-            self._unmerged[split] = run_encoder(self, unmerged, split, _vectors, progress)
+        """Remember the unmerged model; it runs over a split when that is first scored."""
+        self._unmerged.prepare(unmerged)
 
     def score(
         self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
@@ -82,17 +81,9 @@ class PhotoFidelity(Task):
             InputError: ``prepare`` was not called.
         """
         refuse_refit(self, refit)
-        if not self._unmerged:
-            raise InputError(
-                "a score on photos",
-                "the unmerged model's features are not there",
-                "Call prepare with the unmerged model",
-            )
+        unmerged = self._unmerged.of(split, progress)
         found = run_encoder(self, encoder, split, _vectors, progress)
-        metrics = {
-            f"cosine, {name}": cosines(value, self._unmerged[split][name]).numpy()
-            for name, value in found.items()
-        }
+        metrics = {f"cosine, {name}": cosines(value, unmerged[name]).numpy() for name, value in found.items()}
         metrics[MAIN] = np.mean(list(metrics.values()), axis=0)
         groups = self._groups[split]
         details = {

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pitome.errors import InputError
 from validate.encoders import Encoder
 from validate.outputs import cosines
 from validate.samples import Samples
 from validate.tasks.task import Progress, Score, Split, Task, refuse_refit, run_encoder
 from validate.tasks.text_classification import TextClassification, sentence_vectors
+from validate.tasks.unmerged_outputs import UnmergedOutputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,8 +31,7 @@ class TextFidelity(Task):
         """Take the documents of another task, named ``<its name>-fidelity``."""
         self.name = f"{corpus.name}{SUFFIX}"
         self._corpus = corpus
-        self._encoder: Encoder | None = None
-        self._unmerged: dict[str, Tensor] = {}
+        self._unmerged = UnmergedOutputs(self, _vectors)
 
     def count(self, split: Split) -> int:
         """Documents of a split."""
@@ -44,7 +43,7 @@ class TextFidelity(Task):
 
     def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
         """Remember the unmerged model; it runs over a split when that is first scored."""
-        self._encoder = unmerged
+        self._unmerged.prepare(unmerged)
 
     def score(
         self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
@@ -55,16 +54,9 @@ class TextFidelity(Task):
             InputError: ``prepare`` was not called.
         """
         refuse_refit(self, refit)
-        if self._encoder is None:
-            raise InputError(
-                f"a score on {self.name}",
-                "the unmerged model is not there",
-                "Call prepare with the unmerged model",
-            )
-        if split not in self._unmerged:
-            self._unmerged[split] = run_encoder(self, self._encoder, split, _vectors, progress)[MAIN]
+        unmerged = self._unmerged.of(split, progress)[MAIN]
         found = run_encoder(self, encoder, split, _vectors, progress)[MAIN]
-        values = cosines(found, self._unmerged[split]).numpy()
+        values = cosines(found, unmerged).numpy()
         mask = self.samples(split).inputs["attention_mask"]
         full = (mask.sum(dim=1) == mask.shape[1]).numpy()
         details = {
