@@ -22,7 +22,9 @@ from torch.nn.functional import layer_norm
 from export.debug_graph import Probes, write_probe_graph
 from export.engines.onnxruntime import open_session
 from export.onnx import TORCH_TYPES
+from pitome.errors import ParityError
 from pitome.models.text import ATTENTION_MASK
+from pitome.observe import MergeRecord
 from validate.module_trace import NormCall, trace
 from validate.output_arithmetic import unit_in_the_last_place
 from validate.parity_report import LayerArithmetic, MetricArithmetic
@@ -50,7 +52,7 @@ class _MeanSquare:
 
 @dataclass(frozen=True)
 class InnerArithmetic:
-    """What was found inside; nothing where graph and model do not have the same layer norms."""
+    """What was found inside; no layers where graph and model do not have the same layer norms."""
 
     layers: tuple[LayerArithmetic, ...] = ()
     metrics: tuple[MetricArithmetic, ...] = ()
@@ -98,6 +100,9 @@ def layer_arithmetic(
 
     Returns:
         One record for each layer norm and each merge, in order.
+
+    Raises:
+        ParityError: a merge decides on something of another shape than in the model.
     """
     dtype = TORCH_TYPES[precision]
     plain = merged if dtype == torch.float32 else copy.deepcopy(merged).to(dtype)
@@ -119,17 +124,18 @@ def layer_arithmetic(
         forced = decided or None  # pairs that are constants need no forcing
         single, rounded_merges = trace(plain, as_precise_as(plain, row.inputs), forced)
         exact, exact_merges = trace(double, as_precise_as(double, row.inputs), forced)
-        if not _same_norms(probes, values, exact):
-            return InnerArithmetic()
-        places = places or [_Place(call) for call in exact]
         kept = _kept_rows(row, decided)
         metrics = metrics or [_Metric(record.layer) for record in exact_merges[: len(decided)]]
         merges = zip(metrics, probes.metrics, rounded_merges, exact_merges, strict=False)
         for index, (metric, name, rounded_merge, reference_merge) in enumerate(merges):
             rows = kept[index] if kept else slice(None)
+            _check_shape(path, values[name], reference_merge)
             metric.error.add((values[name].double() - reference_merge.metric)[rows])
             metric.torch_error.add((rounded_merge.metric.double() - reference_merge.metric)[rows])
             metric.scale.add(reference_merge.metric[rows])
+        if not _same_norms(probes, values, exact):
+            continue  # a rewrite may have taken them apart; the merges are measured all the same
+        places = places or [_Place(call) for call in exact]
         with torch.no_grad():
             for place, pair, rounded, reference in zip(places, probes.norms, single, exact, strict=True):
                 _add(place, values[pair[0]], values[pair[1]], rounded, reference, kept)
@@ -147,6 +153,16 @@ def _open(path: Path, threads: int) -> tuple[InferenceSession, Probes]:
             return open_session(probe, threads), probes
         finally:
             probe.unlink(missing_ok=True)
+
+
+def _check_shape(path: Path, metric: Tensor, reference: MergeRecord) -> None:
+    if metric.shape != reference.metric.shape:
+        raise ParityError(
+            f"parity of {path.name}",
+            f"the merge in layer {reference.layer} decides on numbers of shape {tuple(metric.shape)}, in the "
+            f"model on {tuple(reference.metric.shape)}",
+            "Export the same model that is checked",
+        )
 
 
 def _same_norms(probes: Probes, values: dict[str, Tensor], exact: Sequence[NormCall]) -> bool:

@@ -9,13 +9,16 @@ from typing import Literal
 from torch import Tensor, nn
 
 from validate.agreement import judge_decisions, report_decisions, report_reduced
+from validate.batch_composition import chosen_texts, compare_batching
 from validate.graph_check import check_graph
+from validate.graph_weights import used_weights
 from validate.layer_arithmetic import InnerArithmetic, layer_arithmetic
 from validate.module_trace import trace
 from validate.output_arithmetic import compare_arithmetic, reduced_errors
 from validate.outputs import cosines, task_vectors
 from validate.parity_report import (
     Arithmetic,
+    BatchComposition,
     Cosine,
     Decisions,
     GraphFinding,
@@ -58,9 +61,10 @@ def check_parity(
     Args:
         merged: compressed model, float32.
         unmerged: the model it was made from.
-        graphs: precision -> ONNX file. "fp32" is needed, and judged on all levels over all inputs; fp16 is
-            judged on its arithmetic, its decisions are reported; bf16 has no kernels on a CPU, so that graph
-            is only read and held against the model.
+        graphs: precision -> ONNX file. "fp32" is needed, and judged on all levels over all inputs, of texts
+            also in a batch and alone; fp16 is judged on its arithmetic, what its merges decide on included,
+            its decisions are reported; bf16 has no kernels on a CPU, so that graph is only read and held
+            against the model and the graph of fp32.
         outputs: names of the graphs' outputs, fields of the model's output.
         inputs: what to run.
         threads: of onnxruntime.
@@ -119,8 +123,9 @@ def check_parity(
         ),
         layers=tuple(record for found in inner for record in found.layers),
         metrics=tuple(record for found in inner for record in found.metrics),
-        graph=tuple(_read_graphs(graphs, merged, inside.rows([0]).inputs, passes)),
+        graph=tuple(_read_graphs(graphs, merged, outputs, inside.rows([0]).inputs, passes)),
         reduced=tuple(_reduced(passes, precision) for precision in passes.reduced),
+        batching=_batching(graphs["fp32"], merged, inputs, passes, threads, progress),
         task=tuple(_task(passes)),
         top1_agreement=_top1(passes),
         inputs=_counts(inputs),
@@ -133,12 +138,42 @@ def check_parity(
 
 
 def _read_graphs(
-    graphs: Mapping[str, Path], merged: nn.Module, example: Mapping[str, Tensor], passes: Passes
+    graphs: Mapping[str, Path],
+    merged: nn.Module,
+    outputs: Sequence[str],
+    example: Mapping[str, Tensor],
+    passes: Passes,
 ) -> Iterator[GraphFinding]:
     norms, _ = trace(merged, example)
+    used = used_weights(merged, example, outputs)
     for precision, path in graphs.items():
-        for finding in check_graph(path, merged, precision, norms, passes.layers):
+        findings = check_graph(
+            path,
+            merged,
+            precision,
+            norms,
+            passes.layers,
+            used=used,
+            judged=None if precision == "fp32" else graphs["fp32"],
+            runs=precision in passes.runtime,
+        )
+        for finding in findings:
             yield finding.model_copy(update={"text": f"{finding.text} ({path.name})", "precision": precision})
+
+
+def _batching(
+    path: Path,
+    merged: nn.Module,
+    inputs: CheckedInputs,
+    passes: Passes,
+    threads: int,
+    progress: Progress | None,
+) -> BatchComposition | None:
+    if passes.mask is None or len(texts := chosen_texts(inputs)) < 2:
+        return None
+    return compare_batching(
+        path, merged, texts, passes.layers, passes.rounding, threads=threads, progress=progress
+    )
 
 
 def _reduced(passes: Passes, precision: str) -> ReducedTorch:

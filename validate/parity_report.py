@@ -143,6 +143,21 @@ class MetricArithmetic(_Frozen):
     passed: bool
 
 
+class BatchComposition(_Frozen):
+    """The same texts on one runtime in one batch and one at a time: a text's neighbours decide nothing."""
+
+    runtime: str
+    texts: int
+    same_decisions: int = Field(description="texts with the same groups in all layers")
+    largest_difference: float | None = Field(
+        description="of these, relative to the largest output; padding left out; None where there are none"
+    )
+    excused: int = Field(description="texts with other groups, all of them within rounding both ways")
+    unexplained: int
+    first_unexplained_layer: int | None = None
+    largest_excused_margin: float = 0.0
+
+
 class GraphFinding(_Frozen):
     """Something that a graph holds in another way than the model."""
 
@@ -179,6 +194,7 @@ class ParityReport(_Frozen):
     metrics: tuple[MetricArithmetic, ...] = Field(default=(), description="in front of the merges, in order")
     graph: tuple[GraphFinding, ...] = Field(default=(), description="where a graph and the model differ")
     reduced: tuple[ReducedTorch, ...] = ()
+    batching: BatchComposition | None = Field(default=None, description="of texts only")
     task: tuple[Cosine, ...]
     top1_agreement: dict[str, float] = Field(
         description="classifiers: share of equal top-1 answers, by comparison"

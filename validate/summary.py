@@ -43,6 +43,7 @@ def summary_rows(manifest: Manifest) -> list[SummaryRow]:
         )
     )
     rows.append(_parity_row(manifest.parity))
+    rows += _batching_rows(manifest.parity)
     rows += _unchecked_rows(manifest)
     rows += _latency_rows(manifest)
     for plan in manifest.plans:
@@ -159,6 +160,25 @@ def _parity_row(parity: Mapping[str, Any] | None) -> SummaryRow:
     reason = f" ({parity['reason']})" if parity.get("reason") else ""
     value = f"{verdict}: {found}{reason}" if totals["compared"] else f"{verdict}{reason}"
     return SummaryRow("Parity", value, "good" if verdict == "pass" else "bad")
+
+
+def _batching_rows(parity: Mapping[str, Any] | None) -> list[SummaryRow]:
+    """Of texts; records of older versions have nothing of it."""
+    batching: Mapping[str, Any] | None = (parity or {}).get("batching")
+    if not batching:
+        return []
+    texts, difference = batching["texts"], batching["largest_difference"]
+    found = f"{texts} texts in a batch and alone: "
+    found += (
+        "none with the same decisions"
+        if difference is None
+        else f"results differ by {difference:.2g} of the largest output at most"
+    )
+    if batching["excused"]:
+        found += f", {batching['excused']} of {texts} in a decision within rounding"
+    if batching["unexplained"]:
+        found += f", {batching['unexplained']} of {texts} in a decision without an excuse"
+    return [SummaryRow("Batch composition", found, "bad" if batching["unexplained"] else "plain")]
 
 
 def _unchecked_rows(manifest: Manifest) -> list[SummaryRow]:

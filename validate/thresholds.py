@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from validate.parity_report import (
         Arithmetic,
+        BatchComposition,
         Decisions,
         LayerArithmetic,
         LayerDecisions,
@@ -94,10 +95,12 @@ def judge(report: ParityReport, thresholds: Thresholds) -> Verdict:
     """The verdict on a parity report that was made with the same thresholds.
 
     What the graph holds in another way than the model is the cause, so it is named first; then what was
-    measured, in the order in which it arises.
+    measured, in the order in which it arises. That is the neighbours in a batch where they change a result,
+    because what was measured in batches is wrong then for no other reason.
     """
     causes = [finding.text for finding in report.graph if finding.decides]
     measured = [
+        *_judge_batching(report.batching, thresholds),
         *judge_levels(report.decisions, report.arithmetic, report.layers, report.metrics, thresholds),
         *_judge_task(report, thresholds),
     ]
@@ -119,18 +122,22 @@ def judge_levels(
     metrics: Sequence[MetricArithmetic],
     thresholds: Thresholds,
 ) -> list[str]:
-    """What fails in levels 1 and 2, in the order in which it arises."""
+    """What fails in levels 1 and 2, in the order in which it arises.
+
+    What a merge decides on is judged in every precision, also where its decision is not.
+    """
     of_decisions, of_layers = (
         list(_judge_decisions(decisions, metrics, thresholds)),
         list(_judge_layers(layers)),
     )
+    of_metrics = list(_judge_metrics(metrics))
     failures = of_decisions + of_layers
     wrong = _first_wrong_decision(decisions)
     if wrong is not None and any(
         record.layer == wrong.layer and not record.passed for record in _fp32(metrics)
     ):
         failures = of_layers + of_decisions  # the merge decides on wrong numbers, so they come first
-    return failures + [_describe(record) for record in arithmetic if not record.passed]
+    return failures + of_metrics + [_describe(record) for record in arithmetic if not record.passed]
 
 
 def judge_accuracy_drop(task: str, points: float, thresholds: Thresholds) -> Verdict:
@@ -190,6 +197,40 @@ def _judge_decisions(
                 f"{layer.layer} where nothing is forced, and {wanted:g} are wanted"
             )
             return
+
+
+def _judge_metrics(metrics: Sequence[MetricArithmetic]) -> Iterator[str]:
+    """One sentence for each precision in which merges decide on wrong numbers."""
+    wrong: dict[str, list[MetricArithmetic]] = {}
+    for record in metrics:
+        if not record.passed:
+            wrong.setdefault(record.precision, []).append(record)
+    for precision, (first, *others) in wrong.items():
+        layers = "layers" if len(others) > 1 else "layer"
+        also = f"; in {layers} {', '.join(str(record.layer) for record in others)} they are off too"
+        yield (
+            f"in {precision} the numbers that the merge in layer {first.layer} decides on are off by "
+            f"{first.error:.3g} from float64 with the same decisions (root mean square), where "
+            f"{first.limit:.3g} is allowed (PyTorch's own error is {first.torch_error:.3g})"
+            + (also if others else "")
+        )
+
+
+def _judge_batching(batching: BatchComposition | None, thresholds: Thresholds) -> Iterator[str]:
+    """Does a text's result depend on its neighbours in a batch, beyond rounding?"""
+    if batching is None:
+        return
+    if batching.unexplained:
+        yield (
+            f"{batching.unexplained} of {batching.texts} texts merge other tokens in a batch than alone, by "
+            f"more than rounding, first in layer {batching.first_unexplained_layer}"
+        )
+    difference, limit = batching.largest_difference, thresholds.fp32_relative_limit
+    if difference is not None and not difference <= limit:
+        yield (
+            f"a text's neighbours in a batch change its result by {difference:.3g} of the largest output "
+            f"with the same decisions, where {limit:.3g} is allowed"
+        )
 
 
 def _judge_layers(layers: Sequence[LayerArithmetic]) -> Iterator[str]:
@@ -306,7 +347,8 @@ fp32_relative_limit = 1e-5
 # Level 3. Share of the inputs with the same best class as the merged model in PyTorch (classifiers).
 # min_top1_agreement = 0.98
 
-# Share of the speed-up that the FLOPs allow which must be reached on this machine.
+# Share of the speed-up that the FLOPs allow which must be reached: by the latency in the bundle, on the
+# machine where it was measured (the build's, or that of `pitome bench BUNDLE --record`).
 # min_share_of_bound = 0.6
 
 # Level 3. Mean cosine to the merged float32 model in PyTorch, by precision.

@@ -10,6 +10,7 @@ import pytest
 from pitome.errors import InputError
 from validate.parity_report import (
     Arithmetic,
+    BatchComposition,
     Cosine,
     Decisions,
     GraphFinding,
@@ -218,10 +219,63 @@ def test_free_running_agreement() -> None:
     assert failed.reason.startswith("0.500 of the inputs have PyTorch's groups in layer 1 where nothing is")
 
 
-def metric(number: int, passed: bool) -> MetricArithmetic:
+def metric(number: int, passed: bool, precision: str = "fp32") -> MetricArithmetic:
     error = 1e-7 if passed else 1e-3
     values = {"error": error, "torch_error": 1e-7, "limit": 3e-7}
-    return MetricArithmetic(precision="fp32", layer=number, passed=passed, **values)
+    return MetricArithmetic(precision=precision, layer=number, passed=passed, **values)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_what_a_merge_decides_on_is_judged_in_every_precision(precision: str) -> None:
+    """Though nothing else shows it: a decision of fp16 is reported only."""
+    wrong = [metric(number, number != 1, precision) for number in range(3)]
+    failed = judge(report(metrics=(metric(0, True), *wrong)), Thresholds())
+    assert failed.verdict == "fail"
+    assert failed.failures == (failed.reason,)
+    assert failed.reason == (
+        f"in {precision} the numbers that the merge in layer 1 decides on are off by 0.001 from float64 with "
+        "the same decisions (root mean square), where 3e-07 is allowed (PyTorch's own error is 1e-07)"
+    )
+    more = judge(report(metrics=(*wrong, metric(4, False, precision))), Thresholds())
+    assert more.reason == failed.reason + "; in layer 4 they are off too"
+
+
+def test_a_metric_that_is_not_a_number() -> None:
+    wrong = metric(0, False, "fp16").model_copy(update={"error": float("nan")})
+    assert "decides on are off by nan from float64" in judge(report(metrics=(wrong,)), Thresholds()).reason
+
+
+def batching(**changes: Any) -> BatchComposition:
+    values: dict[str, Any] = {
+        "runtime": "onnxruntime fp32",
+        "texts": 8,
+        "same_decisions": 7,
+        "largest_difference": 1e-7,
+        "excused": 1,
+        "unexplained": 0,
+    }
+    return BatchComposition(**values | changes)
+
+
+def test_neighbours_in_a_batch() -> None:
+    """Named first: they spoil what else is measured in batches."""
+    assert judge(report(batching=batching()), Thresholds()).verdict == "pass"
+    nothing_same = batching(largest_difference=None, same_decisions=0, excused=8)
+    assert judge(report(batching=nothing_same), Thresholds()).verdict == "pass"
+    decided = judge(
+        report(batching=batching(excused=0, unexplained=1, first_unexplained_layer=2), decisions=wrong_in(1)),
+        Thresholds(),
+    )
+    assert decided.reason == (
+        "1 of 8 texts merge other tokens in a batch than alone, by more than rounding, first in layer 2"
+    )
+    assert len(decided.failures) == 2
+    far = report(batching=batching(largest_difference=1e-4))
+    assert judge(far, Thresholds()).reason == (
+        "a text's neighbours in a batch change its result by 0.0001 of the largest output with the same "
+        "decisions, where 1e-05 is allowed"
+    )
+    assert judge(far, Thresholds(fp32_relative_limit=1e-3)).verdict == "pass"
 
 
 def test_what_arises_first_is_the_reason() -> None:
