@@ -20,7 +20,7 @@ from validate.charts import (
     tokens_chart,
     write_pareto_picture,
 )
-from validate.charts.pareto import pareto_points
+from validate.charts.pareto import pareto_points, score_limits
 from validate.charts.style import DARK, LIGHT, looks
 
 TOKENS = [197, 178, 161, 145]
@@ -185,3 +185,16 @@ def test_pareto_picture_refuses(tmp_path):
         write_pareto_picture(SWEEP, tmp_path / "pareto.png")
     with pytest.raises(InputError, match="none of the 1 records of the sweep has both"):
         write_pareto_picture([SWEEP[2]], tmp_path / "pareto.svg", "latency")
+
+
+def test_random_pairs_do_not_squeeze_the_others_together() -> None:
+    close = [sweep_record("tome", 0.6, 0.88), sweep_record("pitome", 0.6, 0.89)]
+    points = pareto_points([*close, sweep_record("random", 0.6, 0.5)], "flops")
+    low, high = score_limits(points, None)
+    assert 0.8 < low < 0.87 < 0.91 < high < 0.95
+    assert score_limits(points, (0.99, 0.98, 1.0))[1] > 0.99
+    alone, _ = score_limits([point for point in points if point.method == "random"], None)
+    assert alone < 0.5
+    chart = pareto_chart([*close, sweep_record("random", 0.6, 0.5)])
+    assert chart is not None
+    assert "random: 0.5 at 0.6" in chart.wide

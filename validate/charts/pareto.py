@@ -20,6 +20,8 @@ AXES: Mapping[Cost, str] = {
     "flops": "FLOPs left, part of the unmerged model's",
     "latency": "measured time, part of the unmerged model's",
 }
+FLOOR = "random"
+"""The method that only shows how bad it can get: the others are what the scale must tell apart."""
 Record = Mapping[str, Any]
 """One line of a sweep as JSON has it (`validate.sweep_records.SweepRecord`)."""
 Triple = tuple[float, float, float]
@@ -133,8 +135,22 @@ def _front(points: Sequence[Point]) -> list[Point]:
     return [points[place] for place in pareto_front([(point.cost[0], point.score[0]) for point in points])]
 
 
+def score_limits(points: Sequence[Point], unmerged: Triple | None) -> tuple[float, float]:
+    """The ends of the vertical axis: random pairs may lie below it, where there is anything else to show."""
+    shown = [point for point in points if point.method != FLOOR] or points
+    ends = [end for point in shown for end in point.score] + [*(unmerged or ())[:1]]
+    return _with_margin(ends, 0.08)
+
+
+def _name(method: str, points: Sequence[Point], lowest: float) -> str:
+    """What the legend calls a method: one that leaves the chart says how far down it goes."""
+    least = min(point.score[0] for point in points)
+    return method if least >= lowest else f"{method} (below, down to {least:.3g})"
+
+
 def _drawing(points: Sequence[Point], unmerged: Triple | None, cost: Cost, label: str) -> Draw:
     methods = list(dict.fromkeys(point.method for point in points))
+    limits = score_limits(points, unmerged)
 
     def draw(axes: Axes, narrow: bool) -> None:
         if unmerged is not None:
@@ -167,16 +183,15 @@ def _drawing(points: Sequence[Point], unmerged: Triple | None, cost: Cost, label
                 linewidth=1.8,
                 elinewidth=1.2,
                 transform=aside,
-                label=method,
+                label=_name(method, own, limits[0]),
             )
         axes.set_xlabel(_short(AXES[cost]) if narrow else AXES[cost])
         axes.set_ylabel(label)
         # By hand: moved series are not looked at when limits are found.
         costs = [end for point in points for end in point.cost]
-        scores = [end for point in points for end in point.score] + [*(unmerged or ())[:1]]
         axes.set_xlim(*_with_margin(costs, 0.06))
-        axes.set_ylim(*_with_margin(scores, 0.08))
-        legend(axes, 3 if narrow else 6)
+        axes.set_ylim(*limits)
+        legend(axes, 2 if narrow else 6)
 
     return draw
 
