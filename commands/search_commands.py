@@ -45,7 +45,13 @@ def sweep(
     threads: given.TorchThreads = DEFAULT_THREADS,
     batch: given.SpeedBatch = 8,
     latency_seconds: given.SpeedSeconds = 5.0,
-    latency: Annotated[bool, typer.Option("--latency", help="Measure the speed of every graph too.")] = False,
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency",
+            help="Measure the speed of every graph at the end, again where the machine was not steady.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(

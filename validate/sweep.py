@@ -203,13 +203,18 @@ class Sweep:
         return lambda step, done, total: tell(step, self._clock.done, self._clock.total)
 
     def _measure_speeds(self, points: Sequence[Point], tell: Progress) -> None:
-        """The speeds that are missing, one point for each graph; the pointer forest has no graph."""
+        """The speeds that are missing, one point for each graph; the pointer forest has no graph.
+
+        What was measured while the machine was not steady is measured again, once a run.
+        """
         if self.measure_speeds is None:
             return
         judged = {each.key for each in self.records if isinstance(each, SweepRecord)}
         missing: dict[str, Point] = {}
         for point in points:
-            if point.key in judged and point.graph not in self._speeds and point.setting.method != FOREST:
+            known = self._speeds.get(point.graph)
+            done = known is not None and known.steady is not False
+            if point.key in judged and not done and point.setting.method != FOREST:
                 missing.setdefault(point.graph, point)
         for point, speed in self.measure_speeds(list(missing.values()), self._within(tell)):
             self._write(GraphSpeed(graph=point.graph, label=point.label, speed=speed))

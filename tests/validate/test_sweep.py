@@ -225,6 +225,16 @@ def test_equal_graphs_share_one_measured_speed(loaded: LoadedModel, tmp_path: Pa
     timed.clear()
     assert timeless(run(loaded, path, (task,), measure_speeds=measure)) == timeless(records)
     assert timed == graphs[-1:]
+    # What was not steady is measured again, and the last one holds.
+    before, after = path.read_text().splitlines(), []
+    for line in map(json.loads, before):
+        if line.get("graph") == graphs[0] and line["kind"] == "speed":
+            line["speed"] |= {"steady": False, "speedup": 77}
+        after.append(json.dumps(line))
+    path.write_text("".join(f"{line}\n" for line in after))
+    timed.clear()
+    assert timeless(run(loaded, path, (task,), measure_speeds=measure)) == timeless(records)
+    assert timed == graphs[:1]
     # And they are there for whoever reads the file, or resumes it without measuring.
     assert timeless(run(loaded, path, (task,))) == timeless(records)
     assert timeless(list(read_sweep_file(path).records)) == timeless(records)

@@ -141,8 +141,9 @@ def test_other_shapes_of_a_keep_ratio_cost_what_it_costs() -> None:
         next(point for point in points if point.planned.form == form) for form in ("ratio", "constant")
     )
     assert ratio.label == "tome hidden penalty 0 at keep ratio 0.8, ratio"
-    assert len(set(constant.schedule.num_merged)) == 1
-    assert ratio.flops_ratio - 0.08 < constant.flops_ratio <= ratio.flops_ratio
+    merged = constant.schedule.num_merged
+    assert max(merged) - min(merged) <= 1
+    assert ratio.flops_ratio - 0.03 < constant.flops_ratio <= ratio.flops_ratio
 
 
 def test_chosen_layers() -> None:
