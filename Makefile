@@ -127,8 +127,9 @@ plugin-host: $(READY) ## Build what the plugin's tests need: for the CPU, with s
 plugin-account: $(READY) ## Count what a merge's kernels ask for, and predict their time on GPUs
 	@$(VENV)/bin/python -m plugins.account
 
+# Two processes of tests: PyTorch with two threads in each would have four for two cores, which wait by spinning.
 test: $(READY) lint plugin plugin-host ## Lint, check types, build the plugin and run the tests
-	$(VENV)/bin/python -m pytest -m "not gpu" -n 2 --dist loadfile $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "not gpu" -n 2 --dist loadfile $(PYTEST_FLAGS)
 
 test-gpu: $(READY) plugin ## Run what needs an NVIDIA GPU; leaves build/gpu-report.md
 	$(VENV)/bin/python -m pytest -m gpu $(PYTEST_FLAGS)

@@ -33,7 +33,7 @@ def test_records_a_table_and_a_picture(swept: tuple[Path, Outcome], clip_folder:
     document: Any = outcome.document
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert lines[1]["kind"] == "run"
-    assert lines[1]["command"].startswith("pitome ")  # of the test's process
+    assert lines[1]["command"].startswith("pitome")  # and the arguments of the test's process
     assert lines[2:] == document["records"]
     labels = [record["label"] for record in document["records"]]
     assert labels == [

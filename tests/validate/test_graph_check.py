@@ -45,10 +45,8 @@ TEXT = random_texts(1, SEQUENCE_LENGTH, VOCABULARY, seed=1).inputs
 ENCODER = "vision_model.encoder.layers"
 FAMILIES = {
     "CLIPVisionModelWithProjection": "image_embeds",
-    "ViTModel": "last_hidden_state",
     "DeiTForImageClassificationWithTeacher": "logits",
     "Dinov2ForImageClassification": "logits",
-    "BertModel": "last_hidden_state",
     "DistilBertForSequenceClassification": "logits",
 }
 

@@ -70,7 +70,7 @@ def test_all_contestants_come_from_the_command_under_them(document: dict[str, An
     environment = tmp_path / "venv"
     environment.mkdir()
     (environment / ".ready").touch()
-    words = [*shlex.split(line), "--dry-run", f"OUT={tmp_path}"]
+    words = [*shlex.split(line), "--dry-run", "--no-print-directory", f"OUT={tmp_path}"]
     words += [f"VENV={environment}", f"--old-file={environment}/.ready"]
     ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     flags = bench_flags(document["latency"])
