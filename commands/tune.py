@@ -179,7 +179,15 @@ def _meter(result: SweepResult, options: SpeedOptions, display: Display) -> Any:
     def of_candidates(candidates: Sequence[Candidate]) -> list[SpeedRecord]:
         with display.step(f"Measure the {len(candidates)} finalists") as report:
             points = [result.points[each.key] for each in candidates]
-            return [speed for _, speed in measure(points, report)]
+            found = {point.key: speed for point, speed in measure(points, report)}
+        missing = [point.label for point in points if point.key not in found]
+        if missing:
+            raise InputError(
+                f"the speed of {', '.join(missing)}",
+                "its graph could not be exported, as said above",
+                "Leave it out, or give --no-latency: the FLOPs decide then",
+            )
+        return [found[point.key] for point in points]
 
     return of_candidates
 

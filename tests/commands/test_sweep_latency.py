@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+import export.onnx
+from pitome.errors import InputError
 from tests.commands.command_line import pitome
 from tests.commands.test_sweep_command import SMALL, refused
 
@@ -54,3 +59,37 @@ def test_speeds_of_another_batch_size_are_refused(clip_folder: Path, tmp_path: P
         "Give what they were measured with, or name another file",
     )
     assert out.read_bytes() == content
+
+
+@pytest.fixture
+def one_export_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first graph of a sweep can't be exported, the others can."""
+    real, failed = export.onnx.export_onnx, []
+
+    def export_onnx(model: Any, path: Path, **options: Any) -> Any:
+        if path.parent.name.startswith("pitome-sweep-") and not failed:
+            failed.append(path)
+            raise InputError("exporting a graph", "the exporter does not know an operation", "Leave it out")
+        return real(model, path, **options)
+
+    monkeypatch.setattr(export.onnx, "export_onnx", export_onnx)
+
+
+@pytest.mark.usefixtures("one_export_fails")
+def test_a_graph_that_fails_leaves_the_others_their_speed(clip_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.jsonl"
+    outcome = pitome("sweep", clip_folder, *SMALL, *FAST, "--out", out, "--json")
+    assert outcome.code == 0, outcome.err
+    assert "no speed of tome hidden penalty 0 at FLOPs 0.8, ratio: exporting a graph: " in outcome.message
+    speeds = [record["speed"] is not None for record in outcome.document["records"]]
+    assert sorted(speeds) == [False, False, False, True], "unmerged, and two of the graph that failed"
+
+
+@pytest.mark.usefixtures("one_export_fails")
+def test_tune_names_the_finalist_without_a_speed(clip_folder: Path, tmp_path: Path) -> None:
+    options = ("--max-drop", "100", "--latency-seconds", "0.1", "--out", tmp_path)
+    outcome = pitome("tune", clip_folder, *SMALL, *options)
+    refused(
+        outcome, "the speed of ", "its graph could not be exported, as said above. Leave it out, or give "
+    )
+    assert not list(tmp_path.glob("*.toml"))

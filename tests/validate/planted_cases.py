@@ -45,7 +45,7 @@ class Exported:
         merged = compress(model, **(options or {"ratio": 0.8}))
         graphs = {precision: folder / f"{precision}.onnx" for precision in precisions}
         for precision, path in graphs.items():
-            export_onnx(merged, path, outputs=[output], precision=precision)  # type: ignore[arg-type]
+            export_onnx(merged, path, outputs=[output], precision=precision)
         return Exported(merged, model, graphs, output)
 
     def plant(self, change: Change, folder: Path, precision: str = "fp32") -> Path:

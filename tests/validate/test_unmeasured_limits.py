@@ -25,8 +25,7 @@ LATENCY = make_document()["latency"]
 def found(limits: dict[str, Any], **changes: Any) -> dict[str, str]:
     measured = {"parity": PARITY, "tasks": ["photos"], "latency": LATENCY, "skipped": []} | changes
     return {
-        each.limit: each.reason
-        for each in unmeasured_limits(Thresholds.model_validate(limits), **measured)  # type: ignore[arg-type]
+        each.limit: each.reason for each in unmeasured_limits(Thresholds.model_validate(limits), **measured)
     }
 
 
