@@ -114,7 +114,7 @@ fidelity: $(READY) ## Compare merged with unmerged features on real photos, for 
 
 # call build,options of the toolchain,targets: it configures every time, which is quick where nothing has changed.
 PLUGIN_BUILD := build/plugin
-build = @cmake=$$($(VENV)/bin/python -m plugins.toolchain $(1) $(PLUGIN_BUILD)/toolchain.cmake) \
+build = @cmake=$$($(VENV)/bin/python -m pitome.plugins.tools.toolchain $(1) $(PLUGIN_BUILD)/toolchain.cmake) \
   && "$$cmake" -C $(PLUGIN_BUILD)/toolchain.cmake -S plugins -B $(PLUGIN_BUILD)/cmake >/dev/null \
   && env -u MAKEFLAGS -u MAKELEVEL "$$cmake" --build $(PLUGIN_BUILD)/cmake --parallel $$(nproc) --target $(2)
 
@@ -125,7 +125,7 @@ plugin-host: $(READY) ## Build what the plugin's tests need: for the CPU, with s
 	$(call build,--no-compiler,host host_sanitized)
 
 plugin-account: $(READY) ## Count what a merge's kernels ask for, and predict their time on GPUs
-	@$(VENV)/bin/python -m plugins.account
+	@$(VENV)/bin/python -m pitome.plugins.tools.account
 
 # Two processes of tests: PyTorch with two threads in each would have four for two cores, which wait by spinning.
 test: $(READY) lint plugin plugin-host ## Lint, check types, build the plugin and run the tests

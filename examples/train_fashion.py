@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel
 
-from validate.datasets.captions import training_captions
-from validate.datasets.fashion_mnist import (
+from pitome.validate.evaluate.datasets.captions import training_captions
+from pitome.validate.evaluate.datasets.fashion_mnist import (
     CLASS_NAMES,
     DEVIATION,
     MEAN,

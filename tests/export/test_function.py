@@ -16,8 +16,8 @@ from onnx import AttributeProto, TensorProto, helper, inliner, shape_inference
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor
 
-from export.engines import PlanRequest, build_plan
-from export.function import OPSET, energy_merge_function
+from pitome.export.function import OPSET, energy_merge_function
+from pitome.export.plans import PlanRequest, build_plan
 from pitome.merge import MergeResult, apply_assignment, merge
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, node_attributes
 from pitome.parameters import Energy, MergeParameters, Order, Split

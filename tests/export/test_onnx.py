@@ -19,17 +19,18 @@ from onnx import TensorProto, inliner, shape_inference
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
-from export.debug_graph import write_debug_graph
-from export.engines import PlanRequest, build_plan
-from export.engines.onnxruntime import open_session
-from export.function import energy_merge_function
-from export.onnx import check_file, export_onnx
 from pitome.compression import compress
 from pitome.errors import InputError
+from pitome.export.debug_graph import write_debug_graph
+from pitome.export.function import energy_merge_function
+from pitome.export.onnx import check_file, export_onnx
+from pitome.export.plans import PlanRequest, build_plan
 from pitome.merged_layers import MergedLayers
 from pitome.observe import MergeObserver, observe_merges
 from pitome.op import node_attributes
 from pitome.parameters import MergeParameters
+from pitome.runtime.onnxruntime import open_session
+from tests.checkout import ROOT
 from tests.export.conftest import METADATA, Export, Exported
 from tests.export.small_model import PIXELS, Small
 from tests.export.tiny_models import OUTPUTS, make_images, make_model
@@ -307,6 +308,6 @@ def test_a_second_trace_gives_the_same_bytes(exported: Export, tmp_path: Path) -
 def test_nothing_in_the_file_tells_where_or_when(exported: Export) -> None:
     for precision in ("fp32", "fp16", "bf16"):
         content = exported("clip", precision).file.path.read_bytes()
-        for word in (str(Path(__file__).parents[2]), str(Path.home()), "site-packages", ".py", "/tmp/"):
+        for word in (str(ROOT), str(Path.home()), "site-packages", ".py", "/tmp/"):
             assert word.encode() not in content
         assert not re.search(rb"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", content)

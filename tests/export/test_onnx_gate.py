@@ -12,8 +12,8 @@ import pytest
 import torch
 from onnx import TensorProto
 
-from export.onnx import check_file, export_onnx, model_digest, run_once
 from pitome.errors import InputError
+from pitome.export.onnx import check_file, export_onnx, model_digest, run_once
 from tests.export.conftest import Export
 from tests.export.small_model import PIXELS, Small
 from tests.export.tiny_models import make_images

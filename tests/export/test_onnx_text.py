@@ -10,11 +10,11 @@ import onnx
 import pytest
 import torch
 
-from export.debug_graph import write_debug_graph
-from export.engines.onnxruntime import open_session
-from export.onnx import OnnxFile, export_onnx, valid_inputs
 from pitome.compression import compress
+from pitome.export.debug_graph import write_debug_graph
+from pitome.export.onnx import OnnxFile, export_onnx, valid_inputs
 from pitome.observe import observe_merges
+from pitome.runtime.onnxruntime import open_session
 from tests.export.tiny_models import LENGTH, TEXT_OUTPUTS, make_text_model, make_texts
 
 

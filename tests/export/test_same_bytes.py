@@ -10,17 +10,17 @@ import sys
 import textwrap
 from pathlib import Path
 
+from tests.checkout import ROOT
 from tests.export.conftest import METADATA, Export
 
-ROOT = Path(__file__).parents[2]
 TRACE = """
     import json
     import sys
     from pathlib import Path
 
-    import export
+    import pitome.export
     import pitome
-    from export.onnx import export_onnx
+    from pitome.export.onnx import export_onnx
     from pitome.compression import compress
     from tiny_models import OUTPUTS, make_model
 

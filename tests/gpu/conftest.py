@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from pitome.compression import compress
-from plugins.merge_library import DEVICE_LIBRARY
+from pitome.plugins.tools.merge_library import DEVICE_LIBRARY
+from pitome.validate.gpu.environment import machine_target, missing_gpu
+from pitome.validate.gpu.plans import Workshop
+from pitome.validate.gpu.report import MARKDOWN_NAME
+from pitome.validate.gpu.work import load_random_model, outputs_of
 from tests.gpu.recording import BUILD, report_file
-from validate.gpu.environment import machine_target, missing_gpu
-from validate.gpu.plans import Workshop
-from validate.gpu.report import MARKDOWN_NAME
-from validate.gpu.work import load_random_model, outputs_of
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-from validate.gpu.environment import describe_environment, missing_gpu
-from validate.gpu.report import ReportFile
-from validate.gpu.work import MODEL
+from pitome.validate.gpu.environment import describe_environment, missing_gpu
+from pitome.validate.gpu.report import ReportFile
+from pitome.validate.gpu.work import MODEL
+from tests.checkout import ROOT
 
-BUILD = Path(__file__).resolve().parents[2] / "build"
+BUILD = ROOT / "build"
 
 
 @cache

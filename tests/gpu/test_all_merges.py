@@ -11,10 +11,10 @@ import torch
 from pitome.compression import compress
 from pitome.merge import merge
 from pitome.methods.settings import Metric
-from plugins.merge_library import HOST_LIBRARY, HostLibrary
+from pitome.plugins.tools.merge_library import HOST_LIBRARY, HostLibrary
+from pitome.validate.gpu.passes import merging_layers
 from tests.gpu.all_merges import AllMerges, MergedModel
 from tests.tiny_models import NUM_LAYERS, NUM_PATCHES, WIDTH, tiny_model
-from validate.gpu.passes import merging_layers
 
 # tests.tiny_models' CLIP, whose heads are 16 wide.
 TINY = MergedModel("tiny", NUM_LAYERS, NUM_PATCHES + 1, WIDTH, 16)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter
 
-from export.onnx import Precision
 from pitome.errors import PitomeError
+from pitome.export.onnx import Precision
+from pitome.validate.gpu.parity import EngineParity
+from pitome.validate.gpu.plans import PROFILE, EngineSpec, MergePath, Workshop, measured_engines
+from pitome.validate.gpu.requests import CheckRequest, EngineFile, MeasureRequest
+from pitome.validate.gpu.session import run_session
+from pitome.validate.gpu.timing import BatchSpeed
+from pitome.validate.gpu.work import MERGED, PLAIN
 from tests.gpu.recording import recorded
-from validate.gpu.parity import EngineParity
-from validate.gpu.plans import PROFILE, EngineSpec, MergePath, Workshop, measured_engines
-from validate.gpu.requests import CheckRequest, EngineFile, MeasureRequest
-from validate.gpu.session import run_session
-from validate.gpu.timing import BatchSpeed
-from validate.gpu.work import MERGED, PLAIN
 
 pytestmark = pytest.mark.gpu
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from export.engines import PlanRequest, build_plan, check_request
 from pitome.errors import PitomeError
+from pitome.export.plans import PlanRequest, build_plan, check_request
 from pitome.merge import MergeResult
-from plugins.merge_library import DEVICE_LIBRARY
+from pitome.plugins.tools.merge_library import DEVICE_LIBRARY
+from pitome.validate.gpu.requests import EngineFile, RunRequest
+from pitome.validate.gpu.session import run_session
 from tests.gpu.recording import recorded
 from tests.operator_cases import CASES, DTYPES, OperatorCase, make_inputs
 from tests.operator_model import operator_model
 from tests.pitome.test_merge import by_name
 from tests.plugins.test_kernels import held_to_the_contract
-from validate.gpu.requests import EngineFile, RunRequest
-from validate.gpu.session import run_session
 
 OUTPUTS = ("y", "size_out", "assignment")
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}

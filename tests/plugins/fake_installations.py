@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.pinned_wheels import Wheel
+from pitome.plugins.tools.pinned_wheels import Wheel
 
 
 def index_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from plugins.ptxas_log import Usage, read_usage
+from pitome.plugins.tools.ptxas_log import Usage, read_usage
+from tests.checkout import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "plugin"
 TARGETS = (75, 80, 86, 89, 90, 100, 120)
 PTX = 80
@@ -81,7 +81,7 @@ def usages() -> list[Usage]:
 
 def test_every_kernel_file_is_compiled_for_all_gpus_and_as_ptx() -> None:
     library = built("libpitome_plugin.so")
-    files = list((ROOT / "plugins" / "src" / "kernels").glob("*.cu"))
+    files = list((ROOT / "plugins" / "kernels").glob("*.cu"))
     expected = sorted([(MACHINE_CODE_KIND, target) for target in TARGETS] + [(PTX_KIND, PTX)])
     assert [sorted(entries) for entries in fat_binaries(library)] == [expected] * len(files)
 
@@ -193,7 +193,7 @@ def test_cmake_without_settings_says_what_to_do(tmp_path: Path) -> None:
     assert done.returncode
     message = " ".join(done.stderr.split())
     assert "PITOME_CUDA_INCLUDE is not set. Run `make plugin`" in message
-    assert "python -m plugins.toolchain FILE" in message
+    assert "python -m pitome.plugins.tools.toolchain FILE" in message
 
 
 def test_host_library_needs_no_nvcc(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from pitome.errors import InputError
 from pitome.parameters import MergeParameters
-from plugins.merge_library import (
+from pitome.plugins.tools.merge_library import (
     DEVICE_LIBRARY,
     HOST_LIBRARY,
     HostLibrary,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.merge_library import BUILD
+from pitome.plugins.tools.merge_library import BUILD
 
 PROGRAMS = {"plain": BUILD / "model_program", "sanitized": BUILD / "sanitized" / "model_program"}
 SEEDS = range(10)

@@ -8,11 +8,11 @@ import torch
 
 from pitome.merge import MergeResult, merge
 from pitome.parameters import MergeParameters
+from pitome.validate.parity.decisions import Rounding, judge
 from tests.operator_cases import LARGE_CASES, OperatorCase, make_inputs
 from tests.pitome.slow_checker import TooManyTies, unexplained
 from tests.pitome.test_merge import assert_values, by_name, exact_decisions, rounding
 from tests.plugins.kernel_runs import TABLES, Call, results
-from validate.decisions import Rounding, judge
 
 FEW_TOKENS = 300
 """Up to here the slow loops of the tests take seconds."""

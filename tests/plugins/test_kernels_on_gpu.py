@@ -12,16 +12,16 @@ import torch
 from pitome.merge import MergeResult
 from pitome.methods.settings import Metric
 from pitome.parameters import MergeParameters
-from plugins.merge_library import DEVICE_LIBRARY, MergeLibrary
+from pitome.plugins.tools.merge_library import DEVICE_LIBRARY, MergeLibrary
+from pitome.validate.gpu.environment import missing_gpu
+from pitome.validate.gpu.report import KernelCheck, KernelTiming, Status
+from pitome.validate.gpu.timing import measure_rounds, timing_of
 from tests.gpu.all_merges import AllMerges, MergedModel
 from tests.gpu.recording import recorded, report_file
 from tests.operator_cases import LARGE_CASES, make_inputs
 from tests.pitome.test_merge import by_name
 from tests.plugins.kernel_runs import TABLES, Call, assert_same_bits
 from tests.plugins.test_kernels import held_to_the_contract
-from validate.gpu.environment import missing_gpu
-from validate.gpu.report import KernelCheck, KernelTiming, Status
-from validate.gpu.timing import measure_rounds, timing_of
 
 pytestmark = pytest.mark.gpu
 

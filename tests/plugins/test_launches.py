@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pitome.parameters import MergeParameters
-from plugins.merge_library import HostLibrary
+from pitome.plugins.tools.merge_library import HostLibrary
 from tests.plugins.kernel_runs import INPUTS, assert_same_bits
 
 

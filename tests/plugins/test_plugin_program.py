@@ -9,7 +9,7 @@ import torch
 
 from pitome.merge import merge
 from pitome.parameters import MergeParameters
-from plugins.merge_library import HostLibrary
+from pitome.plugins.tools.merge_library import HostLibrary
 from tests.operator_cases import CASES, DTYPES, make_inputs
 from tests.plugins.plugin_program import BUILDS, HOST, Build, Case, run_merges
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pitome.parameters import MergeParameters
-from plugins.merge_library import DEVICE_LIBRARY, HOST_LIBRARY
+from pitome.plugins.tools.merge_library import DEVICE_LIBRARY, HOST_LIBRARY
 
 LIBRARIES = [HOST_LIBRARY, DEVICE_LIBRARY]
 SCRIPT = Path(__file__).with_name("registry_script.py")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pitome.merge import MergeResult
-from plugins.merge_library import HostLibrary
+from pitome.plugins.tools.merge_library import HostLibrary
 from tests.plugins.kernel_runs import INPUTS, assert_same_bits, results
 
 SEEDS = range(1, 10)

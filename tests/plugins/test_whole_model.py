@@ -14,9 +14,9 @@ from pitome import compress, load_model
 from pitome.merge import MergeResult, apply_assignment, merge
 from pitome.op import _energy_merge
 from pitome.parameters import MergeParameters
-from plugins.merge_library import HostLibrary
+from pitome.plugins.tools.merge_library import HostLibrary
+from pitome.validate.parity.decisions import Rounding, judge, same_groups
 from tests.pitome.test_merge import rounding
-from validate.decisions import Rounding, judge, same_groups
 
 Merge = Callable[[Tensor, Tensor, Tensor, MergeParameters], MergeResult]
 

@@ -11,11 +11,11 @@ import torch
 from pitome import compress
 from pitome.errors import InputError
 from pitome.models.loading import load_model
+from pitome.validate.checked_inputs import long_inputs
+from pitome.validate.evaluate.datasets.sentences import SENTENCES, long_texts
+from pitome.validate.evaluate.spectrum import layer_spectra
 from tests.tiny_models import SEQUENCE_LENGTH
 from tests.validate.text_checkpoint import write_text_checkpoint
-from validate.checked_inputs import long_inputs
-from validate.datasets.sentences import SENTENCES, long_texts
-from validate.spectrum import layer_spectra
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from PIL import Image
 
 from pitome.errors import InputError
 from pitome.models.presets import DEFAULT_PREPROCESS, make_preprocess
-from validate.datasets.photos import PHOTOS, real_photos, to_tensor
+from pitome.validate.evaluate.datasets.photos import PHOTOS, real_photos, to_tensor
 
 PLAIN = make_preprocess(64, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
 

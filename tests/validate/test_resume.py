@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pitome.errors import InputError
-from validate.resume import SCHEMA_VERSION, ResumableLog, differences
+from pitome.validate.resume import SCHEMA_VERSION, ResumableLog, differences
+from tests.checkout import ROOT
 
 CONFIGURATION = {"models": {"merged": "aa", "unmerged": "bb"}, "batches": (1, 8), "seed": 0}
 json_values = st.recursive(
@@ -178,11 +179,11 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path):
 def test_another_writer_is_refused_until_it_ends(tmp_path):
     path = tmp_path / "log.jsonl"
     script = (
-        "import sys; from pathlib import Path; from validate.resume import ResumableLog\n"
+        "import sys; from pathlib import Path; from pitome.validate.resume import ResumableLog\n"
         "with ResumableLog.open(Path(sys.argv[1]), {'seed': 0}) as log:\n"
         "    log.append({'batch': 1}); print('open', flush=True); sys.stdin.read()\n"
     )
-    root = Path(__file__).resolve().parents[2]
+    root = ROOT
     with subprocess.Popen(
         [sys.executable, "-c", script, str(path)],
         cwd=root,
@@ -219,7 +220,7 @@ def test_values_that_are_no_json_are_refused(tmp_path):
 def test_a_full_disk_leaves_no_half_line(tmp_path):
     script = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from pitome.errors import InputError; from validate.resume import ResumableLog\n"
+        "from pitome.errors import InputError; from pitome.validate.resume import ResumableLog\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200, resource.RLIM_INFINITY))\n"
         "with ResumableLog.open(Path(sys.argv[1]), {'seed': 0}) as log:\n"
@@ -233,7 +234,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path):
     path = tmp_path / "log.jsonl"
     done = subprocess.run(
         [sys.executable, "-c", script, str(path)],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitome.errors import InputError
-from validate.statistics import (
+from pitome.validate.statistics import (
     mcnemar_p_value,
     mean_interval,
     paired_difference,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pitome.errors import InputError
-from validate.parity_report import (
+from pitome.validate.parity.records import (
     Arithmetic,
     BatchComposition,
     Cosine,
@@ -19,7 +19,7 @@ from validate.parity_report import (
     MetricArithmetic,
     ParityReport,
 )
-from validate.thresholds import (
+from pitome.validate.thresholds import (
     PASSED,
     MinCosine,
     Thresholds,
@@ -28,8 +28,7 @@ from validate.thresholds import (
     judge_accuracy_drop,
     judge_share_of_bound,
 )
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.checkout import ROOT
 
 
 def load(folder: Path, text: str) -> Thresholds:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.validate.report_cases import make_document
-from validate.thresholds import Thresholds, default_toml
-from validate.unmeasured_limits import unmeasured_limits
+from pitome.validate.thresholds import Thresholds, default_toml
+from pitome.validate.unmeasured_limits import unmeasured_limits
+from tests.validate.report.report_cases import make_document
 
 PARITY: dict[str, Any] = {
     "decisions": {"layers": [{"layer": 0}]},

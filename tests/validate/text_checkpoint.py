@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from pitome.validate.evaluate.datasets.sentences import SENTENCES
 from tests.tiny_models import VOCABULARY, tiny_text_model
-from validate.datasets.sentences import SENTENCES
 
 
 def write_text_checkpoint(folder: Path) -> None:

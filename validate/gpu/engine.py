@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from export.engines.checks import find_backend
-from export.engines.tensorrt import load_plugin
 from pitome.errors import BackendError, InputError
+from pitome.export.plans.checks import find_backend
+from pitome.export.plans.tensorrt import load_plugin
 
 _TORCH_TYPES = {
     "FLOAT": torch.float32,

@@ -10,8 +10,8 @@ from importlib import metadata
 import torch
 
 from pitome import __version__
-from pitome.manifest import Record
-from validate.latency import cpu_model
+from pitome.bundle.manifest import Record
+from pitome.validate.bench.latency import cpu_model
 
 OLDEST_CAPABILITY = (7, 5)
 """The plugin library holds code from SM75 on."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from validate.summary import percent, times
+from pitome.validate.report.summary import percent, times
 
 if TYPE_CHECKING:
-    from validate.gpu.parity import EngineParity
-    from validate.gpu.report import GpuReport, KernelTiming
-    from validate.gpu.timing import BatchSpeed
+    from pitome.validate.gpu.parity import EngineParity
+    from pitome.validate.gpu.report import GpuReport, KernelTiming
+    from pitome.validate.gpu.timing import BatchSpeed
 
 NOTHING = "\N{EN DASH}"
 BACKENDS = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}

@@ -1,4 +1,4 @@
-"""The verdict on engines that ran on a GPU: the rule of ``validate.parity``, on other passes."""
+"""The verdict on engines that ran on a GPU: the rule of ``pitome.validate.parity.check``, on other passes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pitome.manifest import Record
-from validate.gpu.engine import Engine
-from validate.parity import compare_arithmetic, compare_task, decide, judge_decisions, report_decisions
-from validate.parity_report import Arithmetic, Cosine, Decisions
-from validate.passes import Passes
-from validate.runtime_pass import RuntimePass
-from validate.samples import Samples
+from pitome.bundle.manifest import Record
+from pitome.validate.gpu.engine import Engine
+from pitome.validate.parity.check import (
+    compare_arithmetic,
+    compare_task,
+    decide,
+    judge_decisions,
+    report_decisions,
+)
+from pitome.validate.parity.passes import Passes
+from pitome.validate.parity.records import Arithmetic, Cosine, Decisions
+from pitome.validate.parity.runtime_pass import RuntimePass
+from pitome.validate.samples import Samples
 
 
 class EngineParity(Record):

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from export.onnx import TORCH_TYPES
 from pitome.errors import ParityError
+from pitome.export.onnx import TORCH_TYPES
 from pitome.models.text import ATTENTION_MASK
 from pitome.observe import MergeRecord, observe_merges
 from pitome.parameters import MergeParameters
-from validate.decisions import Rounding, measure_rounding
-from validate.passes import Passes, TorchPass, merging_layers
-from validate.runtime_pass import RuntimePass
-from validate.samples import CheckedInputs, Samples
+from pitome.validate.parity.decisions import Rounding, measure_rounding
+from pitome.validate.parity.passes import Passes, TorchPass, merging_layers
+from pitome.validate.parity.runtime_pass import RuntimePass
+from pitome.validate.samples import CheckedInputs, Samples
 
 
 def run_passes(

@@ -9,12 +9,12 @@ from typing import Literal
 
 from torch import nn
 
-from export.debug_graph import write_debug_graph
-from export.engines import PlanRequest, PlanResult, build_plan, check_request
-from export.onnx import export_onnx
+from pitome.bundle.manifest import Precision, Record
 from pitome.errors import PitomeError
-from pitome.manifest import Precision, Record
-from validate.gpu.passes import merging_layers
+from pitome.export.debug_graph import write_debug_graph
+from pitome.export.onnx import export_onnx
+from pitome.export.plans import PlanRequest, PlanResult, build_plan, check_request
+from pitome.validate.gpu.passes import merging_layers
 
 MergePath = Literal["plugin", "function", "none"]
 PROFILE = (1, 8, 32)

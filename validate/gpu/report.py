@@ -12,13 +12,13 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from pitome.manifest import Count, Record, UtcTime
-from validate.gpu.environment import Environment
-from validate.gpu.markdown import render
-from validate.gpu.parity import EngineParity
-from validate.gpu.plans import BuiltEngine
-from validate.gpu.timing import BatchSpeed
-from validate.latency import Timing
+from pitome.bundle.manifest import Count, Record, UtcTime
+from pitome.validate.bench.latency import Timing
+from pitome.validate.gpu.environment import Environment
+from pitome.validate.gpu.markdown import render
+from pitome.validate.gpu.parity import EngineParity
+from pitome.validate.gpu.plans import BuiltEngine
+from pitome.validate.gpu.timing import BatchSpeed
 
 SCHEMA_VERSION: Final = 1
 JSON_NAME, MARKDOWN_NAME = "gpu-report.json", "gpu-report.md"
@@ -136,7 +136,7 @@ def read_report(path: Path) -> GpuReport:
 
 def anonymous(text: str) -> str:
     """A message without where the project and the user's home lie, and without a terminal's colours."""
-    project = str(Path(__file__).resolve().parents[2])
+    project = str(Path.cwd())
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     return text.replace(f"{project}/", "").replace(project, ".").replace(str(Path.home()), "~").strip()
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from pitome.manifest import Record
+from pitome.bundle.manifest import Record
 
 
 class EngineFile(Record):

@@ -1,4 +1,4 @@
-"""One piece of work on the GPU in a process of its own: ``python -m validate.gpu.session REQUEST ANSWER``.
+"""``python -m pitome.validate.gpu.session REQUEST ANSWER``: work on the GPU in a process of its own.
 
 A kernel that reads where it must not spoils CUDA for the whole process, and TensorRT may end it. Then this
 process is lost and the report says so; the others go on. TensorRT and TensorRT-RTX never meet in one process.
@@ -7,7 +7,6 @@ process is lost and the report says so; the others go on. TensorRT and TensorRT-
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pitome import errors
+from pitome.child_process import module_environment
 from pitome.errors import BackendError, PitomeError
-from validate.gpu.requests import REQUEST, Request
+from pitome.validate.gpu.requests import REQUEST, Request
 
 SECONDS = 3600.0
 """How long one piece of work may take: far more than it should."""
@@ -38,13 +38,13 @@ def run_session(request: Request, seconds: float = SECONDS) -> Any:
         with log.open("wb") as output:
             try:
                 code = subprocess.run(  # noqa: S603 (this interpreter and this module)
-                    [sys.executable, "-P", "-m", "validate.gpu.session", str(question), str(answer)],
+                    [sys.executable, "-P", "-m", "pitome.validate.gpu.session", str(question), str(answer)],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
                     timeout=seconds,
                     check=False,
-                    env=_environment(),
+                    env=module_environment(),
                 ).returncode
             except subprocess.TimeoutExpired as error:
                 raise BackendError(
@@ -64,7 +64,7 @@ def main() -> int:
     """Do the work that the first argument's file asks for, and answer in the second's."""
     request = REQUEST.validate_json(Path(sys.argv[1]).read_bytes())
     answer = Path(sys.argv[2])
-    from validate.gpu import work
+    from pitome.validate.gpu import work
 
     try:
         found = {"answer": work.do(request)}
@@ -74,11 +74,6 @@ def main() -> int:
     partial.write_text(json.dumps(found), encoding="utf-8")
     partial.replace(answer)
     return 0
-
-
-def _environment() -> dict[str, str]:
-    root = str(Path(__file__).resolve().parents[2])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
 
 
 def _end_of(log: Path) -> str:

@@ -1,7 +1,7 @@
 """How long things take on a GPU, measured side by side in rounds.
 
 Every round runs each candidate once, in an order that changes from round to round, so that drift of clocks
-and temperature hits all alike; ratios are judged on pairs of the same round (``validate.latency``). One
+and temperature hits all alike; ratios are judged on pairs of the same round (``validate.bench.latency``). One
 sample is as many runs back to back as fill ``sample_seconds``, between two CUDA events.
 """
 
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pitome.manifest import Record
-from validate.gpu.environment import GpuState
-from validate.latency import Seconds, Timing, bootstrap_interval
+from pitome.bundle.manifest import Record
+from pitome.validate.bench.latency import Seconds, Timing, bootstrap_interval
+from pitome.validate.gpu.environment import GpuState
 
 Run = Callable[[], object]
 Clock = Callable[[Run, int], float]

@@ -10,19 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from export.onnx import TORCH_TYPES
 from pitome.compression import Compression, compress
 from pitome.errors import BackendError, InputError
+from pitome.export.onnx import TORCH_TYPES
 from pitome.models.loading import LoadedModel, load_model
-from validate.checked_inputs import checked_inputs, random_images
-from validate.gpu.engine import Engine
-from validate.gpu.environment import missing_gpu, read_state
-from validate.gpu.parity import judge_engines, run_engine
-from validate.gpu.passes import run_passes
-from validate.gpu.requests import CheckRequest, EngineFile, MeasureRequest, Request, RunRequest
-from validate.gpu.timing import Run, batch_speed, measure_rounds
-from validate.outputs import cosines
-from validate.samples import CheckedInputs
+from pitome.validate.checked_inputs import checked_inputs, random_images
+from pitome.validate.gpu.engine import Engine
+from pitome.validate.gpu.environment import missing_gpu, read_state
+from pitome.validate.gpu.parity import judge_engines, run_engine
+from pitome.validate.gpu.passes import run_passes
+from pitome.validate.gpu.requests import CheckRequest, EngineFile, MeasureRequest, Request, RunRequest
+from pitome.validate.gpu.timing import Run, batch_speed, measure_rounds
+from pitome.validate.outputs import cosines
+from pitome.validate.samples import CheckedInputs
 
 MODEL = "clip-b16"
 NUM_PHOTOS, NUM_RANDOM, BATCH = 12, 4, 8

@@ -28,6 +28,7 @@ from pitome.models.preset_file import (
     write_preset_file,
 )
 from pitome.models.registry import resolve_model
+from tests.checkout import ROOT
 from tests.tiny_models import tiny_model
 
 DIGEST = "0123456789abcdef" * 4
@@ -256,5 +257,5 @@ def test_reading_imports_no_torch(tmp_path: Path) -> None:
         "import sys\nfrom pitome.models.registry import resolve_model\n"
         f"resolve_model({str(path)!r})\nsys.exit('torch' in sys.modules)"
     )
-    root = Path(__file__).resolve().parents[3]
+    root = ROOT
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -8,13 +8,13 @@ from pathlib import Path
 import onnx
 import pytest
 
-from export.engines import PlanRequest, build_plan
 from pitome.errors import BackendError, InputError
+from pitome.export.plans import PlanRequest, build_plan
 from pitome.parameters import MergeParameters
-from plugins.merge_library import HOST_LIBRARY
+from pitome.plugins.tools.merge_library import HOST_LIBRARY
+from pitome.validate.gpu.engine import Engine
+from pitome.validate.gpu.environment import missing_gpu
 from tests.operator_model import operator_model
-from validate.gpu.engine import Engine
-from validate.gpu.environment import missing_gpu
 
 USED = {
     "Runtime": ("engine_host_code_allowed", "deserialize_cuda_engine"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from validate.gpu.environment import (
+from pitome.validate.gpu.environment import (
     NOT_INSTALLED,
     GpuState,
     describe_environment,

@@ -11,15 +11,15 @@ import pytest
 import torch
 from torch import nn
 
-from export.onnx import export_onnx
 from pitome.compression import compress
 from pitome.errors import ParityError
+from pitome.export.onnx import export_onnx
+from pitome.validate.gpu.parity import EngineParity, judge_engines
+from pitome.validate.gpu.passes import merging_layers, run_passes
+from pitome.validate.parity.check import check_parity
+from pitome.validate.parity.runtime_pass import RuntimePass, run_graph
+from pitome.validate.samples import CheckedInputs, Samples
 from tests.tiny_models import tiny_images, tiny_model
-from validate.gpu.parity import EngineParity, judge_engines
-from validate.gpu.passes import merging_layers, run_passes
-from validate.parity import check_parity
-from validate.runtime_pass import RuntimePass, run_graph
-from validate.samples import CheckedInputs, Samples
 
 IMAGES = CheckedInputs(
     Samples({"pixel_values": tiny_images(3, seed=1)}), Samples({"pixel_values": tiny_images(2, seed=2)})

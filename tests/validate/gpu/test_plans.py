@@ -7,10 +7,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from export.engines import read_plan_version
 from pitome.compression import compress
+from pitome.export.plans import read_plan_version
+from pitome.validate.gpu.plans import PROFILE, BuiltEngine, EngineSpec, Workshop, measured_engines
 from tests.tiny_models import tiny_model
-from validate.gpu.plans import PROFILE, BuiltEngine, EngineSpec, Workshop, measured_engines
 
 OUTPUTS = ("image_embeds",)
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.gpu import recording
-from validate.gpu.environment import Environment, GpuState
-from validate.gpu.markdown import render, share_of_engine
-from validate.gpu.parity import EngineParity
-from validate.gpu.plans import BuiltEngine
-from validate.gpu.report import (
+from pitome.validate.bench.latency import Timing
+from pitome.validate.gpu.environment import Environment, GpuState
+from pitome.validate.gpu.markdown import render, share_of_engine
+from pitome.validate.gpu.parity import EngineParity
+from pitome.validate.gpu.plans import BuiltEngine
+from pitome.validate.gpu.report import (
     JSON_NAME,
     MARKDOWN_NAME,
     PARTS,
@@ -26,9 +26,10 @@ from validate.gpu.report import (
     plain_json,
     read_report,
 )
-from validate.gpu.timing import BatchSpeed, CandidateTiming, Ratio
-from validate.latency import Timing
-from validate.parity_report import Arithmetic, Cosine, Decisions, LayerDecisions
+from pitome.validate.gpu.timing import BatchSpeed, CandidateTiming, Ratio
+from pitome.validate.parity.records import Arithmetic, Cosine, Decisions, LayerDecisions
+from tests.checkout import ROOT
+from tests.gpu import recording
 
 ENVIRONMENT = Environment(
     gpu="NVIDIA Test GPU",
@@ -264,7 +265,7 @@ def test_plain_json_changes_nothing_else() -> None:
 
 
 def test_reasons_do_not_tell_where_the_user_lives() -> None:
-    project = Path(__file__).resolve().parents[3]
+    project = ROOT
     text = f"\x1b[31mno {project}/build/a.plan, no {project}, no {Path.home()}/x\x1b[0m\n"
     assert anonymous(text) == "no build/a.plan, no ., no ~/x"
 

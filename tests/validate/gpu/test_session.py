@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pitome.errors import BackendError
-from validate.gpu.environment import missing_gpu
-from validate.gpu.requests import (
+from pitome.validate.gpu.environment import missing_gpu
+from pitome.validate.gpu.requests import (
     REQUEST,
     CheckRequest,
     EngineFile,
@@ -16,7 +16,7 @@ from validate.gpu.requests import (
     Request,
     RunRequest,
 )
-from validate.gpu.session import run_session
+from pitome.validate.gpu.session import run_session
 
 FILE = EngineFile(name="plugin engine", plan=Path("a.plan"), plugin=Path("plugin.so"))
 REQUESTS: list[Request] = [

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from validate.gpu.environment import GpuState
-from validate.gpu.timing import (
+from pitome.validate.bench.latency import bootstrap_interval
+from pitome.validate.gpu.environment import GpuState
+from pitome.validate.gpu.timing import (
     MIN_WARMUP_ROUNDS,
     MOST_RUNS,
     Sampled,
@@ -17,7 +18,6 @@ from validate.gpu.timing import (
     order_of_round,
     runs_per_sample,
 )
-from validate.latency import bootstrap_interval
 
 NAMES = ["a", "b", "c", "d", "e"]
 

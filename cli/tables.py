@@ -1,0 +1,296 @@
+"""Tables that commands end with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pitome.bundle.manifest import Manifest
+from pitome.validate.report.summary import giga, megabytes, summary_rows, times
+
+if TYPE_CHECKING:
+    from pitome.compression import Compression
+
+_STYLES = {"plain": "", "good": "green", "bad": "bold red", "warning": "bold yellow"}
+
+
+def output_console() -> Console:
+    """Stdout; wide where it is not a terminal, so that nothing is cut in a log."""
+    console = Console(markup=False)  # a path may hold [brackets]
+    return console if console.is_terminal else Console(width=140, markup=False)
+
+
+def print_summary(console: Console, manifest: Manifest, folder: Path) -> None:
+    """What a bundle is, what was checked, and where everything lies."""
+    table = Table(title=f"{manifest.model.name}: {folder}", show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in summary_rows(manifest):
+        table.add_row(row.label, row.value, style=_STYLES[row.tone])
+    for record in manifest.files():
+        table.add_row("File", str(folder / record.file))
+    console.print(table)
+    if manifest.model.weights.random:
+        console.print(
+            "Random weights: good for latency and parity, they say nothing about accuracy.",
+            style="bold yellow",
+        )
+
+
+def print_schedule(console: Console, name: str, compression: Compression) -> None:
+    """Tokens and FLOPs of each layer."""
+    table = Table(title=f"{name}: tokens and FLOPs per image (multiply-adds)", title_justify="left")
+    for heading in ("layer", "tokens", "merged", "candidates", "margin", "FLOPs before", "FLOPs after"):
+        table.add_column(heading, justify="right")
+    for row in schedule_rows(compression):
+        table.add_row(
+            str(row["layer"]),
+            str(row["tokens"]),
+            str(row["merged"]),
+            str(row["candidates"]),
+            f"{row['margin']:.3f}",
+            giga(row["flops_before"]),
+            giga(row["flops_after"]),
+        )
+    flops = compression.flops
+    table.add_section()
+    table.add_row(
+        "all",
+        str(compression.schedule.tokens[-1]),
+        "",
+        "",
+        "",
+        giga(flops.base),
+        giga(flops.merged),
+        style="bold",
+    )
+    console.print(table)
+    console.print(
+        f"{flops.ratio:.3f} of the FLOPs are left, so the speed-up is bound by {times(flops.bound)}"
+    )
+
+
+def schedule_rows(compression: Compression) -> list[dict[str, Any]]:
+    """The rows of the dry run's table."""
+    from pitome.engine.records import schedule_record
+
+    schedule, flops = schedule_record(compression), compression.flops
+    return [
+        {
+            "layer": layer,
+            "tokens": schedule.tokens[layer],
+            "merged": schedule.num_merged[layer],
+            "candidates": schedule.num_candidates[layer],
+            "margin": compression.settings.margins[layer],
+            "flops_before": flops.layers_base[layer],
+            "flops_after": flops.layers_merged[layer],
+        }
+        for layer in range(len(schedule.num_merged))
+    ]
+
+
+def print_models(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+    """The presets."""
+    table = Table(title="Presets for MODEL; a Hugging Face id or a folder works too", title_justify="left")
+    for heading in ("name", "family", "tokens", "layers", "task", "weights"):
+        number = heading in ("tokens", "layers")
+        table.add_column(heading, justify="right" if number else "left", no_wrap=heading == "name")
+    for row in rows:
+        table.add_row(*(str(row[key]) for key in ("name", "family", "tokens", "layers", "task", "source")))
+    console.print(table)
+
+
+def print_validation(console: Console, document: dict[str, Any]) -> None:
+    """Every section of ``pitome validate``, then the verdict of each."""
+    print_parity(console, document["parity"])
+    for accuracy in document.get("accuracy", {}).get("tasks", ()):
+        print_accuracy(console, accuracy)
+    for row in document.get("skipped", ()):
+        console.print(f"skipped: {row['what']}: {row['reason']}", style="yellow", highlight=False)
+    if document.get("report"):
+        console.print(f"wrote {document['report']}", highlight=False, soft_wrap=True)
+    for section in document["sections"]:
+        style = "good" if section["verdict"] == "pass" else "bad"
+        text = f"{section['name']}: {section['verdict']}: {section['reason']}"
+        console.print(text, style=_STYLES[style], highlight=False)
+
+
+def print_accuracy(console: Console, report: dict[str, Any]) -> None:
+    """One task: every model and runtime on the same samples, with paired differences to the unmerged one."""
+    main = report["main"]
+    samples = report["models"][0]["metrics"][main]["samples"]
+    table = Table(
+        title=f"{report['task']}, {report['split']}: {main} over {samples:,} samples", title_justify="left"
+    )
+    for heading in ("model", main, "95 %", "to unmerged", "p"):
+        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+    unmerged = report["models"][0]["model"]
+    for model in report["models"]:
+        found = model["metrics"][main]
+        change = next(
+            (d for d in model["differences"] if (d["against"], d["metric"]) == (unmerged, main)), None
+        )
+        table.add_row(
+            model["model"] + (", head refitted" if model["refit"] else ""),
+            f"{100 * found['mean']:.2f}",
+            f"{100 * found['low']:.2f} to {100 * found['high']:.2f}",
+            f"{100 * change['mean']:+.2f} ({100 * change['low']:+.2f} to {100 * change['high']:+.2f})"
+            if change
+            else "",
+            f"{change['p_value']:.3f}" if change else "",
+        )
+    console.print(table)
+    if padding := report.get("padding"):
+        removed = padding["share_of_removed"]
+        console.print(
+            f"{100 * padding['share_of_inputs']:.0f} % of the inputs is padding"
+            + ("" if removed is None else f", and {100 * removed:.0f} % of what was merged away")
+            + f"; FLOPs, of the padded unmerged model's: merged {padding['flops_merged']:.2f}, unmerged "
+            f"without padding {padding['flops_unpadded']:.2f}, in buckets of 32 "
+            f"{padding['flops_bucketed']:.2f}; "
+            f"{padding['full_length']:,} of {padding['texts']:,} texts have no padding",
+            highlight=False,
+        )
+    for name, reason in report["unavailable"].items():
+        console.print(f"not run: {name}: {reason}", style="yellow", highlight=False)
+
+
+def print_parity(console: Console, parity: dict[str, Any]) -> None:
+    """Decisions per layer, the arithmetic, and the first thing wrong, of a parity report."""
+    reduced = [found["decisions"] for found in parity["reduced"] if found["decisions"]]
+    for decisions in (parity["decisions"], *parity["reported_decisions"], *reduced):
+        if decisions:
+            console.print(_decision_table(decisions, judged=decisions is parity["decisions"]))
+    if parity["decisions"]:
+        console.print(_margin_table(parity["decisions"]["margins"]))
+    for precision in parity["unchecked"]:
+        console.print(
+            f"{precision}: read but not run, onnxruntime has no kernels for it on a CPU", style="bold yellow"
+        )
+    table = Table(title="Arithmetic, same decisions, against float64", title_justify="left")
+    for heading in (
+        "output",
+        "precision",
+        "error",
+        "PyTorch's",
+        "limit",
+        "rms",
+        "PyTorch's",
+        "limit",
+        "passed",
+    ):
+        table.add_column(heading, justify="right")
+    names = ("error", "torch_error", "limit", "rms_error", "torch_rms_error", "rms_limit")
+    for record in parity["arithmetic"]:
+        numbers = [f"{record[name]:.3g}" for name in names]
+        table.add_row(record["output"], record["precision"], *numbers, "yes" if record["passed"] else "NO")
+    for found in parity["reduced"]:
+        for error in found["errors"]:
+            numbers = [f"{error['error']:.3g}", "", "", f"{error['rms_error']:.3g}", "", ""]
+            table.add_row(error["output"], f"{found['precision']}, PyTorch", *numbers, "not judged")
+    console.print(table)
+    for failure in parity["failures"]:
+        console.print(f"failed: {failure}", style=_STYLES["bad"], highlight=False)
+
+
+def _decision_table(decisions: dict[str, Any], judged: bool) -> Table:
+    title = f"Decisions, {decisions['runtime']} against PyTorch" + (
+        "" if judged else " (reported, not judged)"
+    )
+    table = Table(title=title, title_justify="left")
+    columns = ("layer", "tokens", "merged", "compared", "agreed", "excused", "unexplained")
+    for heading in (*columns, "tokens agree", "tolerance", "free-running", "first differ here"):
+        table.add_column(heading, justify="right")
+    for layer in decisions["layers"]:
+        table.add_row(
+            *(str(layer[name]) for name in columns),
+            "" if layer["token_agreement"] is None else f"{layer['token_agreement']:.4f}",
+            f"{layer['tolerance']:.1e}" if judged else "",
+            f"{layer['free_running_agreement']:.3f}",
+            str(layer["first_differences"]),
+        )
+    table.caption = (
+        f"{decisions['same_throughout']} of {decisions['images']} inputs agree in all layers, free"
+    )
+    return table
+
+
+def _margin_table(margins: Sequence[dict[str, Any]]) -> Table:
+    table = Table(title="Margins of the decisions in float64", title_justify="left")
+    for heading in ("layer", "decision", "count", "smallest", "1 %", "10 %", "median"):
+        table.add_column(heading, justify="right")
+    for record in margins:
+        numbers = [record["smallest"], *(record["percentiles"][percent] for percent in ("1", "10", "50"))]
+        table.add_row(
+            str(record["layer"]), record["kind"], str(record["count"]), *(f"{value:.1e}" for value in numbers)
+        )
+    return table
+
+
+def print_latency(console: Console, latency: dict[str, Any]) -> None:
+    """Every contestant at every batch size: times, ratio beside its bound, memory, and who was not steady."""
+    threads = latency["threads"]
+    table = Table(title=f"Latency in shared rounds on a CPU, {threads} threads", title_justify="left")
+    for heading in ("contestant", "batch", "p50 ms", "p95 ms", "per second", "ratio (95 % interval)"):
+        table.add_column(heading, justify="left" if heading == "contestant" else "right", no_wrap=True)
+    for heading in ("bound", "share", "peak memory", "steady"):
+        table.add_column(heading, justify="right")
+    unsteady = []
+    for batch, found in _batches(latency):
+        for record in found:
+            table.add_row(*_latency_cells(batch, record), style="yellow" if record["steady"] is False else "")
+            if record["steady"] is not True and record["steady_reason"]:
+                unsteady.append(f"batch {batch}, {record['name']}: {record['steady_reason']}")
+        table.add_section()
+    console.print(table)
+    for reason in unsteady:
+        console.print(f"not known to be steady: {reason}", style="bold yellow", highlight=False)
+
+
+def _batches(latency: dict[str, Any]) -> list[tuple[int, list[dict[str, Any]]]]:
+    """Batch size and records of contestants; merged and unmerged only where nothing else was measured."""
+    if latency.get("comparison"):
+        return [(each["batch"], each["contestants"]) for each in latency["comparison"]]
+    found = []
+    for result in latency["results"]:
+        common = {name: result.get(name) for name in ("steady", "steady_reason")} | {"memory": None}
+        ratio = {name: result[name] for name in ("bound", "share_of_bound")}
+        ratio |= {"ratio": result["speedup"], "ratio_interval": result["speedup_interval"]}
+        merged = {"name": "merged", "timing": result["merged"], **common, **ratio}
+        unmerged = {"name": "unmerged", "timing": result["unmerged"], **common, "steady_reason": None}
+        found.append((result["batch"], [merged, unmerged]))
+    return found
+
+
+def _latency_cells(batch: int, record: dict[str, Any]) -> list[str]:
+    timing, ratio, memory = record["timing"], record.get("ratio"), record["memory"]
+    bound, share = record.get("bound"), record.get("share_of_bound")
+    interval = "({:.2f} to {:.2f})".format(*record["ratio_interval"]) if ratio else ""
+    return [
+        record["name"],
+        str(batch),
+        f"{timing['median_milliseconds']:.2f}",
+        f"{timing['p95_milliseconds']:.2f}",
+        f"{timing['per_second']:.1f}",
+        f"{times(ratio)} {interval}" if ratio else "-",
+        times(bound) if bound else "-",
+        f"{share:.2f}" if share else "-",
+        megabytes(memory["peak_bytes"]) if memory else "-",
+        {True: "yes", False: "NO", None: "?"}[record["steady"]],
+    ]
+
+
+def print_comparison(
+    console: Console, first: Path, second: Path, rows: Sequence[tuple[str, str, str]]
+) -> None:
+    """Two bundles side by side; what differs is bold."""
+    table = Table(title_justify="left")
+    for heading in ("", str(first), str(second)):
+        table.add_column(heading, overflow="fold")
+    for label, one, other in rows:
+        table.add_row(label, one, other, style="" if one == other else "bold")
+    console.print(table)

@@ -1,0 +1,80 @@
+"""Graphs that a bundle's model is measured against: exported once, into a cache outside of any bundle."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from torch import nn
+
+from pitome.cli.display import Display
+from pitome.compression import Compression, compress
+from pitome.engine import keys
+from pitome.export.onnx import export_onnx
+from pitome.models.loading import LoadedModel
+
+_KEPT = {"unmerged": 1, "tome": 4}
+"""Graphs of one model that stay, by folder; bundles of several schedules have a ToMe graph each."""
+
+
+def unmerged_graph(loaded: LoadedModel, display: Display) -> Path:
+    """The unmerged model's fp32 graph, from the cache or made now.
+
+    One per model is kept: an earlier one, from other weights or other sources, is removed.
+    """
+    # Not the bare model: while it is traced, transformers puts an all-True mask into some families'
+    # attention, and a baseline that adds a constant to every score would flatter the merged graph.
+    return _cached(
+        "unmerged", keys.unmerged_key(loaded), loaded, lambda: compress(loaded.model, method="none"), display
+    )
+
+
+def tome_graph(loaded: LoadedModel, compression: Compression, display: Display) -> tuple[Path, Compression]:
+    """The fp32 graph of ToMe with a bundle's schedule and metric, and how it was compressed.
+
+    Equal tokens in every layer and an equal metric are equal FLOPs. Everything else is ToMe's own.
+    """
+    tome = compress(loaded.model, compression.schedule, method="tome", metric=compression.settings.metric)
+    found: Compression = tome.compression  # type: ignore[assignment]
+    key = keys.onnx_key(loaded, found, "fp32")
+    return _cached("tome", key, loaded, lambda: tome, display), found
+
+
+def _cached(
+    kind: str, key: str, loaded: LoadedModel, make: Callable[[], nn.Module], display: Display
+) -> Path:
+    from pitome.models.packaged import cache_folder
+
+    cache = cache_folder() / kind
+    final = cache / f"{loaded.name}-{key[:16]}"
+    if final.is_dir():
+        return final / "model.onnx"
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
+    try:
+        with display.step(f"Export the {kind} model") as report:
+            outputs = loaded.family.outputs[loaded.task]
+            export_onnx(make(), partial / "model.onnx", outputs=outputs, progress=report)
+        _remove_earlier(cache, loaded.name, _KEPT[kind] - 1)
+        with suppress(OSError):  # another build may just have put it there
+            partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return final / "model.onnx"
+
+
+def _remove_earlier(cache: Path, name: str, kept: int) -> None:
+    """Leave the ``kept`` newest graphs of a model."""
+    there = sorted(cache.glob(f"{name}-{'[0-9a-f]' * 16}"), key=_modified, reverse=True)
+    for folder in there[kept:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _modified(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another build removed it
+        return 0.0

@@ -1,0 +1,121 @@
+"""Keys that tell whether an artefact of an earlier build is still the right one.
+
+A key is the digest of everything an artefact was made from: equal key and intact file mean it is reused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pitome.bundle import OnnxRecord, PluginRecord, digest_of
+from pitome.compression import Compression
+from pitome.engine.options import CheckOptions, PlanOptions
+from pitome.engine.records import installed_version, method_record, schedule_record
+from pitome.models.loading import LoadedModel
+
+_PARITY_PACKAGES = ("torch", "transformers", "onnxruntime", "scikit-image", "pillow")
+_EXPORT_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir")
+
+
+def onnx_key(loaded: LoadedModel, compression: Compression, precision: str) -> str:
+    """Of a merged graph."""
+    return digest_of(
+        {
+            "model": _model(loaded),
+            "method": method_record(compression).model_dump(),
+            "schedule": schedule_record(compression).model_dump(),
+            "precision": precision,
+            **_exporter(),
+        }
+    )
+
+
+def unmerged_key(loaded: LoadedModel) -> str:
+    """Of the unmerged graph that latency is measured against."""
+    return digest_of({"model": _model(loaded), **_exporter()})
+
+
+def plan_key(
+    onnx: OnnxRecord, options: PlanOptions, backend_version: str | None, plugin: PluginRecord | None
+) -> str:
+    """Of a plan; ``plugin`` is what it is built with."""
+    return digest_of(
+        {
+            "onnx": onnx.sha256,
+            "targets": options.targets,
+            "profile": options.profile,
+            "backend": options.backend,
+            "version": backend_version,
+            "merge_path": options.merge_path,
+            "plugin": plugin.sha256 if plugin else None,
+            "embedded": options.embed_plugin,
+            "source": source_digest("pitome.export.plans"),
+        }
+    )
+
+
+def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: CheckOptions) -> str:
+    """Of a parity check."""
+    return digest_of(
+        {
+            "onnx": [graph.sha256 for graph in graphs],
+            "model": _model(loaded),
+            "preprocess": loaded.preprocess,
+            "images": check.parity_images,
+            "threads": check.threads,
+            "packages": {package: installed_version(package) for package in _PARITY_PACKAGES},
+            "source": source_digest("pitome", "pitome.export", "pitome.validate"),
+        }
+    )
+
+
+def latency_key(graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions) -> str:
+    """Of a latency measurement."""
+    from pitome.validate.bench.latency import cpu_model
+
+    return digest_of(
+        {
+            "onnx": graph.sha256,
+            "unmerged": unmerged_key(loaded),
+            "batches": check.batches,
+            "threads": check.threads,
+            "seconds": check.latency_seconds,
+            "runtime": installed_version("onnxruntime"),
+            "cpu": cpu_model(),
+            "source": source_digest("pitome.export", "pitome.validate"),
+        }
+    )
+
+
+@lru_cache
+def source_digest(*folders: str) -> str:
+    """Digest of the Python sources in folders of this project."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        root = Path(str(resources.files(folder)))
+        # os.walk does not follow links, so a checkout's links to the other folders add nothing here.
+        paths = [Path(parent, name) for parent, _, names in os.walk(root) for name in names]
+        for path in sorted(path for path in paths if path.suffix == ".py"):
+            digest.update(f"{folder}/{path.relative_to(root).as_posix()}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _model(loaded: LoadedModel) -> dict[str, Any]:
+    return {
+        "weights": loaded.sha256,
+        "architecture": loaded.architecture,
+        "image_size": loaded.image_size,
+        "config": json.loads(json.dumps(loaded.config, default=str)),
+    }
+
+
+def _exporter() -> dict[str, Any]:
+    packages = {package: installed_version(package) for package in _EXPORT_PACKAGES}
+    return {"packages": packages, "source": source_digest("pitome", "pitome.export")}

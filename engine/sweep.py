@@ -1,0 +1,358 @@
+"""``pitome sweep``: many settings of one model, judged and compared."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pitome import __version__
+from pitome.cli.display import Display
+from pitome.engine.options import ModelOptions, parse_candidate, parse_integers, parse_margin
+from pitome.errors import InputError, PitomeError
+from pitome.methods.settings import Metric
+from pitome.models.loading import LoadedModel, load_model
+from pitome.parameters import Energy, Split
+from pitome.schedule import Shape
+from pitome.validate.resume import ResumableLog
+from pitome.validate.sweep.points import MeasureSpeeds, Progress, Sweep
+from pitome.validate.sweep.records import UNMERGED, AnyRecord, SpeedRecord
+from pitome.validate.sweep.settings import GRIDS, Grid, Point, Refused, make_points
+from pitome.validate.sweep.values import ValueStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pitome.validate.bench.contestants import Contestant
+    from pitome.validate.evaluate.tasks.task import Task
+
+OWN = "own"
+"""In a list of settings: the method's own."""
+DEPENDS_ON = ("torch", "transformers", "tokenizers", "scikit-learn", "scikit-image", "pillow", "numpy")
+"""Packages whose versions a score may depend on."""
+TOGETHER = 6
+"""Graphs that are measured in shared rounds: all of them are in memory at once."""
+
+
+@dataclass(frozen=True)
+class SpeedOptions:
+    """How speed-ups are measured."""
+
+    batch: int = 8
+    threads: int = 2
+    seconds: float = 5.0
+    """Of measuring, for each graph."""
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """What is tried, and on what it is judged."""
+
+    model: ModelOptions
+    grid: Grid
+    tasks: tuple[str, ...] = ()
+    """Empty: all that fit the model and need no data of the user's."""
+    split: Literal["validation", "test"] = "validation"
+    limit: int | None = None
+    data: Path | None = None
+    """Folder of a data set that has files."""
+    out: Path | None = None
+    """The file of records; None: <model>.sweep.jsonl in ``default_folder``."""
+    default_folder: Path = Path("build")
+    threads: int = 2
+    speed: SpeedOptions | None = None
+    command: str | None = None
+    """What the user typed, for the file of records."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep found."""
+
+    loaded: LoadedModel
+    tasks: tuple[str, ...]
+    file: Path
+    points: dict[str, Point]
+    """By key."""
+    records: list[AnyRecord]
+    pictures: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The points of a sweep, before anything runs."""
+
+    loaded: LoadedModel
+    points: list[Point]
+    refused: list[Refused]
+
+
+def parse_grid(
+    grid: str, changes: int | None, seed: int, layers: Sequence[str] = (), **lists: str | None
+) -> Grid:
+    """A grid by name, with the user's lists in place of its own.
+
+    Args:
+        grid: "quick" or "full".
+        changes: how many settings a point may change at once; None = the grid's.
+        seed: of random pairs.
+        layers: each "all" or layer numbers with commas between them.
+        lists: methods, ratios, flops, shapes, metrics, candidates, margins, energies, splits, size_penalties:
+            values with commas between them; None = the grid's.
+
+    Raises:
+        InputError: an unknown name, or a text that is not such a list.
+    """
+    if grid not in GRIDS:
+        raise InputError(f"GRID={grid}", f"the grids are {', '.join(GRIDS)}", "Choose one of these")
+    given = {name: text for name, text in lists.items() if text is not None}
+    found: dict[str, Any] = {name: _PARSERS[name](name.upper(), text) for name, text in given.items()}
+    if "ratios" in found and "flops" not in found:
+        found["flops"] = ()  # keep ratios were asked for in place of the grid's FLOPs
+    if layers:
+        found["layers"] = tuple(None if text == "all" else parse_integers("LAYERS", text) for text in layers)
+    if changes is not None:
+        found["changes"] = changes
+    return replace(GRIDS[grid], seed=seed, **found)
+
+
+def plan_sweep(options: SweepOptions, display: Display) -> Plan:
+    """Load the model and make the points."""
+    loaded = load_for_judging(options.model, display)
+    points, refused = make_points(options.grid, loaded.family, loaded.family.shape(loaded.model))
+    if not points:
+        raise InputError(
+            "a sweep", f"no point of the grid can be made: {refused[0].reason}", "Change the grid"
+        )
+    return Plan(loaded, points, refused)
+
+
+def load_for_judging(options: ModelOptions, display: Display) -> LoadedModel:
+    """Load a model whose answers mean something.
+
+    Raises:
+        InputError: as ``load_model``; random weights.
+    """
+    with display.step(f"Load {options.model}") as report:
+        loaded = load_model(
+            options.model,
+            options.weights,
+            options.image_size,
+            strict=True,
+            seed=options.seed,
+            progress=lambda text: report(text, 0, 0),
+            sequence_length=options.sequence_length,
+        )
+    if loaded.random:
+        raise InputError(
+            f"a sweep of {loaded.name}",
+            "its weights are random, and what random weights answer says nothing of a real model",
+            "Give a model with trained weights",
+        )
+    return loaded
+
+
+def run_sweep(options: SweepOptions, display: Display) -> SweepResult:
+    """Run, or resume, a sweep.
+
+    Raises:
+        InputError: a model, task, data set or option that can't be used, or a file of another sweep.
+    """
+    plan = plan_sweep(options, display)
+    loaded = plan.loaded
+    tasks = _tasks(options, loaded)
+    path = options.out or options.default_folder / f"{loaded.name}.sweep.jsonl"
+    configuration = _configuration(options, loaded)
+    with _threads(options.threads), ResumableLog.open(path, configuration, note=display.note) as log:
+        measure = None
+        if options.speed is not None:
+            _check_conditions(log, options.speed)
+            measure = speed_meter(loaded, options.speed, display)
+        store = ValueStore(path.with_name(f"{path.stem}.values"))
+        sweep = Sweep(loaded, tasks, log, store, options.split, options.model.seed, measure, options.command)
+        with display.step("Sweep") as report:
+            records = sweep.run(plan.points, plan.refused, report)
+    points = {point.key: point for point in plan.points}
+    return SweepResult(loaded, tuple(task.name for task in tasks), path, points, records)
+
+
+def speed_meter(loaded: LoadedModel, options: SpeedOptions, display: Display) -> MeasureSpeeds:
+    """Measures points in shared rounds with the unmerged model, a few graphs at a time."""
+    from pitome.engine.graph_cache import unmerged_graph
+    from pitome.validate.bench.contestants import onnx_contestant
+
+    def measure_speeds(points: Sequence[Point], tell: Progress) -> Iterator[tuple[Point, SpeedRecord]]:
+        for start in range(0, len(points), TOGETHER):
+            few = points[start : start + TOGETHER]
+            unmerged = onnx_contestant(UNMERGED, unmerged_graph(loaded, display))
+            merged = []
+            with tempfile.TemporaryDirectory(prefix="pitome-sweep-") as folder:
+                for point in few:
+                    try:
+                        merged.append(_exported(loaded, point, Path(folder), tell))
+                    except PitomeError as error:  # the others have a speed all the same
+                        display.note(f"no speed of {point.label}: {error}")
+                found = _measured([*merged, unmerged], options, tell) if merged else {}
+            yield from ((point, found[point.graph]) for point in few if point.graph in found)
+
+    return measure_speeds
+
+
+def _exported(loaded: LoadedModel, point: Point, folder: Path, tell: Progress) -> Contestant:
+    from pitome.compression import compress
+    from pitome.export.onnx import export_onnx
+    from pitome.validate.bench.contestants import onnx_contestant
+
+    tell(f"export {point.label}", 0, 0)
+    graph = folder / f"{point.graph}.onnx"
+    merged = compress(loaded.model, point.schedule, **point.setting.as_arguments())
+    export_onnx(merged, graph, outputs=loaded.family.outputs[loaded.task])
+    return onnx_contestant(point.graph, graph, against=UNMERGED, bound=point.bound)
+
+
+def _measured(
+    contestants: Sequence[Contestant], options: SpeedOptions, tell: Progress
+) -> Mapping[str, SpeedRecord]:
+    """The speed of each contestant that is measured against another one, by name."""
+    from pitome.engine.records import installed_version
+    from pitome.validate.bench.latency import LatencySettings, compare, cpu_model
+
+    seconds = options.seconds * (len(contestants) - 1)
+    settings = LatencySettings((options.batch,), options.threads, min_seconds=seconds)
+    found: dict[str, SpeedRecord] = {}
+    for each in compare(contestants, settings, progress=tell)[0].contestants:
+        if each.ratio is None or each.ratio_interval is None:
+            continue
+        low, high = each.ratio_interval
+        found[each.name] = SpeedRecord(
+            speedup=each.ratio,
+            low=low,
+            high=high,
+            batch=options.batch,
+            threads=options.threads,
+            cpu=cpu_model(),
+            onnxruntime=installed_version("onnxruntime"),
+            steady=each.steady,
+        )
+    return found
+
+
+def _check_conditions(log: ResumableLog, options: SpeedOptions) -> None:
+    """Speeds in a file must have been measured as the new ones will be: they stand in one chart."""
+    from pitome.engine.records import installed_version
+    from pitome.validate.bench.latency import cpu_model
+
+    now = {
+        "batch": options.batch,
+        "threads": options.threads,
+        "cpu": cpu_model(),
+        "onnxruntime": installed_version("onnxruntime"),
+    }
+    for each in log.finished:
+        speed = each.get("speed")
+        if each.get("kind") == "speed" and isinstance(speed, dict):
+            found = [f"{name} {speed.get(name)}" for name, value in now.items() if speed.get(name) != value]
+            if found:
+                asked = ", ".join(f"{name} {value}" for name, value in now.items())
+                raise InputError(
+                    f"speeds at {asked}, resuming from {log.path}",
+                    f"the file has speeds that were measured with {', '.join(found)}",
+                    "Give what they were measured with, or name another file",
+                )
+
+
+def _tasks(options: SweepOptions, loaded: LoadedModel) -> list[Task]:
+    from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
+
+    names = dict.fromkeys(options.tasks or default_tasks(loaded))
+    if not names:
+        raise InputError(
+            f"a sweep of {loaded.name}",
+            f"no built-in task fits a model for {loaded.task}",
+            "Name one with --task",
+        )
+    return [make_task(name, loaded, options.limit, options.model.seed, options.data) for name in names]
+
+
+def _configuration(options: SweepOptions, loaded: LoadedModel) -> dict[str, Any]:
+    """What the records depend on. Points and tasks are named in each record, so a wider grid may resume; what
+    a speed was measured with stands in its own record."""
+    from pitome.engine.records import installed_version
+
+    return {
+        "what": "pitome sweep",
+        "model": loaded.name,
+        "weights": loaded.sha256,
+        "image_size": loaded.image_size,
+        "sequence_length": loaded.sequence_length,
+        "split": options.split,
+        "limit": options.limit,
+        "data": None if options.data is None else str(options.data.resolve()),
+        "seed": options.model.seed,
+        "versions": {
+            "pitome": __version__,
+            **{name: installed_version(name) for name in DEPENDS_ON},
+        },
+    }
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """PyTorch's threads within the block."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"{name}={text}", "not numbers with commas between them", "Give for instance 0.8,0.6"
+        ) from None
+
+
+def _choices(allowed: Sequence[str], own: bool = False) -> Callable[[str, str], tuple[str | None, ...]]:
+    def parse(name: str, text: str) -> tuple[str | None, ...]:
+        parts = [part.strip() for part in text.split(",")]
+        known = [*allowed, OWN] if own else list(allowed)
+        for part in parts:
+            if part not in known:
+                raise InputError(
+                    f"{name}={text}", f"{part!r} is none of {', '.join(known)}", "Choose from these"
+                )
+        return tuple(None if part == OWN else part for part in parts)
+
+    return parse
+
+
+def _margins(name: str, text: str) -> tuple[tuple[float, float] | None, ...]:
+    return tuple(
+        None if part.strip() == OWN else parse_margin(part.strip().replace(":", ","), f"{name}={text}")
+        for part in text.split(",")
+    )
+
+
+_PARSERS: dict[str, Callable[[str, str], tuple[Any, ...]]] = {
+    "methods": lambda name, text: tuple(part.strip() for part in text.split(",")),
+    "ratios": _numbers,
+    "flops": _numbers,
+    "shapes": _choices(get_args(Shape)),
+    "metrics": _choices(get_args(Metric)),
+    "candidates": lambda name, text: tuple(
+        parse_candidate(part.strip(), f"{name}={text}") for part in text.split(",")
+    ),
+    "margins": _margins,
+    "energies": _choices(get_args(Energy), own=True),
+    "splits": _choices(get_args(Split), own=True),
+    "size_penalties": _numbers,
+}

@@ -1,0 +1,122 @@
+"""Refuse a request before anything long starts."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from contextlib import suppress
+
+from pitome.errors import BackendError, InputError
+from pitome.export.plans.base import Backend, PlanRequest
+from pitome.export.plans.plugin_library import read_plugin_version
+from pitome.export.plans.tensorrt import TensorRT, check_plugin_support
+from pitome.export.plans.tensorrt_rtx import TensorRTRTX
+
+BACKENDS: dict[str, Backend] = {"tensorrt_rtx": TensorRTRTX(), "tensorrt": TensorRT()}
+PRECISIONS = ("fp32", "fp16", "bf16")
+MERGE_PATHS = ("function", "plugin")
+
+
+def check_request(request: PlanRequest) -> None:
+    """Check everything that can be known before the ONNX file exists.
+
+    Raises:
+        InputError: an unknown backend, precision or merge path, a profile out of order, a target that the
+            backend does not compile for, or a plugin library that is none.
+        BackendError: the backend is not installed or too old for the plugin, or it needs a GPU and there is
+            none.
+    """
+    backend = find_backend(request.backend)
+    _check_profile(request.profile)
+    if request.precision not in PRECISIONS:
+        raise InputError(
+            f"PRECISION={request.precision}", "there is no such precision", f"Choose {_choices(PRECISIONS)}"
+        )
+    check_plugin_choice(request)
+    # Classic TensorRT asks the driver for its target, so it must be installed before its targets are checked.
+    if importlib.util.find_spec(backend.module) is None:
+        raise BackendError(
+            f"BACKEND={request.backend}",
+            f"the Python module {backend.module} is not installed",
+            f"Run {backend.install}",
+        )
+    if request.needs_plugin:
+        # Where the version is not known, the builder process finds out.
+        with suppress(importlib.metadata.PackageNotFoundError):
+            check_plugin_support(importlib.metadata.version(backend.distribution))
+    backend.check_targets(request)
+    if request.needs_plugin:
+        assert request.plugin is not None  # check_plugin_choice
+        read_plugin_version(request.plugin)
+
+
+def check_plugin_choice(request: PlanRequest) -> None:
+    """Refuse a merge path that there is not, and a plugin library where none may be loaded.
+
+    The builder process asks again before it imports the builder: in a process with TensorRT-RTX the plugin
+    ends in std::terminate.
+
+    Raises:
+        InputError: as said.
+    """
+    backend = find_backend(request.backend)
+    asked = f"MERGE_PATH={request.merge_path} with BACKEND={request.backend}"
+    if request.merge_path not in MERGE_PATHS:
+        raise InputError(asked, "there is no such merge path", f"Choose {_choices(MERGE_PATHS)}")
+    if request.merge_path == "plugin" and not backend.has_plugins:
+        raise InputError(asked, f"{backend.label} has no plugin layers", "Use MERGE_PATH=function")
+    if request.merge_path == "plugin" and request.plugin is None:
+        raise InputError(asked, "no plugin library is named", "Name one with PLUGIN=")
+    if request.merge_path != "plugin" and (request.plugin is not None or request.embed_plugin):
+        extra = "EMBED_PLUGIN=1" if request.plugin is None else f"PLUGIN={request.plugin}"
+        raise InputError(
+            f"{extra} with {asked}",
+            "only BACKEND=tensorrt with MERGE_PATH=plugin loads a plugin library",
+            f"Leave {extra.partition('=')[0]} out",
+        )
+
+
+def check_files(request: PlanRequest) -> None:
+    """Check that the ONNX file is there and the plan's folder can take a file.
+
+    Raises:
+        InputError: it is not, or it cannot.
+    """
+    if not request.onnx.is_file():
+        raise InputError(f"a plan from {request.onnx}", "there is no such file", "Export the ONNX file first")
+    if not request.plan.parent.is_dir():
+        raise InputError(
+            f"writing {request.plan}",
+            f"the folder {request.plan.parent} does not exist",
+            "Make the folder, or choose another OUT",
+        )
+    if request.plan.is_dir():
+        raise InputError(f"writing {request.plan}", "that is a folder", "Name a file")
+
+
+def find_backend(name: str) -> Backend:
+    """Return the backend of that name, or raise InputError."""
+    if name not in BACKENDS:
+        raise InputError(
+            f"BACKEND={name}", "there is no such plan builder", f"Choose {_choices(tuple(BACKENDS))}"
+        )
+    return BACKENDS[name]
+
+
+def _check_profile(profile: tuple[int, ...]) -> None:
+    asked = f"PROFILE={','.join(str(batch) for batch in profile)}"
+    if len(profile) != 3:
+        raise InputError(
+            asked, f"it has {len(profile)} numbers", "Give three batch sizes: min,opt,max, such as 1,8,32"
+        )
+    smallest, typical, largest = profile
+    if not 1 <= smallest <= typical <= largest:
+        raise InputError(
+            asked,
+            "the batch sizes are not 1 <= min <= opt <= max",
+            "Give them in rising order, such as 1,8,32",
+        )
+
+
+def _choices(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"

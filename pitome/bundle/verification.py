@@ -1,0 +1,288 @@
+"""Write, read and verify a bundle: the folder that ``make engine`` leaves. The schema is in manifest.py.
+
+Production reads bundles with this module, so it imports neither torch nor onnx. Nothing of a bundle is
+parsed before its digest was checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pitome.bundle.manifest import (
+    DIGEST_NAME,
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    FileRecord,
+    FlopsRecord,
+    Manifest,
+    MethodRecord,
+    ModelRecord,
+    OnnxRecord,
+    PlanRecord,
+    PluginRecord,
+    ScheduleRecord,
+    SizedFileRecord,
+    TensorRecord,
+    WeightsRecord,
+    describe_schema,
+)
+from pitome.errors import BundleError
+
+__all__ = [
+    "DIGEST_NAME",
+    "MANIFEST_NAME",
+    "SCHEMA_VERSION",
+    "FileRecord",
+    "FlopsRecord",
+    "Manifest",
+    "MethodRecord",
+    "ModelRecord",
+    "OnnxRecord",
+    "PlanRecord",
+    "PluginRecord",
+    "ScheduleRecord",
+    "SizedFileRecord",
+    "TensorRecord",
+    "WeightsRecord",
+    "check_plan_usable",
+    "describe_schema",
+    "digest_of",
+    "file_sha256",
+    "is_bundle",
+    "read_manifest",
+    "valid_files",
+    "verify_bundle",
+    "write_manifest",
+]
+
+_REBUILD = "Run `make engine` for this model again"
+_GIVE_A_BUNDLE = "Give the folder that `make engine` wrote, such as build/clip-b16"
+# A manifest is some tens of kilobytes; a limit keeps a wrong file from filling the memory.
+_MANIFEST_LIMIT = 64 * 1024 * 1024
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file as 64 hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """Return the sha256 of a JSON value, whatever the order of its keys; tuples count as lists.
+
+    Raises:
+        TypeError: the value is not made of dicts, lists, strings, numbers, booleans and None.
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_bundle(folder: Path) -> bool:
+    """Tell whether a folder was written as a bundle, damaged or not."""
+    folder = Path(folder)
+    if (folder / DIGEST_NAME).is_file():
+        return True
+    # Other programs have a manifest.json too, so its name alone proves nothing.
+    path = folder / MANIFEST_NAME
+    return path.is_file() and b'"pitome_version"' in path.read_bytes()
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write ``manifest.json`` and ``manifest.json.sha256`` into a folder that :func:`build_folder` gave.
+
+    The same manifest always gives the same bytes: keys sorted, two blanks of indentation.
+
+    Raises:
+        BundleError: the manifest breaks its schema (``model_copy`` does not validate). Nothing is written.
+        OSError: the files cannot be written.
+    """
+    try:
+        checked = Manifest.model_validate(manifest.model_dump())
+    except ValidationError as error:
+        raise BundleError(
+            f"write {folder}/{MANIFEST_NAME}", _first_errors(error), "Correct the manifest before writing it"
+        ) from None
+    data = (json.dumps(checked.model_dump(mode="json"), indent=2, sort_keys=True) + "\n").encode()
+    (Path(folder) / MANIFEST_NAME).write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    (Path(folder) / DIGEST_NAME).write_bytes(f"{digest}  {MANIFEST_NAME}\n".encode())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read ``manifest.json``: its digest first, then its JSON, its schema_version, and its schema.
+
+    The files that it lists are not looked at; that is :func:`verify_bundle`.
+
+    Raises:
+        BundleError: no bundle is there, or its manifest is missing, damaged, or of another version.
+    """
+    folder = Path(folder)
+    _check_folder(folder)
+    data = _read_checked(folder)
+    try:
+        # The two parsers differ in what they let pass (NaN, lone surrogates): a manifest must suit both.
+        document = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise _error(folder, f"{MANIFEST_NAME} is not JSON ({error})") from None
+    _check_schema_version(folder, document)
+    try:
+        return Manifest.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        raise _error(folder, f"{MANIFEST_NAME} does not fit its schema: {_first_errors(error)}") from None
+
+
+def verify_bundle(folder: Path) -> Manifest:
+    """Check every file of a bundle against its digest, and return the manifest.
+
+    Raises:
+        BundleError: what :func:`read_manifest` raises; or a listed file is missing, of another size, of
+            another digest, or lies outside the folder.
+    """
+    manifest = read_manifest(folder)
+    for record in manifest.files():
+        _check_file(Path(folder), record)
+    return manifest
+
+
+def valid_files(folder: Path) -> tuple[Manifest | None, frozenset[str]]:
+    """Return what a new build can reuse: the manifest, and the names of the listed files that are intact.
+
+    Never raises for a bundle in any state: without a valid manifest nothing is reusable, and the answer is
+    ``(None, frozenset())``. Call it inside :func:`build_folder`, whose lock keeps the folder as it is.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except BundleError:
+        return None, frozenset()
+    intact = set()
+    for record in manifest.files():
+        try:
+            _check_file(Path(folder), record)
+        except BundleError:
+            continue
+        intact.add(record.file)
+    return manifest, frozenset(intact)
+
+
+def check_plan_usable(plan: PlanRecord, *, backend_version: str, target: str) -> None:
+    """Check that a plan suits the runtime and the GPU in front of it, before it is deserialised.
+
+    Args:
+        plan: the plan's record in the manifest.
+        backend_version: version of the installed runtime, such as ``"1.7.1.116"``.
+        target: the GPU, such as ``"sm89"``.
+
+    Raises:
+        BundleError: it was built by another version, or for other GPUs; says which.
+    """
+    found, remedies = [], []
+    if plan.backend_version != backend_version:
+        found.append(
+            f"it was built by {plan.backend} {plan.backend_version}, and {backend_version} is installed"
+        )
+        remedies.append(f"Install {plan.backend} {plan.backend_version}")
+    if target not in plan.targets:
+        found.append(f"it is for {', '.join(plan.targets)}, and this GPU is {target}")
+        remedies.append(f"Run on one of {', '.join(plan.targets)}")
+    if found:
+        again = f"or run `make engine` again with this runtime and TARGETS={target}"
+        raise BundleError(f"load {plan.file}", "; ".join(found), f"{'. '.join(remedies)}, {again}")
+
+
+def _error(folder: Path, found: str, remedy: str = _REBUILD) -> BundleError:
+    return BundleError(f"bundle {folder}", found, remedy)
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.exists():
+        raise _error(folder, "there is no such folder", _GIVE_A_BUNDLE)
+    if not folder.is_dir():
+        raise _error(folder, "it is a file, not a folder", _GIVE_A_BUNDLE)
+    present = {name for name in (MANIFEST_NAME, DIGEST_NAME) if (folder / name).is_file()}
+    if not present:
+        raise _error(folder, f"it is not a bundle (it has no {MANIFEST_NAME})", _GIVE_A_BUNDLE)
+    for name in {MANIFEST_NAME, DIGEST_NAME} - present:
+        raise _error(folder, f"{name} is missing")
+
+
+def _read_checked(folder: Path) -> bytes:
+    """Return the bytes of the manifest, which are those that its digest is of."""
+    try:
+        with (folder / MANIFEST_NAME).open("rb") as file:
+            data = file.read(_MANIFEST_LIMIT)
+        with (folder / DIGEST_NAME).open("rb") as file:
+            line = file.read(1024)
+    except OSError as error:
+        raise _error(folder, f"{error.filename} cannot be read ({error.strerror})") from None
+    # Stricter than sha256sum, so that no changed byte passes.
+    match = re.fullmatch(rb"([0-9a-f]{64})  " + re.escape(MANIFEST_NAME.encode()) + rb"\n", line)
+    if match is None:
+        raise _error(folder, f"{DIGEST_NAME} is damaged: it is not the one line that sha256sum writes")
+    expected, found = match[1].decode(), hashlib.sha256(data).hexdigest()
+    if expected != found:
+        raise _error(folder, f"{MANIFEST_NAME} or {DIGEST_NAME} is damaged: {_digests(expected, found)}")
+    return data
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _check_schema_version(folder: Path, document: Any) -> None:
+    """Refuse other versions before the schema is looked at, which would only report their symptoms."""
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if type(version) is int and version == SCHEMA_VERSION:
+        return
+    if version is None:
+        raise _error(folder, f"{MANIFEST_NAME} has no schema_version")
+    found = f"its schema_version is {version!r}, and this pitome reads {SCHEMA_VERSION}"
+    if type(version) is int and version > SCHEMA_VERSION:
+        writer = document.get("pitome_version", "a newer version")
+        raise _error(folder, found, f"Install the pitome that wrote it ({writer}), or build the bundle again")
+    raise _error(folder, found)
+
+
+def _check_file(folder: Path, record: FileRecord) -> None:
+    path = folder / record.file
+    try:
+        # A link may lead out of the bundle although its name does not.
+        if not path.resolve(strict=True).is_relative_to(folder.resolve()):
+            raise _error(folder, f"{record.file} is a link that leads out of the bundle")
+        # Not opened unless regular: a pipe would block for ever.
+        if not path.is_file():
+            raise _error(folder, f"{record.file} is not a regular file")
+        if isinstance(record, SizedFileRecord) and (size := path.stat().st_size) != record.bytes:
+            raise _error(
+                folder, f"{record.file} is damaged: expected {record.bytes:,} bytes, found {size:,} bytes"
+            )
+        digest = file_sha256(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _error(folder, f"{record.file} is missing") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise _error(folder, f"{record.file} cannot be read ({error})") from None
+    if digest != record.sha256:
+        raise _error(folder, f"{record.file} is damaged: {_digests(record.sha256, digest)}")
+
+
+def _digests(expected: str, found: str) -> str:
+    return f"expected sha256 {expected[:12]}, found {found[:12]}"
+
+
+def _first_errors(error: ValidationError, limit: int = 5) -> str:
+    """Say in one line what pydantic found, each with the path of its key."""
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    texts = [f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in errors[:limit]]
+    if len(errors) > limit:
+        texts.append(f"and {len(errors) - limit} more")
+    return "; ".join(texts)

@@ -1,0 +1,1 @@
+"""Run a graph or plan: one protocol, one file per runtime."""

@@ -1,0 +1,1 @@
+"""The C++ plugin's sources, and the tools that build and account for it."""

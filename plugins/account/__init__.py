@@ -1,4 +1,0 @@
-"""What one merge asks of a GPU, counted on the CPU, and the time that datasheets predict for it.
-
-``python -m plugins.account`` prints it. Nothing here has run on a GPU.
-"""

@@ -1,0 +1,1 @@
+"""Toolchain, account, and the C interface through ctypes."""

@@ -1,0 +1,59 @@
+"""Small models with weights in files, and one bundle that a real process built from one of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command_line import QUICK, Outcome, finish, start
+from tests.tiny_models import tiny_model
+
+SIZES = {"hidden_size": 64, "num_hidden_layers": 3, "image_size": 32, "patch_size": 8}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Unmerged graphs of these models do not belong into the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PITOME_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a CLIP vision model with projection: 16 patches and CLS, 3 layers."""
+    folder = tmp_path_factory.mktemp("models") / "clip-tiny"
+    tiny_model("CLIPVisionModelWithProjection", **SIZES).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a ViT classifier of the same size."""
+    folder = tmp_path_factory.mktemp("models") / "vit-tiny"
+    tiny_model("ViTForImageClassification", **SIZES).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(clip_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """The bundle of ``pitome engine clip-tiny --json`` with default targets; read it, do not change it."""
+    out = tmp_path_factory.mktemp("built")
+    outcome = finish(start("engine", clip_folder, "--out", out, *QUICK, "--json"))
+    assert outcome.code == 0, outcome.err
+    return out / "clip-tiny", outcome
+
+
+@pytest.fixture
+def copied(built: tuple[Path, Outcome], tmp_path: Path) -> Path:
+    """A copy of that bundle, in an OUT of its own."""
+    return Path(shutil.copytree(built[0], tmp_path / "build" / built[0].name))
+
+
+@pytest.fixture
+def changed_model(clip_folder: Path, tmp_path: Path) -> Callable[[], Path]:
+    """A copy of the CLIP checkpoint, to be spoilt."""
+    return lambda: Path(shutil.copytree(clip_folder, tmp_path / "model"))

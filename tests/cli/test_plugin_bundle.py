@@ -1,0 +1,170 @@
+"""The plugin library of a bundle: copied, kept with its plans, and gone with the last of them.
+
+No classic TensorRT builds here, so the plans that were built with the plugin are stand-ins of a few bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pitome.bundle import Manifest, PlanRecord, PluginRecord, read_manifest, verify_bundle, write_manifest
+from pitome.cli.display import Display
+from pitome.engine.options import PlanOptions
+from pitome.engine.steps import Workplace, place_plugin, plan_request
+from tests.cli.command_line import contents, pitome
+from tests.engine.test_main_job import PLAN
+from tests.export.plans.fake_machine import FakeMachine, machine
+from tests.export.plans.plugin_files import NO_CREATORS, compile_library
+from tests.pitome.bundle.bundle_cases import KEY, sha256
+
+__all__ = ["machine"]
+
+LIBRARY = "libpitome_plugin.so"
+OTHER_PLAN = "model.fp32.tensorrt.plan"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    return compile_library(tmp_path, NO_CREATORS)
+
+
+@pytest.fixture
+def with_plugin(copied: Path, library: Path) -> Callable[[str], Path]:
+    """``with_plugin(name)`` puts a plan of that name and the plugin library into a built bundle."""
+
+    def add(name: str) -> Path:
+        manifest = read_manifest(copied)
+        plan, data = b"plan", library.read_bytes()
+        (copied / name).unlink(missing_ok=True)
+        (copied / name).write_bytes(plan)
+        (copied / LIBRARY).write_bytes(data)
+        record: dict[str, Any] = {
+            **manifest.plans[0].model_dump(),
+            "file": name,
+            "sha256": sha256(plan),
+            "bytes": len(plan),
+            "backend": "tensorrt",
+            "targets": ("sm89",),
+            "merge_path": "plugin",
+            "key": KEY,
+        }
+        plans = [other for other in manifest.plans if other.file != name]
+        update = {
+            "plans": (*plans, PlanRecord.model_validate(record)),
+            "plugin": PluginRecord(file=LIBRARY, sha256=sha256(data), version="9.8.7"),
+        }
+        write_manifest(copied, manifest.model_copy(update=update))
+        verify_bundle(copied)
+        return copied
+
+    return add
+
+
+def plugin_of(bundle: Path) -> tuple[Manifest, PluginRecord | None]:
+    manifest = verify_bundle(bundle)
+    return manifest, manifest.plugin
+
+
+def test_the_library_is_copied_and_recorded(tmp_path: Path, library: Path) -> None:
+    folder, published = tmp_path / "partial", tmp_path / "published.so"
+    folder.mkdir()
+    published.write_bytes(b"an older library")
+    os.link(published, folder / LIBRARY)
+    place = Workplace(folder, tmp_path / "bundle", Display(quiet=True))
+    options = PlanOptions(backend="tensorrt", merge_path="plugin", plugin=library)
+
+    record = place_plugin(place, plan_request(folder, options, "model.onnx", 3))
+    assert record is not None
+    assert record.model_dump() == {
+        "file": LIBRARY,
+        "sha256": sha256(library.read_bytes()),
+        "version": "9.8.7",
+    }
+    assert (folder / LIBRARY).read_bytes() == library.read_bytes()
+    assert published.read_bytes() == b"an older library", "the published bundle stays as it was"
+
+    (folder / LIBRARY).unlink()
+    assert place_plugin(place, plan_request(folder, options, "model.onnx", 0)) is None
+    function = PlanOptions(backend="tensorrt")
+    assert place_plugin(place, plan_request(folder, function, "model.onnx", 3)) is None
+    assert list(folder.iterdir()) == []
+
+
+def test_build_keeps_the_plugin_of_another_plan(with_plugin: Callable[[str], Path]) -> None:
+    bundle = with_plugin(OTHER_PLAN)
+    before, plugin = plugin_of(bundle)
+    outcome = pitome("build", bundle, "--targets", "sm80")
+    assert outcome.code == 0, outcome.err
+    after, kept = plugin_of(bundle)
+    assert (kept, after.plans[0]) == (plugin, before.plans[1])
+    assert [plan.file for plan in after.plans] == [OTHER_PLAN, PLAN]
+    assert "merges by plugin 9.8.7, not embedded" in outcome.out
+    assert "merges by standard operators" in outcome.out
+    assert str(bundle / LIBRARY) in outcome.out
+
+
+def test_build_drops_the_plugin_with_its_last_plan(with_plugin: Callable[[str], Path]) -> None:
+    bundle = with_plugin(PLAN)  # the name of the plan that is built in its place
+    outcome = pitome("build", bundle, "--targets", "sm80")
+    assert outcome.code == 0, outcome.err
+    manifest, plugin = plugin_of(bundle)
+    assert plugin is None
+    assert [plan.merge_path for plan in manifest.plans] == ["function"]
+    assert not (bundle / LIBRARY).exists()
+
+
+def test_export_of_the_same_graphs_keeps_the_plugin(
+    with_plugin: Callable[[str], Path], clip_folder: Path
+) -> None:
+    bundle = with_plugin(OTHER_PLAN)
+    before, plugin = plugin_of(bundle)
+    outcome = pitome("export", clip_folder, "--out", bundle.parent)
+    assert outcome.code == 0, outcome.err
+    after, kept = plugin_of(bundle)
+    assert (kept, after.plans) == (plugin, before.plans)
+
+
+def test_export_drops_the_plans_of_a_damaged_plugin(
+    with_plugin: Callable[[str], Path], clip_folder: Path
+) -> None:
+    bundle = with_plugin(OTHER_PLAN)
+    (bundle / LIBRARY).write_bytes(b"damaged")
+    outcome = pitome("export", clip_folder, "--out", bundle.parent)
+    assert outcome.code == 0, outcome.err
+    manifest, plugin = plugin_of(bundle)
+    assert (manifest.plans, plugin) == ((), None)
+    assert not (bundle / LIBRARY).exists()
+
+
+def test_a_bundle_holds_one_library(
+    with_plugin: Callable[[str], Path], machine: FakeMachine, tmp_path: Path
+) -> None:
+    bundle = with_plugin(OTHER_PLAN)
+    before = contents(bundle)
+    machine.install_tensorrt("10.7.0")
+    machine.install_driver(status=0)
+    (tmp_path / "newer").mkdir()
+    newer = compile_library(tmp_path / "newer", NO_CREATORS.replace("9.8.7", "9.9.0"))
+    outcome = pitome("build", bundle, "--backend", "tensorrt", "--plugin", newer)
+    assert outcome.code == 2
+    assert (
+        f"a plan with the plugin library {newer} in {bundle}: a bundle holds one library" in outcome.message
+    )
+    assert f"{OTHER_PLAN} was built with another one (9.8.7, sha256 " in outcome.message
+    assert f"Use PLUGIN={bundle / LIBRARY}, or run `make engine` again" in outcome.message
+    assert contents(bundle) == before
+
+
+def test_a_changed_byte_of_the_library_is_found(with_plugin: Callable[[str], Path]) -> None:
+    bundle = with_plugin(OTHER_PLAN)
+    data = bytearray((bundle / LIBRARY).read_bytes())
+    data[-1] ^= 1
+    (bundle / LIBRARY).write_bytes(data)
+    outcome = pitome("inspect", bundle)
+    assert outcome.code == 2
+    assert f"{LIBRARY} is damaged: expected sha256 " in outcome.message

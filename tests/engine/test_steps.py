@@ -1,0 +1,115 @@
+"""Step by step: export, build, validate, bench, inspect and compare, on one bundle."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pitome.bundle import verify_bundle
+from tests.cli.command_line import QUICK_PLAN, Outcome, pitome
+
+PLAN = "model.fp32.tensorrt_rtx.plan"
+
+
+@pytest.fixture(scope="module")
+def exported(vit_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    out = tmp_path_factory.mktemp("steps")
+    outcome = pitome("export", vit_folder, "--out", out, "--precision", "fp32", "--ratio", "0.8")
+    assert outcome.code == 0, outcome.err
+    return out / "vit-tiny", outcome
+
+
+@pytest.fixture
+def bundle(exported: tuple[Path, Outcome], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported[0], tmp_path / "vit-tiny"))
+
+
+def test_export_leaves_graphs_that_nothing_checked(exported: tuple[Path, Outcome]) -> None:
+    folder, outcome = exported
+    manifest = verify_bundle(folder)
+    assert [graph.file for graph in manifest.onnx] == ["model.onnx"]
+    assert (manifest.plans, manifest.parity, manifest.latency) == ((), None, None)
+    for part in ("17 14 12 10", "not checked", "not measured", str(folder / "model.onnx")):
+        assert part in outcome.out
+
+
+def test_build_adds_a_plan_and_reuses_it(bundle: Path) -> None:
+    graphs = verify_bundle(bundle).onnx
+    first = pitome("build", bundle, *QUICK_PLAN, "--json")
+    assert first.code == 0
+    assert first.document["reused"] == []
+    manifest = verify_bundle(bundle)
+    assert [plan.file for plan in manifest.plans] == [PLAN]
+    assert manifest.onnx == graphs
+    second = pitome("build", bundle, *QUICK_PLAN, "--json")
+    assert second.document["reused"] == [PLAN]
+    assert verify_bundle(bundle).plans == manifest.plans
+
+
+def test_build_needs_a_graph_of_its_precision(bundle: Path) -> None:
+    refused = pitome("build", bundle, "--precision", "fp16")
+    assert refused.code == 2
+    assert f"a plan in fp16 from {bundle}: its graphs are in fp32. " in refused.message
+    assert "Export it with PRECISION=fp16 first" in refused.message
+
+
+def test_validate_records_parity(bundle: Path) -> None:
+    outcome = pitome("validate", bundle, "--parity-images", "4", "--record")
+    assert outcome.code == 0
+    assert "Decisions, " in outcome.out
+    assert "pass: every decision agrees or is within rounding" in outcome.out
+    parity = verify_bundle(bundle).parity
+    assert parity is not None
+    assert parity["verdict"] == "pass"
+
+
+def test_bench_prints_and_records_what_was_measured(bundle: Path) -> None:
+    options = ("--batch", "1", "--batch", "3", "--threads", "1", "--latency-seconds", "0.2")
+    outcome = pitome("bench", bundle, *options, "--record", "--json")
+    assert outcome.code == 0
+    manifest = verify_bundle(bundle)
+    assert outcome.document == manifest.latency
+    assert [result["batch"] for result in outcome.document["results"]] == [1, 3]
+    for result in outcome.document["results"]:
+        low, high = result["speedup_interval"]
+        assert 0 < low <= high
+        assert result["speedup"] > 0
+        assert result["bound"] == manifest.flops.bound
+        assert result["threads"] == 1
+    assert outcome.document["threads"] == 1
+
+
+def test_inspect_shows_the_manifest(bundle: Path) -> None:
+    shown = pitome("inspect", bundle)
+    assert shown.code == 0
+    assert "17 14 12 10" in shown.out
+    assert pitome("inspect", bundle, "--json").document == verify_bundle(bundle).model_dump(mode="json")
+
+
+def test_compare_shows_two_bundles_side_by_side(bundle: Path, built: tuple[Path, Outcome]) -> None:
+    outcome = pitome("compare", bundle, built[0], "--json")
+    assert outcome.code == 0
+    assert outcome.document["Tokens per layer"] == ["17 14 12 10", "17 16 15 14"]
+    assert outcome.document["Plan fp16"][0] == "-"
+    assert "model.fp16.tensorrt_rtx.plan" in outcome.document["Plan fp16"][1]
+    table = pitome("compare", bundle, built[0])
+    assert table.code == 0
+    assert "17 14 12 10" in table.out
+    assert "17 16 15 14" in table.out
+
+
+def test_validate_refuses_other_weights(vit_folder: Path, tmp_path: Path) -> None:
+    """The model's folder holds another checkpoint by now."""
+    from safetensors.torch import load_file, save_file
+
+    model = Path(shutil.copytree(vit_folder, tmp_path / "model"))
+    assert pitome("export", model, "--out", tmp_path / "build", "--precision", "fp32").code == 0
+    weights = load_file(model / "model.safetensors")
+    weights["classifier.bias"] += 1
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    refused = pitome("validate", tmp_path / "build" / "model")
+    assert refused.code == 2
+    assert "its weights had the digest " in refused.message
+    assert "Get the same weights, or run `make engine` again" in refused.message

@@ -1,0 +1,208 @@
+"""A manifest reads back as it was written, and the schema refuses what contradicts itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pitome import bundle, parameters
+from pitome.bundle import Manifest, read_manifest, verify_bundle, write_manifest
+from pitome.errors import BundleError
+from tests.checkout import ROOT
+from tests.pitome.bundle.bundle_cases import (
+    OWN,
+    changed,
+    document,
+    make_bundle,
+    refusal,
+    sha256,
+    write_raw,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_bundle(tmp_path / "clip-b16")
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+names = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,20}", fullmatch=True).filter(
+    lambda name: name not in OWN
+)
+digests = st.binary(max_size=8).map(sha256)
+# Text without lone surrogates, which UTF-8 has no bytes for.
+words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+json_objects = st.dictionaries(
+    words,
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**60), 2**60) | finite | words,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+        max_leaves=8,
+    ),
+    max_size=3,
+)
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    result = document()
+    merged = draw(st.lists(st.integers(0, 40), max_size=6))
+    prefix = draw(st.integers(0, 2))
+    tokens = [sum(merged) + 40 + prefix]
+    for count in merged:
+        tokens.append(tokens[-1] - count)
+    candidates = [
+        draw(st.integers(2 * count, max(2 * count, before - prefix)))
+        for count, before in zip(merged, tokens, strict=False)
+    ]
+    result["schedule"] = {"tokens": tokens, "num_merged": merged, "num_candidates": candidates}
+    result["method"]["margins"] = draw(st.lists(finite, min_size=len(merged), max_size=len(merged)))
+    result["method"]["num_protected"] = prefix
+    base, less = draw(st.integers(1, 2**50)), draw(st.integers(1, 2**50))
+    result["flops"] = {"base": base, "merged": less, "ratio": less / base, "bound": base / less}
+    result["model"]["name"] = draw(words)
+    result["model"]["preprocess"] = draw(json_objects)
+    result["parity"] = draw(st.none() | json_objects)
+    result["plans"][0]["file"], result["plans"][0]["sha256"] = draw(names), draw(digests)
+    result["plans"][0]["build_seconds"] = draw(finite.filter(lambda seconds: seconds >= 0))
+    result["onnx"][0]["inputs"][0]["shape"] = draw(st.lists(st.integers(0, 2**40) | words, max_size=4))
+    if draw(st.booleans()):
+        result["plugin"] = result["report"] = None
+        del result["plans"][1]
+    digest_of_file: dict[str, str] = {}
+    for item in (*result["onnx"], *result["plans"]):
+        item["sha256"] = digest_of_file.setdefault(item["file"], item["sha256"])
+    return Manifest.model_validate(result)
+
+
+@given(manifest=manifests())
+@settings(max_examples=60, deadline=None)
+def test_any_manifest_reads_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, manifest: Manifest
+) -> None:
+    folder = tmp_path_factory.mktemp("bundle")
+    write_manifest(folder, manifest)
+    assert read_manifest(folder) == manifest
+
+
+def test_the_written_manifest_is_the_document(folder: Path) -> None:
+    assert json.loads((folder / OWN[0]).read_text()) == document()
+    assert verify_bundle(folder) == Manifest.model_validate(document())
+
+
+def test_the_same_manifest_gives_the_same_bytes_whatever_the_order_of_its_keys(folder: Path) -> None:
+    before = (folder / OWN[0]).read_bytes()
+    reverse = json.dumps({key: document()[key] for key in reversed(document())})
+    write_manifest(folder, Manifest.model_validate_json(reverse))
+    assert (folder / OWN[0]).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ("extra", 1, "extra: Extra inputs are not permitted"),
+        ("model.weights.extra", 1, "model.weights.extra: Extra inputs are not permitted"),
+        ("plans.0.extra", 1, "plans.0.extra: Extra inputs are not permitted"),
+        ("precision", "int8", "precision: Input should be 'fp32', 'fp16' or 'bf16'"),
+        ("flops.base", "200", "flops.base: Input should be a valid integer"),
+        ("onnx", [], "onnx: Tuple should have at least 1 item"),
+        ("created", "2026-11-22T10:00:00+01:00", "created: Value error, not a time in UTC"),
+        ("created", "yesterday", "created: Value error, Invalid isoformat string: 'yesterday'"),
+        ("report.sha256", "abc", "report.sha256: String should match pattern"),
+        ("model.weights.seed", None, "random weights have a seed, and only they have one"),
+        ("model.weights.random", False, "random weights have a seed, and only they have one"),
+        ("plans.0.profile", [8, 1, 32], "profile (8, 1, 32) is not min <= opt <= max"),
+        ("plans.0.targets", [], "plans.0.targets: Tuple should have at least 1 item"),
+        ("plans.0.plugin_embedded", True, "plugin_embedded, but merge_path is function"),
+        ("plugin", None, "there is a plugin where a plan's merge_path is plugin, and only there"),
+        ("plans", [], "there is a plugin where a plan's merge_path is plugin, and only there"),
+        ("method.margins", [0.9], "2 layers need 2 margins, not 1"),
+        ("schedule.tokens", [17, 15], "2 layers need 3 tokens and 2 num_candidates, not 2 and 2"),
+        ("schedule.tokens", [17, 16, 15], "layer 0 merges 2 of 17 tokens: not 16 are left"),
+        (
+            "schedule.num_candidates",
+            [3, 0],
+            "layer 0 merges 2 tokens, so num_candidates is from 4 to 16, not 3",
+        ),
+        ("schedule.num_candidates", [17, 0], "so num_candidates is from 4 to 16, not 17"),
+        ("flops.ratio", 0.7, "ratio is 0.7, but merged / base is 0.75"),
+        ("flops.bound", 2.0, "bound is 2.0, but base / merged is 1.333"),
+        ("report.file", "model.onnx", "model.onnx is listed twice with different digests"),
+        ("report.file", "manifest.json", "manifest.json cannot list itself"),
+    ],
+)
+def test_what_the_schema_refuses(folder: Path, path: str, value: object, text: str) -> None:
+    write_raw(folder, json.dumps(changed(path, value)).encode())
+    found = refusal(folder)
+    assert "manifest.json does not fit its schema: " in found
+    assert text in found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "/etc/passwd",
+        "..",
+        "../x",
+        "a/../b",
+        "a/./b",
+        ".hidden",
+        "a//b",
+        "a/",
+        "a\\b",
+        "C:x",
+        "a b",
+        "a\n",
+        "a\0",
+    ],
+)
+def test_a_file_name_cannot_lead_out_of_the_bundle(folder: Path, name: str) -> None:
+    write_raw(folder, json.dumps(changed("report.file", name)).encode())
+    assert "report.file: String should match pattern" in refusal(folder)
+
+
+def test_many_errors_are_cut_short(folder: Path) -> None:
+    write_raw(folder, json.dumps({"schema_version": 1}).encode())
+    text = refusal(folder)
+    assert "pitome_version: Field required" in text
+    assert "and 4 more" in text
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, b"bytes"])
+def test_what_json_cannot_hold_never_enters_a_manifest(value: object) -> None:
+    with pytest.raises(ValidationError, match="parity"):
+        Manifest.model_validate(changed("parity", {"error": value}))
+
+
+def test_an_invalid_manifest_is_not_written(tmp_path: Path) -> None:
+    broken = Manifest.model_validate(document()).model_copy(update={"pitome_version": ""})
+    with pytest.raises(BundleError, match="pitome_version: String should have at least 1 character"):
+        write_manifest(tmp_path, broken)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_cannot_be_changed() -> None:
+    manifest = Manifest.model_validate(document())
+    with pytest.raises(ValidationError, match="frozen"):
+        manifest.precision = "fp32"
+
+
+def test_the_settings_are_those_of_the_operator() -> None:
+    for name, kind in (
+        ("order", parameters.Order),
+        ("energy", parameters.Energy),
+        ("split", parameters.Split),
+    ):
+        assert get_args(bundle.MethodRecord.model_fields[name].annotation) == get_args(kind)
+
+
+def test_the_documentation_is_up_to_date() -> None:
+    page = (ROOT / "docs" / "bundle.md").read_text()
+    assert page == bundle.describe_schema(), "run: python -m pitome.bundle.manifest > docs/bundle.md"

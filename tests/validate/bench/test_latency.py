@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import math
+import statistics
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from pydantic import ValidationError
+
+from pitome.errors import BackendError, InputError
+from pitome.validate.bench.latency import LatencyRecord, LatencyReport, bootstrap_interval, cpu_model, measure
+from pitome.validate.bench.sessions import open_session, seeded_inputs
+
+WIDTH = 192
+
+
+def chain(
+    path: Path,
+    matmuls: int,
+    *,
+    batch: int | str = "batch",
+    tokens: int | str = 64,
+    name: str = "pixels",
+    dtype: int = TensorProto.FLOAT,
+    op: str = "MatMul",
+) -> Path:
+    """Write a graph of ``matmuls`` dependent matrix products."""
+    weight = numpy_helper.from_array(np.eye(WIDTH, dtype=np.float32), "weight")
+    nodes, value = [], name
+    if dtype != TensorProto.FLOAT:
+        nodes.append(helper.make_node("Cast", [name], ["floats"], to=TensorProto.FLOAT))
+        value = "floats"
+    for index in range(matmuls):
+        nodes.append(helper.make_node(op, [value, "weight"], [f"value{index}"]))
+        value = f"value{index}"
+    shape = [batch, tokens, WIDTH]
+    graph = helper.make_graph(
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info(name, dtype, shape)],
+        [helper.make_tensor_value_info(value, TensorProto.FLOAT, shape)],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, path)
+    return path
+
+
+def slow_interval(
+    merged: list[float], unmerged: list[float], seed: int, resamples: int
+) -> tuple[float, float]:
+    """The same bootstrap with sorted lists and loops, straight from its definition."""
+    generator = np.random.default_rng(seed)
+    ratios = []
+    for _ in range(resamples):
+        rounds = [int(i) for i in generator.integers(0, len(merged), size=len(merged))]
+        ratios.append(
+            statistics.median([unmerged[i] for i in rounds]) / statistics.median([merged[i] for i in rounds])
+        )
+    ratios.sort()
+
+    def percentile(q: float) -> float:
+        place = q * (len(ratios) - 1)
+        below = math.floor(place)
+        above = min(below + 1, len(ratios) - 1)
+        return ratios[below] + (place - below) * (ratios[above] - ratios[below])
+
+    return percentile(0.025), percentile(0.975)
+
+
+@pytest.mark.parametrize("rounds", [2, 7, 12])
+def test_bootstrap_is_its_definition(rounds):
+    generator = np.random.default_rng(rounds)
+    merged, unmerged = generator.gamma(9.0, 0.1, (2, rounds))
+    expected = slow_interval(merged.tolist(), unmerged.tolist(), seed=5, resamples=300)
+    assert bootstrap_interval(merged, unmerged, seed=5, resamples=300) == pytest.approx(expected, rel=1e-12)
+
+
+def test_bootstrap_keeps_rounds_paired():
+    # Every round is 3x apart however slow it was: with unpaired resampling the interval would be wide.
+    merged = np.random.default_rng(0).gamma(1.0, 1.0, 51) + 0.1
+    low, high = bootstrap_interval(merged, 3 * merged, resamples=500)
+    assert (low, high) == pytest.approx((3.0, 3.0), rel=1e-12)
+
+
+def test_bootstrap_interval_covers_the_truth():
+    generator = np.random.default_rng(1)
+    trials, rounds, truth = 200, 41, 1.7
+    covered = 0
+    for trial in range(trials):
+        drift = generator.lognormal(0.0, 0.2, rounds)
+        merged = drift * generator.lognormal(0.0, 0.1, rounds)
+        unmerged = truth * drift * generator.lognormal(0.0, 0.1, rounds)
+        low, high = bootstrap_interval(merged, unmerged, seed=trial, resamples=400)
+        covered += low <= truth <= high
+    # Nominal 95 % and a binomial deviation of sqrt(200 * .95 * .05) = 3.1 trials; four of them either way
+    # (the bootstrap of a median is slightly conservative, so the upper side may be reached).
+    assert covered >= trials * 0.95 - 4 * 3.1
+
+
+def test_planted_speed_is_found(tmp_path):
+    merged, unmerged = chain(tmp_path / "merged.onnx", 4), chain(tmp_path / "unmerged.onnx", 32)
+    calls: list[tuple[str, int, int]] = []
+    records = measure(
+        merged,
+        unmerged,
+        [3, 1, 3],
+        bound=8.0,
+        threads=1,
+        repeats=9,
+        progress=lambda *call: calls.append(call),
+    )
+    assert [record.batch for record in records] == [3, 1]
+    for record in records:
+        # Eight times the work: the interval must exclude "no difference", in the right direction.
+        assert record.speedup_interval[0] > 1.0
+        assert record.speedup_interval[0] <= record.speedup <= record.speedup_interval[1]
+        assert record.speedup == pytest.approx(
+            record.unmerged.median_milliseconds / record.merged.median_milliseconds
+        )
+        assert record.share_of_bound == pytest.approx(record.speedup / 8.0)
+        assert record.merged.p95_milliseconds >= record.merged.median_milliseconds
+        per_second = 1e3 * record.batch / record.merged.median_milliseconds
+        assert record.merged.per_second == pytest.approx(per_second)
+        assert (record.rounds, record.threads, record.provider) == (9, 1, "CPUExecutionProvider")
+        assert record.cpu == cpu_model() != ""
+    assert ("latency, batch 3", 9, 9) in calls
+    assert ("warm-up, batch 1", 0, 12) in calls
+    # and the other way round, the "merged" model is the slower one
+    (slower,) = measure(unmerged, merged, [1], bound=1.0, threads=1, repeats=9)
+    assert slower.speedup_interval[1] < 1.0
+
+
+def test_rounds_fill_the_asked_time(tmp_path):
+    model = chain(tmp_path / "model.onnx", 4)
+    (short,) = measure(model, model, [1], bound=1.0, threads=1, min_seconds=0)
+    assert short.rounds == 11
+    (long,) = measure(model, model, [1], bound=1.0, threads=1, min_seconds=0.5)
+    assert long.rounds > 11
+
+
+def test_report_round_trips_and_refuses_the_unknown(tmp_path):
+    model = chain(tmp_path / "model.onnx", 1)
+    report = LatencyReport.of(measure(model, model, [1, 2], bound=1.0, threads=1, repeats=2))
+    assert LatencyReport.model_validate_json(report.model_dump_json()) == report
+    document = report.model_dump(mode="json")
+    assert document["threads"] == 1
+    assert [result["batch"] for result in document["results"]] == [1, 2]
+    assert len(document["results"][0]["speedup_interval"]) == 2
+    with pytest.raises(ValidationError, match="surprise"):
+        LatencyReport.model_validate({**document, "surprise": 1})
+    with pytest.raises(ValidationError, match="frozen"):
+        report.threads = 2
+    with pytest.raises(ValueError, match="at least one record"):
+        LatencyReport.of([])
+    assert isinstance(report.results[0], LatencyRecord)
+
+
+def test_inputs_follow_the_declared_types_and_the_seed(tmp_path):
+    floats = open_session(chain(tmp_path / "floats.onnx", 1), 1)
+    first, again = seeded_inputs(floats, 2, 7), seeded_inputs(floats, 2, 7)
+    assert first["pixels"].shape == (2, 64, WIDTH)
+    assert first["pixels"].dtype == np.float32
+    np.testing.assert_array_equal(first["pixels"], again["pixels"])
+    assert not np.array_equal(first["pixels"], seeded_inputs(floats, 2, 8)["pixels"])
+    ids = open_session(chain(tmp_path / "ids.onnx", 1, dtype=TensorProto.INT64), 1)
+    assert seeded_inputs(ids, 1, 0)["pixels"].dtype == np.int64
+    assert (seeded_inputs(ids, 1, 0)["pixels"] == 1).all()
+
+
+def test_own_inputs_are_used(tmp_path):
+    model = chain(tmp_path / "model.onnx", 1)
+    asked = []
+
+    def inputs(batch):
+        asked.append(batch)
+        return {"pixels": np.zeros((batch, 64, WIDTH), np.float32)}
+
+    measure(model, model, [2], bound=1.0, threads=1, repeats=2, inputs=inputs)
+    assert asked == [2]
+    with pytest.raises(BackendError, match=r"onnxruntime could not run it .*pixels"):
+        measure(
+            model,
+            model,
+            [1],
+            bound=1.0,
+            repeats=2,
+            inputs=lambda batch: {"pixels": np.zeros((batch, 64, 3), np.float32)},
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batches": []}, "no batch size was given. Give one, such as --batch 1"),
+        ({"batches": [1, 0]}, "batch 0: a batch holds at least one input. Give batch sizes of 1 or more"),
+        ({"batches": [-4]}, "batch -4: a batch holds at least one input"),
+        ({"threads": 0}, "0 threads: a session runs on at least one. Give --threads 1 or more"),
+        ({"repeats": 1}, "1 repeats: an interval needs at least two rounds. Give --repeats 2 or more"),
+        ({"min_seconds": math.nan}, "nan seconds of measuring: that is no duration. Give 0 seconds or more"),
+        ({"bound": 0.0}, "a FLOPs bound of 0.0: the bound is FLOPs before / FLOPs after"),
+        ({"bound": math.inf}, "a FLOPs bound of inf: the bound is FLOPs before / FLOPs after"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_anything_is_loaded(tmp_path, change, message):
+    missing = tmp_path / "never-opened.onnx"
+    arguments = {"batches": [1], "bound": 1.0, **change}
+    with pytest.raises(InputError) as caught:
+        measure(missing, missing, **arguments)
+    assert message in str(caught.value)
+
+
+def test_missing_file_is_named(tmp_path):
+    model = chain(tmp_path / "model.onnx", 1)
+    with pytest.raises(InputError, match=r"absent\.onnx: there is no such file\. Export the model first"):
+        measure(model, tmp_path / "absent.onnx", [1], bound=1.0)
+
+
+def test_broken_file_is_named(tmp_path):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(InputError, match=r"broken\.onnx: onnxruntime .* can't load it .*Export the model"):
+        measure(broken, broken, [1], bound=1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch": 4}, r"batch dimension of input 'pixels' is not dynamic \(its shape is \[4, 64, 192\]\)"),
+        ({"tokens": "length"}, r"input 'pixels' has a dynamic dimension beside the batch"),
+        ({"dtype": TensorProto.UINT8}, r"input 'pixels' is a tensor\(uint8\), which is not among"),
+    ],
+)
+def test_inputs_that_cannot_be_fed_are_refused(tmp_path, options, message):
+    good, bad = chain(tmp_path / "good.onnx", 1), chain(tmp_path / "bad.onnx", 1, **options)
+    with pytest.raises(InputError, match=rf"bad\.onnx: (the )?{message}"):
+        measure(good, bad, [1], bound=1.0)
+
+
+def test_models_with_different_inputs_are_refused(tmp_path):
+    one, other = chain(tmp_path / "one.onnx", 1), chain(tmp_path / "other.onnx", 1, tokens=32)
+    with pytest.raises(
+        InputError,
+        match=r"inputs differ: pixels tensor\(float\) \[batch, 64, 192\] against .*32, 192\]",
+    ):
+        measure(one, other, [1], bound=1.0)

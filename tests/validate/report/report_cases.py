@@ -1,0 +1,344 @@
+"""A manifest and the records of every optional section, as reports are made of them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from pitome.bundle.manifest import Manifest
+from pitome.validate.bench.records import BatchRecord
+from pitome.validate.evaluate.accuracy import AccuracyReport
+from pitome.validate.evaluate.merge_maps import ImageLayer, ImageMaps, MergeMaps, TextLayer, TextMaps
+from pitome.validate.evaluate.spectrum import SpectrumReport
+from pitome.validate.report.page import render_report
+from pitome.validate.sweep.records import parse_line
+from pitome.validate.thresholds import Thresholds
+
+TOKENS = [197, 178, 161, 145, 131, 118, 107, 97, 88, 80, 73, 66, 60]
+MERGED = [a - b for a, b in pairwise(TOKENS)]
+CANDIDATES = [min(t - 1, max(2 * r, int(0.9 * (t - 1) + 0.5))) for t, r in zip(TOKENS, MERGED, strict=False)]
+RANDOM_BANNER = "Random weights: good for latency and parity, says nothing of accuracy"
+
+
+def digest(letter: str) -> str:
+    return letter * 64
+
+
+def layer_parity(layer: int) -> dict[str, Any]:
+    compared = 96 * TOKENS[layer]
+    return {
+        "layer": layer,
+        "tokens": TOKENS[layer],
+        "merged": MERGED[layer],
+        "compared": compared,
+        "agreed": compared - (layer == 5),
+        "excused": int(layer == 5),
+        "unexplained": 0,
+        "tolerance": 2.1e-7 + layer * 1e-8,
+        "smallest_margin": [3e-6, 8e-7, 1e-5, 4e-6, 2e-6, 6e-8][layer % 6],
+        "free_running_agreement": 1 - layer * 1e-4,
+    }
+
+
+def latency_result(batch: int, speedup: float, low: float, high: float) -> dict[str, Any]:
+    bound = 17_600_000_000 / 10_100_000_000
+    return {
+        "batch": batch,
+        "speedup": speedup,
+        "speedup_interval": [low, high],
+        "bound": bound,
+        "share_of_bound": speedup / bound,
+        "merged": {"median_milliseconds": 100.0, "p95_milliseconds": 110.0, "per_second": 10.0 * batch},
+        "unmerged": {"median_milliseconds": 150.0, "p95_milliseconds": 160.0, "per_second": 6.7 * batch},
+        "rounds": 27,
+        "warmup_rounds": 4,
+        "threads": 2,
+        "seed": 0,
+        "onnxruntime": "1.32.0",
+        "provider": "CPUExecutionProvider",
+        "cpu": "AMD EPYC",
+    }
+
+
+def make_document() -> dict[str, Any]:
+    tensor = {"name": "pixel_values", "dtype": "float32", "shape": ["batch", 3, 224, 224]}
+    output = {"name": "image_embeds", "dtype": "float32", "shape": ["batch", 512]}
+    onnx = {"opset": 18, "inputs": [tensor], "outputs": [output], "key": digest("1")}
+    files = [("model.onnx", "b", 345_000_000, "fp32"), ("model.fp16.onnx", "c", 173_000_000, "fp16")]
+    return {
+        "schema_version": 1,
+        "pitome_version": "0.1.0",
+        "created": "2026-11-22T22:00:00+00:00",
+        "model": {
+            "name": "clip-b16",
+            "family": "clip",
+            "task": "image-embedding",
+            "weights": {"source": "random", "sha256": digest("a"), "random": True, "seed": 0},
+            "preprocess": {"image_size": 224, "mean": [0.48, 0.46, 0.41], "crop": {"centre": True}},
+        },
+        "method": {
+            "name": "pitome",
+            "order": "energy",
+            "energy": "elu",
+            "split": "alternate",
+            "metric": "hidden",
+            "margins": [0.9 - 0.9 * i / 12 for i in range(12)],
+            "alpha": 1.0,
+            "size_penalty": 0.05,
+            "num_protected": 1,
+            "proportional_attention": True,
+        },
+        "schedule": {"tokens": TOKENS, "num_merged": MERGED, "num_candidates": CANDIDATES},
+        "precision": "fp16",
+        "flops": {
+            "base": 17_600_000_000,
+            "merged": 10_100_000_000,
+            "ratio": 101 / 176,
+            "bound": 176 / 101,
+        },
+        "onnx": [
+            {**onnx, "file": file, "sha256": digest(letter), "bytes": size, "precision": precision}
+            for file, letter, size, precision in files
+        ],
+        "plans": [
+            {
+                "file": "model.plan",
+                "sha256": digest("d"),
+                "bytes": 198_000_000,
+                "backend": "tensorrt_rtx",
+                "backend_version": "1.7.1.116",
+                "targets": ["sm80", "sm86", "sm89", "sm120"],
+                "profile": [1, 8, 32],
+                "precision": "fp16",
+                "merge_path": "function",
+                "executed": False,
+                "build_seconds": 6.5,
+                "key": digest("e"),
+            }
+        ],
+        "parity": {
+            "verdict": "pass",
+            "reason": None,
+            "decisions": {"images": 96, "layers": [layer_parity(layer) for layer in range(12)]},
+            "arithmetic": [
+                {
+                    "precision": "fp32",
+                    "runtime": "onnxruntime",
+                    "error": 1.3e-6,
+                    "torch_error": 1.1e-6,
+                    "limit": 2.4e-6,
+                    "scale": 1.8,
+                    "passed": True,
+                }
+            ],
+            "task": [
+                {
+                    "vector": "image_embeds",
+                    "model": "onnxruntime fp32",
+                    "against": "unmerged",
+                    "mean": 0.95,
+                    "minimum": 0.91,
+                }
+            ],
+            "top1_agreement": {"onnxruntime fp32 against unmerged": 0.875},
+            "inputs": {"random": 64, "photos": 32},
+        },
+        "latency": {
+            "results": [latency_result(1, 1.49, 1.46, 1.53), latency_result(8, 1.66, 1.65, 1.68)],
+            "threads": 2,
+            "onnxruntime": "1.32.0",
+            "provider": "CPUExecutionProvider",
+            "cpu": "AMD EPYC",
+        },
+        "environment": {
+            "python": "3.11.2",
+            "packages": {"torch": "2.13.0", "onnx": "1.23.2"},
+            "cpu": "AMD EPYC",
+        },
+    }
+
+
+def render(document, flops=None, **sections) -> str:
+    return render_report(Manifest.model_validate(document), flops, **sections)
+
+
+def contestant(name: str, ratio: float | None, batch: int, **changes) -> dict[str, Any]:
+    timing = {"median_milliseconds": 50.0 * batch, "p95_milliseconds": 60.0 * batch, "per_second": 20.0}
+    return {
+        "name": name,
+        "runtime": "onnxruntime",
+        "timing": timing,
+        "against": None if ratio is None else "unmerged",
+        "ratio": ratio,
+        "ratio_interval": None if ratio is None else (ratio - 0.1, ratio + 0.1),
+        "bound": None if ratio is None else 1.74,
+        "share_of_bound": None if ratio is None else ratio / 1.74,
+        "steady": True,
+        "steady_reason": None,
+        "memory": None,
+    } | changes
+
+
+def accuracy_report() -> dict[str, Any]:
+    def model(name: str, refit: bool, mean: float, difference: float | None) -> dict[str, Any]:
+        record = {
+            "metric": "accuracy",
+            "against": "unmerged PyTorch",
+            "mean": difference,
+            "method": "bootstrap",
+        }
+        return {
+            "model": name,
+            "refit": refit,
+            "metrics": {
+                "accuracy": {
+                    "samples": 2189,
+                    "mean": mean,
+                    "low": mean - 0.01,
+                    "high": mean + 0.01,
+                    "method": "x",
+                }
+            },
+            "drop_points": None if difference is None else -100 * difference,
+            "differences": []
+            if difference is None
+            else [record | {"low": difference - 0.002, "high": difference + 0.002, "p_value": 0.0004}],
+            "details": {"full length": {"documents": 812}, "classes": ["a", "b"]},
+        }
+
+    return {
+        "task": "r8",
+        "split": "test",
+        "main": "accuracy",
+        "models": [
+            model("unmerged PyTorch", False, 0.9601, None),
+            model("onnxruntime fp32", False, 0.9521, -0.008),
+            model("onnxruntime fp32", True, 0.9611, 0.001),
+        ],
+        "skipped": [{"count": 3, "reason": "empty texts"}],
+        "unavailable": {"onnxruntime bf16": "onnxruntime has no bfloat16 kernels on a CPU"},
+    }
+
+
+DIFFERENCE = {"mean": -0.004, "low": -0.006, "high": -0.002, "p_value": 0.01, "method": "bootstrap"}
+SPEED = {"speedup": 1.5, "low": 1.4, "high": 1.6, "batch": 8, "threads": 2, "cpu": "AMD EPYC"} | {
+    "onnxruntime": "1.32.0"
+}
+
+
+def sweep_record(key: str, method: str, flops: float, score: float, speed: bool = True) -> dict[str, Any]:
+    return {
+        "kind": "measured",
+        "key": key,
+        "label": f"{method} at FLOPs {flops:g}",
+        "task": "r8",
+        "split": "validation",
+        "settings": {
+            "method": method,
+            "metric": "hidden",
+            "margin": (0.9, 0.9),
+            "margins": (0.9, 0.45),
+            "energy": "elu",
+            "split": "alternate",
+            "candidates": 0.1,
+            "num_candidates": (10, 9),
+            "size_penalty": 0.05,
+            "proportional_attention": True,
+            "seed": None,
+        },
+        "graph": "g",
+        "schedule": f"FLOPs {flops:g}, ratio",
+        "shape": "ratio",
+        "num_merged": (2, 2),
+        "tokens": (12, 10, 8),
+        "bound": 1 / flops,
+        "metrics": {"accuracy": score},
+        "seconds": 1.0,
+        "flops_ratio": flops,
+        "samples": 1200,
+        "metric": "accuracy",
+        "score": score,
+        "low": score - 0.01,
+        "high": score + 0.01,
+        "to_unmerged": None if method == "none" else DIFFERENCE,
+        "to_tome": None,
+        "speed": SPEED if speed and method != "none" else None,
+    }
+
+
+def sweep_records() -> list[dict[str, Any]]:
+    return [
+        sweep_record("unmerged", "none", 1.0, 0.96),
+        sweep_record("a", "pitome", 0.6, 0.955),
+        sweep_record("b", "pitome", 0.8, 0.958),
+        sweep_record("c", "tome", 0.6, 0.951),
+        {"kind": "failed", "key": "d", "label": "tome", "task": None, "reason": "FLOPs 0.1 are out of reach"},
+    ]
+
+
+def spectrum_report() -> dict[str, Any]:
+    def layers(mean: float, first: bool) -> list[dict[str, Any]]:
+        difference = None if first else {"mean": 0.02, "low": 0.011, "high": 0.033, "p_value": 0.01}
+        numbers = {"mean": mean, "low": mean - 0.01, "high": mean + 0.01, "to_first": difference}
+        return [{"layer": layer, "tokens": 197, "merged": 19} | numbers for layer in (0, 1)]
+
+    methods = [{"method": name, "layers": layers(mean, name == "pitome")} for name, mean in MEANS.items()]
+    return {"reference": "pitome", "metric": "hidden", "samples": 20, "methods": methods}
+
+
+MEANS = {"pitome": 0.0203, "tome": 0.0404}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+"""A PNG of one pixel; browsers look at what a picture holds, not at what it is called."""
+
+
+def merge_maps() -> MergeMaps:
+    layers = tuple(
+        ImageLayer(layer=layer, tokens=4 - layer, picture=f"data:image/png;base64,{PIXEL}")
+        for layer in (0, 1)
+    )
+    photo = f"data:image/jpeg;base64,{PIXEL}"
+    text = TextLayer(layer=0, tokens=3, groups=(0, 1, 2, 1))
+    return MergeMaps(
+        model="clip-b16",
+        method="pitome",
+        images=(ImageMaps(name="coffee.png", photo=photo, patches=196, layers=layers),),
+        texts=(TextMaps(words=("[CLS]", "un", "##merged", "tokens"), layers=(text,)),),
+    )
+
+
+def validation_document(thresholds: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """What ``pitome validate`` prints of a bundle that passes, as far as a page shows it."""
+    return {
+        "verdict": "pass",
+        "reason": "every section meets its limits",
+        "sections": [{"name": "parity", "verdict": "pass", "reason": "every decision agrees"}],
+        "thresholds": Thresholds.model_validate(thresholds or {}).model_dump(mode="json"),
+        "thresholds_file": None,
+        "skipped": [],
+        "environment": {"python": "3.11.2"},
+        "command": "pitome validate build/clip-b16",
+    } | changes
+
+
+def all_sections(document) -> dict[str, Any]:
+    """Every optional section; changes the document where its own records have more to show."""
+    for place, layer in enumerate(document["parity"]["decisions"]["layers"]):
+        layer["first_differences"] = place % 2
+    document["parity"]["decisions"]["same_throughout"] = 90
+    document["latency"]["comparison"] = [
+        BatchRecord.model_validate(
+            {
+                "batch": batch,
+                "contestants": [contestant("merged", 1.5, batch), contestant("unmerged", None, batch)],
+                "rounds": 20,
+                "warmup_rounds": 3,
+            }
+        ).model_dump(mode="json")
+        for batch in (1, 8)
+    ]
+    return {
+        "accuracy": [AccuracyReport.model_validate(accuracy_report())],
+        "sweep": [parse_line(record) for record in sweep_records()],
+        "spectrum": SpectrumReport.model_validate(spectrum_report()),
+        "merge_maps": merge_maps(),
+    }

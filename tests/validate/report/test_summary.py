@@ -1,0 +1,35 @@
+"""How a summary and a report tell what computes the merges of a plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from pitome.bundle.manifest import Manifest
+from pitome.validate.report.page import render_report
+from pitome.validate.report.summary import summary_rows
+from tests.pitome.bundle.bundle_cases import changed
+
+
+@pytest.mark.parametrize(
+    ("embedded", "text"),
+    [
+        (False, "merges by plugin 0.1.0, not embedded"),
+        (True, "merges by plugin 0.1.0, embedded, needs engine_host_code_allowed"),
+    ],
+)
+def test_the_way_of_the_merges(embedded: bool, text: str) -> None:
+    manifest = Manifest.model_validate(
+        {**changed("plans.1.plugin_embedded", embedded), "parity": None, "latency": None}
+    )
+    function, plugin = [row.value for row in summary_rows(manifest) if row.label.startswith("Plan ")]
+    assert ", batch 1/8/32, merges by standard operators (never executed" in function
+    assert f", batch 1/8/32, {text} (never executed" in plugin
+    page = render_report(manifest)
+    assert "<td>merges by standard operators</td>" in page
+    assert f"<td>{text}</td>" in page
+    assert "libpitome_plugin.so" in page
+
+
+def test_a_plan_without_merges() -> None:
+    document = {**changed("plans.0.merge_path", "none"), "parity": None, "latency": None}
+    assert any(", no merges (" in row.value for row in summary_rows(Manifest.model_validate(document)))

@@ -1,0 +1,385 @@
+"""Latency of merged models beside their unmerged twins, on a CPU.
+
+All contestants are measured in one process, in rounds (``validate/rounds.py``): drift of the machine hits all
+alike, and a speed-up is judged on pairs: its interval comes from resampling whole rounds.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from pitome.errors import InputError
+from pitome.runtime.onnxruntime import PROVIDER
+from pitome.validate.bench.contestants import Contestant, Feeds, Loaded, onnx_contestant, torch_threads
+from pitome.validate.bench.memory import Memory, measure_memory, module_memory
+from pitome.validate.bench.records import (
+    BatchRecord,
+    ContestantRecord,
+    LatencyRecord,
+    LatencyReport,
+    Timing,
+    timing_of,
+)
+from pitome.validate.bench.rounds import Progress, Rounds, Run, Seconds, measure_rounds
+from pitome.validate.bench.sessions import check_signatures, seeded_inputs
+from pitome.validate.bench.settings import LatencySettings, check_settings
+from pitome.validate.bench.stationarity import Steadiness, steadiness
+from pitome.validate.resume import ResumableLog
+
+__all__ = [
+    "BatchRecord",
+    "LatencyRecord",
+    "LatencyReport",
+    "LatencySettings",
+    "Progress",
+    "Seconds",
+    "Timing",
+    "bootstrap_interval",
+    "compare",
+    "configuration",
+    "cpu_model",
+    "latency_records",
+    "measure",
+    "merged_and_unmerged",
+]
+
+CONFIDENCE = 0.95
+RESAMPLES = 4000
+_PACKAGES = {"onnxruntime": ("onnxruntime",), "pytorch": ("torch", "transformers")}
+"""By runtime: what a measurement depends on, beside numpy and pitome."""
+
+
+def measure(
+    merged: Path,
+    unmerged: Path,
+    batches: Sequence[int],
+    *,
+    bound: float,
+    threads: int = 2,
+    repeats: int | None = None,
+    min_seconds: float = 10.0,
+    seed: int = 0,
+    inputs: Callable[[int], Feeds] | None = None,
+    progress: Progress | None = None,
+) -> list[LatencyRecord]:
+    """Measure two ONNX files against each other, one record per batch size, in the order asked for.
+
+    Args:
+        merged: the compressed model.
+        unmerged: the same model before compression, with the same inputs.
+        batches: batch sizes; a repeated one is measured once.
+        bound: FLOPs of the unmerged model / FLOPs of the merged one, carried into the records.
+        threads: intra-operator threads of each session (inter-operator: 1).
+        repeats: rounds per batch size. By default as many as ``min_seconds`` hold, at least 11 and at most
+            1000, fixed after the warm-up so that the sample's size does not depend on what it shows.
+        min_seconds: wall time to measure per batch size where ``repeats`` is not given.
+        seed: seeds the inputs, the order of the rounds and the bootstrap.
+        inputs: batch size -> input name -> array. By default seeded: floats are standard normal, integers
+            and booleans are 1 (a token id and a mask value that every vocabulary has).
+        progress: told of every round.
+
+    Raises:
+        InputError: a number out of its range, a file that is missing or no ONNX model, a batch dimension
+            that is not dynamic, or two files whose inputs differ.
+        BackendError: onnxruntime refused to run a model.
+    """
+    settings = LatencySettings(tuple(batches), threads, repeats, min_seconds, seed)
+    check_settings(settings, bound)
+    pair = merged_and_unmerged(merged, unmerged, bound)
+    return latency_records(compare(pair, settings, inputs=inputs, progress=progress), settings)
+
+
+def merged_and_unmerged(merged: Path, unmerged: Path, bound: float) -> list[Contestant]:
+    """The two contestants that every measurement has; errors as :func:`onnx_contestant`."""
+    return [
+        onnx_contestant("merged", merged, against="unmerged", bound=bound),
+        onnx_contestant("unmerged", unmerged),
+    ]
+
+
+def compare(
+    contestants: Sequence[Contestant],
+    settings: LatencySettings,
+    *,
+    inputs: Callable[[int], Feeds] | None = None,
+    progress: Progress | None = None,
+    log: ResumableLog | None = None,
+) -> list[BatchRecord]:
+    """Measure any number of contestants against each other, one record per batch size.
+
+    Args:
+        contestants: with names of their own and the same inputs; at least one is an ONNX file.
+        settings: batch sizes and the like.
+        inputs: as of :func:`measure`.
+        progress: told of every round.
+        log: opened with :func:`configuration`; batch sizes in it are taken over, new ones added.
+
+    Raises:
+        InputError, BackendError: as :func:`measure`; a record in the log that is none.
+        ValueError: two contestants of one name, or a ratio to one that is not there.
+    """
+    sizes = check_settings(settings)
+    names = [contestant.name for contestant in contestants]
+    if len(set(names)) != len(names) or not {c.against for c in contestants} <= {None, *names}:
+        raise ValueError("contestants need names of their own, and ratios to one of them")
+    finished = _finished(log, names)
+    loaded: dict[str, Loaded] = {}
+    eager = any(contestant.runtime == "pytorch" for contestant in contestants)
+    try:
+        with torch_threads(settings.threads) if eager else nullcontext():
+            for batch in sizes:
+                if batch in finished:
+                    continue
+                loaded = loaded or _load(contestants, settings.threads)
+                record = _compare_batch(contestants, loaded, batch, settings, inputs, progress)
+                finished[batch] = record
+                if log is not None:
+                    log.append(record.model_dump(mode="json"))
+    finally:
+        # The weights of several models: hand them back before the caller goes on.
+        loaded.clear()
+        gc.collect()
+    return [finished[batch] for batch in sizes]
+
+
+def configuration(
+    contestants: Sequence[Contestant],
+    settings: LatencySettings,
+    inputs: Callable[[int], Feeds] | None = None,
+) -> dict[str, Any]:
+    """Everything that the records of :func:`compare` depend on, as JSON values."""
+    from importlib.metadata import version
+
+    runtimes = {contestant.runtime for contestant in contestants}
+    packages = {name for runtime in runtimes for name in _PACKAGES[runtime]} | {"numpy", "pitome"}
+    return {
+        "contestants": {
+            c.name: {"digest": c.digest, "against": c.against, "bound": c.bound} for c in contestants
+        },
+        **asdict(settings),
+        "batches": list(dict.fromkeys(settings.batches)),
+        "inputs": "seeded" if inputs is None else _digest(inputs(1)),
+        "packages": {name: version(name) for name in sorted(packages)},
+        "python": platform.python_version(),
+        "cpu": cpu_model(),
+    }
+
+
+def latency_records(records: Sequence[BatchRecord], settings: LatencySettings) -> list[LatencyRecord]:
+    """Merged against unmerged on onnxruntime, out of a comparison that has both."""
+    import onnxruntime
+
+    found = []
+    for record in records:
+        merged, unmerged = record.contestant("merged"), record.contestant("unmerged")
+        steady = _both((merged, unmerged))
+        found.append(
+            LatencyRecord.model_validate(
+                {
+                    "batch": record.batch,
+                    "speedup": merged.ratio,
+                    "speedup_interval": merged.ratio_interval,
+                    "bound": merged.bound,
+                    "share_of_bound": merged.share_of_bound,
+                    "merged": merged.timing,
+                    "unmerged": unmerged.timing,
+                    "steady": steady.steady,
+                    "steady_reason": steady.reason,
+                    "rounds": record.rounds,
+                    "warmup_rounds": record.warmup_rounds,
+                    "threads": settings.threads,
+                    "seed": settings.seed,
+                    "onnxruntime": onnxruntime.__version__,
+                    "provider": PROVIDER,
+                    "cpu": cpu_model(),
+                }
+            )
+        )
+    return found
+
+
+def bootstrap_interval(
+    merged: Seconds,
+    unmerged: Seconds,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> tuple[float, float]:
+    """The percentile-bootstrap interval of median(unmerged) / median(merged).
+
+    Args:
+        merged: [rounds] seconds.
+        unmerged: [rounds] seconds; entry i was taken in the same round as ``merged[i]``.
+        seed: seeds the resampling.
+        resamples: how many samples of rounds are drawn with replacement.
+        confidence: the interval's nominal coverage.
+
+    Returns:
+        The lower and the upper end.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 13.3. Rounds, not times,
+    are resampled, so what slows both runs of a round down stays paired.
+    """
+    generator = np.random.default_rng(seed)
+    ratios = np.empty(resamples)
+    for i in range(resamples):  # one draw at a time: a matrix of all draws would cost up to 32 MB
+        chosen = generator.integers(0, len(merged), size=len(merged))
+        ratios[i] = np.median(unmerged[chosen]) / np.median(merged[chosen])
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(ratios, (tail, 100 - tail))
+    return float(low), float(high)
+
+
+def cpu_model() -> str:
+    """The processor's name, such as "AMD EPYC 7B13"; the architecture where the system does not tell."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _finished(log: ResumableLog | None, names: Sequence[str]) -> dict[int, BatchRecord]:
+    """The records that a log has, by batch size."""
+    found: dict[int, BatchRecord] = {}
+    if log is None:
+        return found
+    for document in log.finished:
+        try:
+            record = BatchRecord.model_validate(document)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise _no_record(log, f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
+        there = [contestant.name for contestant in record.contestants]
+        if there != list(names):
+            raise _no_record(log, f"its contestants are {', '.join(there)}, not {', '.join(names)}")
+        found[record.batch] = record
+    return found
+
+
+def _no_record(log: ResumableLog, why: str) -> InputError:
+    return InputError(
+        f"resuming from {log.path}",
+        f"a line in it is not the record of a batch size ({why})",
+        "Delete that line, or name another file",
+    )
+
+
+def _load(contestants: Sequence[Contestant], threads: int) -> dict[str, Loaded]:
+    """All contestants in memory, with inputs that one feed can serve."""
+    loaded = {contestant.name: contestant.load(threads) for contestant in contestants}
+    graphs = [
+        (c.path, session)
+        for c in contestants
+        if c.path is not None and (session := loaded[c.name].session) is not None
+    ]
+    for path, session in graphs[1:] or graphs:
+        check_signatures(graphs[0][0], path, graphs[0][1], session)
+    return loaded
+
+
+def _compare_batch(
+    contestants: Sequence[Contestant],
+    loaded: Mapping[str, Loaded],
+    batch: int,
+    settings: LatencySettings,
+    inputs: Callable[[int], Feeds] | None,
+    progress: Progress | None,
+) -> BatchRecord:
+    session = next((each.session for each in loaded.values() if each.session is not None), None)
+    if inputs is not None:
+        feeds = inputs(batch)
+    elif session is not None:
+        feeds = seeded_inputs(session, batch, settings.seed)
+    else:
+        raise ValueError("PyTorch modules alone need inputs")
+    runs = {name: each.prepare(feeds) for name, each in loaded.items()}
+    rounds = measure_rounds(
+        runs,
+        repeats=settings.repeats,
+        min_seconds=settings.min_seconds,
+        seed=settings.seed,
+        pauses={contestant.name: contestant.pause for contestant in contestants},
+        title=f"batch {batch}",
+        progress=progress,
+    )
+    records = []
+    for contestant in contestants:
+        memory = None
+        if settings.memory:
+            if progress is not None:
+                progress(f"memory of {contestant.name}, batch {batch}", 0, 0)
+            memory = _memory(contestant, runs[contestant.name], batch, settings)
+        records.append(_contestant_record(contestant, rounds, batch, settings.seed, memory))
+    return BatchRecord(
+        batch=batch,
+        contestants=tuple(records),
+        rounds=len(rounds.seconds[contestants[0].name]),
+        warmup_rounds=rounds.warmup_rounds,
+    )
+
+
+def _memory(contestant: Contestant, run: Run, batch: int, settings: LatencySettings) -> Memory | None:
+    if contestant.path is not None:
+        return measure_memory(contestant.path, batch, settings.threads, settings.seed)
+    return None if contestant.module is None else module_memory(contestant.module, run)
+
+
+def _contestant_record(
+    contestant: Contestant, rounds: Rounds, batch: int, seed: int, memory: Memory | None
+) -> ContestantRecord:
+    own = rounds.seconds[contestant.name]
+    steady, ratio, interval = steadiness(own), None, None
+    if contestant.against is not None:
+        other = rounds.seconds[contestant.against]
+        ratio = float(np.median(other) / np.median(own))
+        interval = bootstrap_interval(own, other, seed=seed)
+        of_ratio = steadiness(other / own)
+        if of_ratio.steady is False:
+            reasons = [
+                *filter(None, [steady.reason]),
+                f"its ratio to {contestant.against}: {of_ratio.reason}",
+            ]
+            steady = Steadiness(False, "; ".join(reasons))
+    bound = contestant.bound
+    return ContestantRecord(
+        name=contestant.name,
+        runtime=contestant.runtime,
+        timing=timing_of(own, batch),
+        against=contestant.against,
+        ratio=ratio,
+        ratio_interval=interval,
+        bound=bound,
+        share_of_bound=None if ratio is None or bound is None else ratio / bound,
+        steady=steady.steady,
+        steady_reason=steady.reason,
+        memory=memory,
+    )
+
+
+def _both(records: Sequence[ContestantRecord]) -> Steadiness:
+    """The steadiness of all of them: the worst, with every reason."""
+    states = [record.steady for record in records]
+    reasons = "; ".join(f"{r.name}: {r.steady_reason}" for r in records if r.steady_reason)
+    return Steadiness(False if False in states else None if None in states else True, reasons or None)
+
+
+def _digest(feeds: Feeds) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(feeds.items()):
+        digest.update(f"{name} {value.dtype} {value.shape}\n".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Accuracy on tasks, and what else is judged on data."""

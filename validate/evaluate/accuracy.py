@@ -1,0 +1,206 @@
+"""What merging and each runtime cost on a task: the same samples through every model, paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pitome.errors import InputError
+from pitome.validate.evaluate.encoders import Encoder, onnx_encoder
+from pitome.validate.evaluate.tasks.task import Progress, Score, Task
+from pitome.validate.statistics import mean_interval, paired_difference
+
+UNMERGED, MERGED = "unmerged PyTorch", "merged PyTorch"
+_NO_BFLOAT16 = "onnxruntime has no bfloat16 kernels on a CPU"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MeanRecord(_Record):
+    """The mean of a metric over the samples."""
+
+    samples: int = Field(ge=1)
+    mean: float
+    low: float = Field(description="of the 95 % interval")
+    high: float
+    method: str
+
+
+class DifferenceRecord(_Record):
+    """A model against another one, sample by sample."""
+
+    metric: str
+    against: str
+    mean: float = Field(description="this model minus the other")
+    low: float = Field(description="of the 95 % interval")
+    high: float
+    p_value: float = Field(ge=0, le=1, description='two-sided, of "no difference"')
+    method: str
+
+
+class ModelAccuracy(_Record):
+    """One model on one task."""
+
+    model: str
+    refit: bool = Field(description="the task's head was fitted anew to this model's features")
+    metrics: dict[str, MeanRecord]
+    drop_points: float | None = Field(
+        description="unmerged PyTorch minus this model in the main metric, times 100; null: it is that model"
+    )
+    differences: tuple[DifferenceRecord, ...]
+    details: dict[str, Any]
+
+    def difference(self, against: str, metric: str) -> DifferenceRecord:
+        """The record of one comparison; StopIteration where it was not made."""
+        return next(
+            record for record in self.differences if (record.against, record.metric) == (against, metric)
+        )
+
+
+class SkippedRecord(_Record):
+    """Samples that could not be used."""
+
+    count: int = Field(ge=1)
+    reason: str
+
+
+class AccuracyReport(_Record):
+    """All models on one split of a task."""
+
+    task: str
+    split: Literal["validation", "test"]
+    main: str = Field(description="the metric that decides")
+    models: tuple[ModelAccuracy, ...] = Field(min_length=1)
+    skipped: tuple[SkippedRecord, ...]
+    unavailable: dict[str, str] = Field(description="models that did not run, and why")
+
+    def model(self, name: str, refit: bool = False) -> ModelAccuracy:
+        """The record of a model; StopIteration where it did not run."""
+        return next(record for record in self.models if (record.model, record.refit) == (name, refit))
+
+
+def measure_accuracy(
+    task: Task,
+    unmerged: Encoder,
+    candidates: Mapping[str, Encoder],
+    split: Literal["validation", "test"] = "test",
+    *,
+    merged: str = MERGED,
+    refit: Sequence[str] | None = None,
+    unavailable: Mapping[str, str] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> AccuracyReport:
+    """Judge models on a task.
+
+    Args:
+        task: is prepared with ``unmerged`` here.
+        unmerged: the model before merging, in PyTorch.
+        candidates: name -> model; ``graph_encoders`` makes those of a bundle's graphs.
+        split: which samples.
+        merged: the candidate that the others are compared with beside the unmerged model.
+        refit: candidates that are also judged with a head fitted to their own features, where the task has a
+            head; None = ``merged``.
+        unavailable: models that can't run here -> reason, for the report.
+        seed: of intervals and tests.
+        progress: called with (step, done, total).
+
+    Raises:
+        InputError: a candidate is called as the unmerged model, ``refit`` names none of the candidates, or
+            whatever the task raises.
+    """
+    wanted = [name for name in (merged,) if name in candidates] if refit is None else list(refit)
+    unknown = [name for name in (*wanted,) if name not in candidates]
+    if unknown or UNMERGED in candidates:
+        raise InputError(
+            "the accuracy of several models",
+            f"{', '.join(unknown)} is none of them" if unknown else f"a candidate is called {UNMERGED}",
+            f"The candidates are {', '.join(candidates) or 'none'}",
+        )
+    task.prepare(unmerged, progress)
+    scores = {(UNMERGED, False): task.score(unmerged, split, progress=progress)}
+    for name, encoder in candidates.items():
+        scores[name, False] = task.score(encoder, split, progress=progress)
+    if task.has_head:
+        for name in wanted:
+            scores[name, True] = task.score(candidates[name], split, refit=True, progress=progress)
+    return AccuracyReport(
+        task=task.name,
+        split=split,
+        main=scores[UNMERGED, False].main,
+        models=tuple(_model(name, again, scores, merged, seed) for name, again in scores),
+        skipped=tuple(SkippedRecord(count=part.count, reason=part.reason) for part in task.skipped),
+        unavailable=dict(unavailable or {}),
+    )
+
+
+def graph_encoders(graphs: Mapping[str, Path], threads: int = 2) -> tuple[dict[str, Encoder], dict[str, str]]:
+    """The exported graphs that can run here.
+
+    Args:
+        graphs: precision -> ONNX file.
+        threads: of onnxruntime.
+
+    Returns:
+        Candidates for ``measure_accuracy``, and those that can't run with the reason.
+
+    Raises:
+        InputError: a file is missing or does not load.
+    """
+    found: dict[str, Encoder] = {}
+    left_out: dict[str, str] = {}
+    for precision, path in graphs.items():
+        name = f"onnxruntime {precision}"
+        if precision == "bf16":
+            left_out[name] = _NO_BFLOAT16
+        else:
+            found[name] = onnx_encoder(path, threads)
+    return found, left_out
+
+
+def _model(
+    name: str, refit: bool, scores: Mapping[tuple[str, bool], Score], merged: str, seed: int
+) -> ModelAccuracy:
+    score, unmerged = scores[name, refit], scores[UNMERGED, False]
+    # A head of its own is compared with the unmerged model's head, and with the same model under that head.
+    others = [(UNMERGED, unmerged)] if name != UNMERGED else []
+    if name != UNMERGED and (name, refit) != (merged, False) and (merged, False) in scores:
+        others.append((merged, scores[merged, False]))
+    return ModelAccuracy(
+        model=name,
+        refit=refit,
+        metrics={metric: _mean(score, metric, seed) for metric in score.metrics},
+        drop_points=100 * (unmerged.mean() - score.mean()) if name != UNMERGED else None,
+        differences=tuple(
+            _difference(score, other, metric, against, seed)
+            for against, other in others
+            for metric in score.metrics
+        ),
+        details=score.details,
+    )
+
+
+def _mean(score: Score, metric: str, seed: int) -> MeanRecord:
+    values = score.metrics[metric]
+    found = mean_interval(values, seed, score.groups.get(metric))
+    return MeanRecord(
+        samples=len(values), mean=found.mean, low=found.low, high=found.high, method=found.method
+    )
+
+
+def _difference(score: Score, other: Score, metric: str, against: str, seed: int) -> DifferenceRecord:
+    found = paired_difference(score.metrics[metric], other.metrics[metric], seed, score.groups.get(metric))
+    return DifferenceRecord(
+        metric=metric,
+        against=against,
+        mean=found.mean,
+        low=found.low,
+        high=found.high,
+        p_value=found.p_value,
+        method=found.method,
+    )

@@ -1,0 +1,60 @@
+"""Text classification by a model's own logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
+from pitome.validate.evaluate.encoders import Encoder
+from pitome.validate.evaluate.tasks.image_classification import best_class, judge_classes
+from pitome.validate.evaluate.tasks.task import (
+    Progress,
+    Score,
+    Split,
+    Task,
+    refuse_refit,
+    require_output,
+    run_encoder,
+)
+from pitome.validate.samples import Samples
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class TextLabels(Task):
+    """Texts with classes, whose labels are the model's class numbers."""
+
+    def __init__(
+        self,
+        name: str,
+        splits: Mapping[Split, LabelledTexts],
+        encode: Callable[[Sequence[str]], dict[str, Tensor]],
+    ) -> None:
+        """Take the documents of each split; ``encode`` makes the model's inputs of texts.
+
+        A split is looked up in ``splits`` when it is used, so that one that is not used need not be read.
+        """
+        self.name, self._splits, self._encode = name, splits, encode
+
+    def count(self, split: Split) -> int:
+        """Documents of a split."""
+        return len(self._splits[split])
+
+    def samples(self, split: Split, rows: slice | Sequence[int] = slice(None)) -> Samples:
+        """Tokenised documents."""
+        texts = self._splits[split].texts
+        return Samples(self._encode(texts[rows] if isinstance(rows, slice) else [texts[row] for row in rows]))
+
+    def score(
+        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+    ) -> Score:
+        """Metric "accuracy"; see `Task.score`."""
+        refuse_refit(self, refit)
+        found = run_encoder(self, encoder, split, self._reduce, progress)
+        texts = self._splits[split]
+        return judge_classes(found["class"].numpy(), texts.labels, texts.class_names)
+
+    def _reduce(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"class": best_class(require_output(outputs, "logits", self.name))}

@@ -1,0 +1,149 @@
+"""Does a text's result depend on its neighbours in a batch? No merge looks across a batch, so it may not.
+
+A BLAS rounds a batch in another way than one input, so noise remains, and noise can flip a decision within
+its margin (DESIGN.md, "Parity, the rule"). More than that is a mistake, such as a mean over the batch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pitome.models.text import ATTENTION_MASK
+from pitome.parameters import MergeParameters
+from pitome.validate.outputs import real_positions
+from pitome.validate.parity.agreement import ROUNDING_FACTOR
+from pitome.validate.parity.decisions import Rounding, judge, same_groups
+from pitome.validate.parity.module_trace import trace
+from pitome.validate.parity.passes import Progress, as_precise_as
+from pitome.validate.parity.records import BatchComposition
+from pitome.validate.parity.runtime_pass import RuntimePass, run_graph
+from pitome.validate.samples import CheckedInputs, Samples
+
+NUM_TEXTS = 8
+"""Texts that run in one batch and one at a time."""
+
+
+def chosen_texts(inputs: CheckedInputs, count: int = NUM_TEXTS) -> Samples:
+    """At most ``count`` texts, spread over all: real ones, which stand by length, else made up ones."""
+    texts = inputs.real if len(inputs.real) else inputs.random
+    found = min(count, len(texts))
+    return texts.rows([index * (len(texts) - 1) // max(found - 1, 1) for index in range(found)])
+
+
+def compare_batching(
+    path: Path,
+    merged: nn.Module,
+    texts: Samples,
+    layers: Mapping[int, MergeParameters],
+    rounding: Mapping[int, Rounding],
+    *,
+    threads: int,
+    progress: Progress | None = None,
+) -> BatchComposition:
+    """Run texts on onnxruntime in one batch and one at a time, nothing forced, and compare the two.
+
+    A text whose groups differ is excused where every decision of either run is that of float64, with the
+    layers before forced to that run's, or within the measured rounding of it.
+
+    Args:
+        path: exported graph, float32.
+        merged: the model, float32.
+        texts: at least two; input_ids and attention_mask, int64 [n, L].
+        layers: layer -> parameters of its merge, in order; none where the pairs are constants.
+        rounding: layer -> how far float32 was measured to be from float64.
+        threads: of onnxruntime.
+        progress: called with (step, done, total).
+
+    Raises:
+        ParityError: the graph computes something else when its decisions are looked at.
+    """
+    step, total = "batch composition", len(texts) + 1
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(step, done, total)
+
+    together = run_graph(path, texts, len(texts), threads, advance)
+    alone = run_graph(path, texts, 1, threads, advance)
+    same = torch.ones(len(texts), dtype=torch.bool)
+    for one, other in zip(together.assignments, alone.assignments, strict=True):
+        same &= same_groups(one, other)
+    differing = torch.nonzero(~same).flatten().tolist()
+    judged = _Judge(copy.deepcopy(merged).double(), layers, rounding) if differing else None
+    found = [
+        [judged.judge(texts.rows([row]), _decisions(run, row)) for run in (together, alone)]
+        for row in differing
+        if judged is not None
+    ]
+    wrong = [layer for pair in found for layer, _ in pair if layer is not None]
+    excused = [max(margin for _, margin in pair) for pair in found if all(layer is None for layer, _ in pair)]
+    return BatchComposition(
+        runtime="onnxruntime fp32",
+        texts=len(texts),
+        same_decisions=int(same.sum()),
+        largest_difference=_largest_difference(together, alone, same, texts.inputs.get(ATTENTION_MASK)),
+        excused=len(excused),
+        unexplained=len(found) - len(excused),
+        first_unexplained_layer=min(wrong, default=None),
+        largest_excused_margin=max(excused, default=0.0),
+    )
+
+
+def _decisions(run: RuntimePass, row: int) -> list[Tensor]:
+    return [assignment[row : row + 1] for assignment in run.assignments]
+
+
+def _largest_difference(
+    together: RuntimePass, alone: RuntimePass, same: Tensor, mask: Tensor | None
+) -> float | None:
+    """Of the texts [n] with the same decisions, over all outputs, each relative to its largest magnitude."""
+    if not same.any():
+        return None
+    kept = None if mask is None else mask[same]
+    return max(
+        _relative(together.outputs[name][same], value[same], kept) for name, value in alone.outputs.items()
+    )
+
+
+def _relative(value: Tensor, reference: Tensor, mask: Tensor | None) -> float:
+    ours, theirs = real_positions(value.double(), mask), real_positions(reference.double(), mask)
+    difference, scale = float((ours - theirs).abs().max()), float(theirs.abs().max())
+    if not difference <= inf:
+        return inf  # not a number: max() would lose it
+    return difference / scale if scale else difference
+
+
+@dataclass(frozen=True)
+class _Judge:
+    double: nn.Module
+    layers: Mapping[int, MergeParameters]
+    rounding: Mapping[int, Rounding]
+
+    def judge(self, text: Samples, decided: list[Tensor]) -> tuple[int | None, float]:
+        """The first layer whose decision nothing explains, if there is one, and the largest margin."""
+        margins = [0.0]
+        for layer, explained, margin in self._verdicts(text, decided):
+            if not explained:
+                return layer, inf
+            margins.append(margin)
+        return None, max(margins)
+
+    def _verdicts(self, text: Samples, decided: list[Tensor]) -> Iterator[tuple[int, bool, float]]:
+        _, records = trace(self.double, as_precise_as(self.double, text.inputs), decided)
+        for record, target in zip(records, decided, strict=True):
+            if bool(same_groups(record.decided, target)):
+                continue
+            tolerance = self.rounding[record.layer].times(ROUNDING_FACTOR)
+            parameters = self.layers[record.layer]
+            found = judge(target[0], record.metric[0], record.size[0], parameters, tolerance)
+            yield record.layer, found.explained, found.margin

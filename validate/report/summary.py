@@ -1,0 +1,222 @@
+"""A bundle in a few rows: what the command line prints at the end and the report shows first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pitome.bundle.manifest import Manifest, PlanRecord
+
+Tone = Literal["plain", "good", "bad", "warning"]
+TIMES = "\N{MULTIPLICATION SIGN}"
+NOT_EXECUTED = {
+    False: "never executed: built from a checked ONNX file",
+    True: "never executed, and neither was the ONNX file it was built from",
+}
+"""What is known of a plan that did not run, by whether the graph it was built from is unchecked."""
+HOST_CODE = "engine_host_code_allowed"
+"""The switch of TensorRT's runtime without which it refuses a plan that holds a library."""
+STEADY = 0.15
+"""Width of a speed-up's interval, relative to it, from which on the measurement is called unsteady."""
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One line of the summary; ``tone`` is how a screen may colour it."""
+
+    label: str
+    value: str
+    tone: Tone = "plain"
+
+
+def summary_rows(manifest: Manifest) -> list[SummaryRow]:
+    """The summary of a bundle, from its manifest alone."""
+    rows = [_model_row(manifest), _method_row(manifest), _tokens_row(manifest)]
+    flops = manifest.flops
+    rows.append(
+        SummaryRow(
+            "FLOPs per input",
+            f"{giga(flops.base)} to {giga(flops.merged)} multiply-adds "
+            f"({flops.ratio:.3f} of the base model, bound {times(flops.bound)})",
+        )
+    )
+    rows.append(_parity_row(manifest.parity))
+    rows += _batching_rows(manifest.parity)
+    rows += _unchecked_rows(manifest)
+    rows += _latency_rows(manifest)
+    for plan in manifest.plans:
+        executed = (
+            "executed" if plan.executed else NOT_EXECUTED[plan.precision in unchecked_precisions(manifest)]
+        )
+        rows.append(
+            SummaryRow(
+                f"Plan {plan.precision}",
+                f"{plan.file}, {megabytes(plan.bytes)}, {plan.backend} {plan.backend_version}, "
+                f"{', '.join(plan.targets)}, batch {'/'.join(map(str, plan.profile))}, "
+                f"{merge_path_text(manifest, plan)} ({executed})",
+            )
+        )
+    for onnx in manifest.onnx:
+        size = onnx.bytes + sum(data.bytes for data in onnx.external_data)
+        rows.append(SummaryRow(f"ONNX {onnx.precision}", f"{onnx.file}, {megabytes(size)}"))
+    return rows
+
+
+def unchecked_precisions(manifest: Manifest) -> tuple[str, ...]:
+    """Precisions of graphs that no runtime ran: all of them where parity was not checked."""
+    if manifest.parity is None:
+        return tuple(graph.precision for graph in manifest.onnx)
+    unchecked: Any = manifest.parity.get("unchecked") or ()
+    return tuple(unchecked)
+
+
+def merge_path_text(manifest: Manifest, plan: PlanRecord) -> str:
+    """What computes the merges of a plan, and where its plugin is."""
+    if plan.merge_path != "plugin":
+        return {"function": "merges by standard operators", "none": "no merges"}[plan.merge_path]
+    assert manifest.plugin is not None  # the schema sees to it
+    where = f"embedded, needs {HOST_CODE}" if plan.plugin_embedded else "not embedded"
+    return f"merges by plugin {manifest.plugin.version}, {where}"
+
+
+def decision_totals(parity: Mapping[str, Any]) -> dict[str, int]:
+    """Decisions compared, agreed, excused and unexplained, summed over the layers of a parity record."""
+    layers = (parity.get("decisions") or {}).get("layers") or []
+    names = ("compared", "agreed", "excused", "unexplained")
+    return {name: sum(int(layer.get(name) or 0) for layer in layers) for name in names}
+
+
+def times(value: float) -> str:
+    """A speed-up, such as ``1.66x`` with a multiplication sign."""
+    return f"{value:.2f}{TIMES}"
+
+
+def giga(value: float) -> str:
+    """A count with a decimal prefix and three significant digits, such as ``17.6 G``."""
+    for prefix, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= scale:
+            return f"{_three_digits(value / scale)} {prefix}"
+    return f"{value:g}"
+
+
+def megabytes(count: int) -> str:
+    """A file's size in decimal units, such as ``198 MB``."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{_three_digits(count / scale)} {unit}"
+    return f"{count} bytes"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share that never rounds up to 100 %: one wrong in a million must show."""
+    if not whole:
+        return "none"
+    share = math.floor(1e4 * part / whole) / 100
+    return "100 %" if share == 100 else f"{share:.2f} %"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def _model_row(manifest: Manifest) -> SummaryRow:
+    weights = manifest.model.weights
+    if weights.random:
+        return SummaryRow("Model", f"{manifest.model.name}, random weights (seed {weights.seed})", "warning")
+    revision = f" at {weights.revision[:12]}" if weights.revision else ""
+    return SummaryRow("Model", f"{manifest.model.name}, weights from {weights.source}{revision}")
+
+
+def _method_row(manifest: Manifest) -> SummaryRow:
+    method = manifest.method
+    if not any(manifest.schedule.num_merged):
+        return SummaryRow("Method", f"{method.name}: nothing is merged")
+    attention = ", proportional attention" if method.proportional_attention else ""
+    if method.name == "random":
+        return SummaryRow("Method", f"random pairs (seed {method.seed}){attention}")
+    return SummaryRow(
+        "Method",
+        f"{method.name}: {method.order} order, metric {method.metric}, "
+        f"size penalty {method.size_penalty:g}{attention}",
+    )
+
+
+def _tokens_row(manifest: Manifest) -> SummaryRow:
+    return SummaryRow("Tokens per layer", " ".join(map(str, manifest.schedule.tokens)))
+
+
+def _parity_row(parity: Mapping[str, Any] | None) -> SummaryRow:
+    if parity is None:
+        return SummaryRow("Parity", "not checked", "warning")
+    verdict = str(parity.get("verdict"))
+    totals = decision_totals(parity)
+    found = f"{totals['agreed']:,} of {totals['compared']:,} decisions agree"
+    if totals["excused"]:
+        found += f", {totals['excused']:,} differ within rounding"
+    if totals["unexplained"]:
+        found += f", {totals['unexplained']:,} differ without an excuse"
+    reason = f" ({parity['reason']})" if parity.get("reason") else ""
+    value = f"{verdict}: {found}{reason}" if totals["compared"] else f"{verdict}{reason}"
+    return SummaryRow("Parity", value, "good" if verdict == "pass" else "bad")
+
+
+def _batching_rows(parity: Mapping[str, Any] | None) -> list[SummaryRow]:
+    """Of texts; records of older versions have nothing of it."""
+    batching: Mapping[str, Any] | None = (parity or {}).get("batching")
+    if not batching:
+        return []
+    texts, difference = batching["texts"], batching["largest_difference"]
+    found = f"{texts} texts in a batch and alone: "
+    found += (
+        "none with the same decisions"
+        if difference is None
+        else f"results differ by {difference:.2g} of the largest output at most"
+    )
+    if batching["excused"]:
+        found += f", {batching['excused']} of {texts} in a decision within rounding"
+    if batching["unexplained"]:
+        found += f", {batching['unexplained']} of {texts} in a decision without an excuse"
+    return [SummaryRow("Batch composition", found, "bad" if batching["unexplained"] else "plain")]
+
+
+def _unchecked_rows(manifest: Manifest) -> list[SummaryRow]:
+    if manifest.parity is None:
+        return []
+    return [
+        SummaryRow(
+            f"Parity of {precision}",
+            f"not checked: onnxruntime has no {precision} kernels on a CPU, so the graph was not run",
+            "warning",
+        )
+        for precision in unchecked_precisions(manifest)
+    ]
+
+
+def _latency_rows(manifest: Manifest) -> list[SummaryRow]:
+    if manifest.latency is None:
+        return [SummaryRow("Speed-up", "not measured", "warning")]
+    latency: Mapping[str, Any] = manifest.latency
+    rows = []
+    for result in latency["results"]:
+        low, high = result["speedup_interval"]
+        unsteady = _unsteady(result)
+        rows.append(
+            SummaryRow(
+                f"Speed-up, batch {result['batch']}",
+                f"{times(result['speedup'])} ({low:.2f} to {high:.2f}), bound {times(result['bound'])}, "
+                f"onnxruntime CPU, {latency['threads']} threads"
+                + (f"; unsteady, {unsteady}: `pitome bench BUNDLE --record`" if unsteady else ""),
+                "warning" if unsteady else "plain",
+            )
+        )
+    return rows
+
+
+def _unsteady(result: Mapping[str, Any]) -> str | None:
+    """Why a speed-up should be measured again, where it should."""
+    if result.get("steady") is False:
+        return str(result.get("steady_reason"))
+    low, high = result["speedup_interval"]
+    return "the machine was busy" if high - low > STEADY * result["speedup"] else None

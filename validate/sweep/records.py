@@ -1,0 +1,156 @@
+"""What a sweep writes: one JSON object per point and task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from pitome.schedule import Candidates
+from pitome.validate.evaluate.padding import PaddingRecord
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpeedRecord(_Record):
+    """Measured against the unmerged model on onnxruntime, interleaved."""
+
+    speedup: float = Field(gt=0, description="median unmerged time / median merged time")
+    low: float = Field(description="lower end of the 95 % interval")
+    high: float
+    batch: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    cpu: str
+    onnxruntime: str
+    steady: bool | None = Field(default=None, description="whether the machine was; null: too few rounds")
+
+
+class DifferenceRecord(_Record):
+    """The mean of this point's values minus another's over the same samples, in the metric's unit."""
+
+    mean: float
+    low: float = Field(description="lower end of the 95 % interval")
+    high: float
+    p_value: float = Field(ge=0, le=1, description="two-sided, of no difference")
+    method: str = Field(description="how interval and p-value were computed")
+
+
+class SettingsRecord(_Record):
+    """All settings of a point, none left to the method."""
+
+    method: str
+    metric: str | None = Field(description="what similarity is measured on; None: none is")
+    margin: tuple[float, float] | None = Field(
+        description="start and slope; None: not along a line, or unused"
+    )
+    margins: tuple[float, ...] = Field(description="one per layer")
+    energy: str
+    split: str = Field(description="how candidates are divided into sources and targets")
+    candidates: Candidates | None = Field(description="None: not the same rule in all layers, or unused")
+    num_candidates: tuple[int, ...] = Field(description="M of each layer; 0 where no similarity decides")
+    size_penalty: float
+    proportional_attention: bool
+    seed: int | None = Field(description="of random pairs")
+
+
+class SweepRecord(_Record):
+    """One way to compress the model, judged on one task; the unmerged model too, with method none."""
+
+    kind: Literal["measured"] = "measured"
+    key: str = Field(description="equal for points that mean the same; 'unmerged' for the unmerged model")
+    label: str
+    task: str
+    split: Literal["validation", "test"] = Field(description="of the task's data")
+    settings: SettingsRecord
+    schedule: str = Field(description="what the schedule was made from")
+    shape: str | None = Field(description="how the merging is spread over the layers")
+    num_merged: tuple[int, ...]
+    tokens: tuple[int, ...]
+    flops_ratio: float = Field(gt=0, description="merged / unmerged FLOPs, the merge included")
+    bound: float = Field(gt=0, description="unmerged / merged FLOPs")
+    samples: int = Field(ge=2)
+    metric: str = Field(description="the metric of the task that decides")
+    score: float = Field(description="its mean")
+    low: float = Field(description="lower end of its 95 % interval")
+    high: float
+    metrics: dict[str, float] = Field(description="the means of all metrics of the task")
+    to_unmerged: DifferenceRecord | None = Field(description="None for the unmerged model itself")
+    to_tome: DifferenceRecord | None = Field(
+        description="to plain ToMe at the same schedule and similarity, where that was run"
+    )
+    graph: str | None = Field(description="equal for points whose graphs do equal work; they share the speed")
+    speed: SpeedRecord | None = Field(description="in a file it stands in records of its own")
+    padding: PaddingRecord | None = Field(default=None, description="of texts")
+    seconds: float = Field(ge=0, description="what judging took; no measure of the model's speed")
+
+    @property
+    def is_unmerged(self) -> bool:
+        """Whether this is the unmerged model."""
+        return self.key == UNMERGED
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What no other record of a sweep has."""
+        return self.key, self.task
+
+
+class FailedPoint(_Record):
+    """A point that could not be run; the sweep went on without it."""
+
+    kind: Literal["failed"] = "failed"
+    key: str
+    label: str
+    task: str | None = Field(description="None where it fails for every task")
+    reason: str
+
+    @property
+    def identity(self) -> tuple[str, str | None]:
+        """What no other record of a sweep has."""
+        return self.key, self.task
+
+
+class GraphSpeed(_Record):
+    """The measured speed of all points that have this graph."""
+
+    kind: Literal["speed"] = "speed"
+    graph: str
+    label: str = Field(description="of one of these points")
+    speed: SpeedRecord
+
+
+class SweepRun(_Record):
+    """What made the lines behind this one."""
+
+    kind: Literal["run"] = "run"
+    command: str
+
+
+UNMERGED = "unmerged"
+AnyRecord = SweepRecord | FailedPoint
+Line = SweepRecord | FailedPoint | GraphSpeed | SweepRun
+_LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
+
+
+def parse_line(content: dict[str, Any]) -> Line:
+    """A line of a sweep's file from its JSON object; pydantic's ValidationError where it is none."""
+    return _LINE.validate_python(content)
+
+
+def records_of(lines: Sequence[Line]) -> list[AnyRecord]:
+    """The records among the lines of a file, each with the speed of its graph where that was measured."""
+    speeds = {each.graph: each.speed for each in lines if isinstance(each, GraphSpeed)}
+    return [with_speed(each, speeds) for each in lines if isinstance(each, AnyRecord)]
+
+
+def with_speed(record: AnyRecord, speeds: Mapping[str, SpeedRecord]) -> AnyRecord:
+    """A record with the speed of its graph, where there is one."""
+    speed = speeds.get(record.graph or "") if isinstance(record, SweepRecord) else None
+    return record if speed is None else record.model_copy(update={"speed": speed})
+
+
+def measured(records: list[AnyRecord], task: str | None = None) -> list[SweepRecord]:
+    """The records with results, of one task or of all."""
+    return [each for each in records if isinstance(each, SweepRecord) and (task is None or each.task == task)]

@@ -1,0 +1,188 @@
+"""The records of finished sweeps as Markdown tables: one per task, settings down, FLOPs across.
+
+Tasks on texts get a second one: what padding has to do with the first, and documents that have none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pitome.errors import InputError
+from pitome.methods.settings import PITOME_DEFAULTS
+from pitome.validate.evaluate.padding import BUCKET
+from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH
+from pitome.validate.sweep.records import FailedPoint, SweepRecord, SweepRun, measured, parse_line, records_of
+
+POINTS = 100
+"""Scores are shown times this."""
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """A file that ``pitome sweep`` wrote."""
+
+    configuration: dict[str, Any]
+    records: tuple[SweepRecord, ...]
+    failed: tuple[FailedPoint, ...] = ()
+    """Points that could not be run."""
+    commands: tuple[str, ...] = ()
+    """What wrote it, in order, where the file says so."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """In the order of their first records."""
+        return tuple(dict.fromkeys(record.task for record in self.records))
+
+
+def read_sweep_file(path: Path) -> SweepFile:
+    """Read a file of records; points that could not be run stand apart from the others.
+
+    Raises:
+        InputError: it can't be read, or is no such file.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        configuration = dict(json.loads(lines[0])["configuration"])
+        parsed = [parse_line(json.loads(line)) for line in lines[1:]]
+    except (OSError, ValueError, KeyError, IndexError, TypeError, ValidationError) as error:
+        raise InputError(
+            f"the results in {path}",
+            f"it is no file of `pitome sweep` ({_told(error)})",
+            "Give the .jsonl file that `pitome sweep` wrote",
+        ) from error
+    records = records_of(parsed)
+    failed = tuple(record for record in records if isinstance(record, FailedPoint))
+    commands = tuple(dict.fromkeys(line.command for line in parsed if isinstance(line, SweepRun)))
+    return SweepFile(configuration, tuple(measured(records)), failed, commands)
+
+
+def _told(error: Exception) -> str:
+    """What is wrong with a file, in a few words."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'a line'}: {first['msg']}"
+    return str(error).splitlines()[0] if str(error) else "empty"
+
+
+def results_markdown(files: Sequence[SweepFile]) -> str:
+    """One table per model and task, in the order of the files, and a line that explains the cells."""
+    blocks = [block for file in files for task in file.tasks for block in _blocks(file, task)]
+    return "\n\n".join([*blocks, NOTE]) + "\n"
+
+
+NOTE = (
+    "Cells: score in points, its paired difference to the unmerged model with a 95 % interval, FLOPs that "
+    "are left, and measured speed-up (onnxruntime, CPU, in rounds with the unmerged graph; ? = the machine "
+    "was not known to be steady). **+** significantly above and **-** significantly below plain ToMe of the "
+    "same schedule and similarity (two-sided, 5 %)."
+)
+
+
+def _blocks(file: SweepFile, task: str) -> list[str]:
+    records = [record for record in file.records if record.task == task]
+    unmerged = next(record for record in records if record.is_unmerged)
+    name, digits = f"{file.configuration['model']}, {task}", _digits(unmerged)
+    score, low, high = (_points(each, digits) for each in (unmerged.score, unmerged.low, unmerged.high))
+    title = (
+        f"**{name}**: {unmerged.metric} over {unmerged.samples:,} samples ({unmerged.split}), unmerged "
+        f"{score} ({low} to {high})"
+    )
+    blocks = [f"{title}\n\n{_table(records, _cell)}"]
+    if unmerged.padding is not None:
+        blocks.append(f"**{name}, padding**: {_told_padding(unmerged)}\n\n{_table(records, _padding_cell)}")
+    return blocks
+
+
+def _table(records: Sequence[SweepRecord], cell: Callable[[SweepRecord], str]) -> str:
+    merged = [record for record in records if not record.is_unmerged]
+    schedules = list(dict.fromkeys(record.schedule for record in merged))
+    schedules.sort(key=lambda name: -max(r.flops_ratio for r in merged if r.schedule == name))
+    lines = [f"| setting | {' | '.join(schedules)} |", f"|---|{'---|' * len(schedules)}"]
+    for setting in dict.fromkeys(map(_setting, merged)):
+        cells = []
+        for schedule in schedules:
+            found = [r for r in merged if r.schedule == schedule and _setting(r) == setting]
+            cells.append(cell(found[0]) if found else "")
+        lines.append(f"| {setting} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _told_padding(unmerged: SweepRecord) -> str:
+    padding = unmerged.padding
+    assert padding is not None
+    full = (
+        f" Unmerged {unmerged.metric} on those: {_points(unmerged.metrics[FULL_LENGTH])}."
+        if FULL_LENGTH in unmerged.metrics
+        else ""
+    )
+    return (
+        f"{padding.share_of_inputs:.0%} of all positions are padding; {padding.full_length:,} of "
+        f"{padding.texts:,} documents have none.{full} The same answers without merging cost "
+        f"{padding.flops_unpadded:.2f} of the FLOPs one document at a time, and {padding.flops_bucketed:.2f} "
+        f"where documents are padded to the next multiple of {BUCKET} tokens. Cells: the share of padding "
+        f"among the tokens that merging removed, and the score on documents without padding."
+    )
+
+
+def _padding_cell(record: SweepRecord) -> str:
+    parts = []
+    if record.padding is not None and record.padding.share_of_removed is not None:
+        parts.append(f"{record.padding.share_of_removed:.0%}")
+    if FULL_LENGTH in record.metrics:
+        parts.append(_points(record.metrics[FULL_LENGTH]))
+    return "; ".join(parts)
+
+
+def _setting(record: SweepRecord) -> str:
+    name = record.label.removesuffix(f" at {record.schedule}")
+    return f"**{name}** (default)" if _is_default(record) else name
+
+
+def _is_default(record: SweepRecord) -> bool:
+    """Whether METHOD=pitome means these settings, for texts or for images."""
+    found = record.settings
+    return found.method == "pitome" and (
+        (found.metric, found.candidates, found.size_penalty, found.margin, found.energy, found.split)
+        == (
+            "hidden",
+            *PITOME_DEFAULTS["image" if record.padding is None else "text"],
+            (0.9, 0.9),
+            "elu",
+            "alternate",
+        )
+    )
+
+
+def _cell(record: SweepRecord) -> str:
+    digits = _digits(record)
+    parts = [_points(record.score, digits)]
+    if record.to_unmerged is not None:
+        change = record.to_unmerged
+        mean, low, high = (f"{POINTS * each:+.{digits}f}" for each in (change.mean, change.low, change.high))
+        parts[0] += f" ({mean}, {low} to {high}){_mark(record)}"
+    parts.append(f"{record.flops_ratio:.2f}")
+    if record.speed is not None:
+        parts.append(f"{record.speed.speedup:.2f}x{'' if record.speed.steady else '?'}")
+    return "; ".join(parts)
+
+
+def _mark(record: SweepRecord) -> str:
+    difference = record.to_tome
+    if difference is None or difference.p_value >= 0.05:
+        return ""
+    return " **+**" if difference.mean > 0 else " **-**"
+
+
+def _digits(record: SweepRecord) -> int:
+    """Cosines are closer to each other than shares of right answers are."""
+    return 2 if record.metric == "cosine" else 1
+
+
+def _points(value: float, digits: int = 1) -> str:
+    return f"{POINTS * value:.{digits}f}"
