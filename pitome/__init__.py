@@ -12,7 +12,7 @@ import importlib
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pitome.extras import missing_extra
+from pitome.extras import naming_extras
 from pitome.version import __version__
 
 if TYPE_CHECKING:
@@ -54,10 +54,8 @@ _HOME = {**_WITHOUT_TORCH, **_WITH_TORCH}
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'pitome' has no attribute {name!r}")
-    try:
+    with naming_extras(f"pitome.{name}"):
         return getattr(importlib.import_module(_HOME[name]), name)
-    except ModuleNotFoundError as error:
-        raise missing_extra(f"pitome.{name}", error) from error
 
 
 def __dir__() -> list[str]:
