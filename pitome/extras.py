@@ -26,13 +26,13 @@ EXTRA_OF: dict[str, Extra] = {
     "onnx_ir": "build",
     "onnxscript": "build",
     "safetensors": "build",
-    "scipy": "build",
     "skimage": "build",
     "tensorrt_rtx": "build",
     "tokenizers": "build",
     "torch": "build",
     "transformers": "build",
     "datasets": "validate",
+    "scipy": "validate",
     "sklearn": "validate",
 }
 """The extra by the import name of each package that it names."""
