@@ -1,0 +1,77 @@
+"""Types are seen across the package's folders, and by who uses the package."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.checkout import ROOT
+from tests.trees import copy_of_the_checkout
+
+PLANTED = '''"""Calls a function of export with the wrong type."""
+
+from pathlib import Path
+
+from pitome.export.plans.plan_header import read_plan_version
+
+
+def right(plan: Path) -> str:
+    return read_plan_version(plan)
+
+
+def wrong() -> int:
+    return read_plan_version(3)
+'''
+SNIPPET = """
+import pitome
+from pitome import MergeParameters, TokenSchedule
+from torch import nn
+
+def use(model: nn.Module, schedule: TokenSchedule) -> None:
+    compressed = pitome.compress(model, schedule)
+    reveal_type(compressed)
+    reveal_type(compressed.compression.schedule.num_merged)
+    reveal_type(pitome.load_model("fashion-vit").model)
+    reveal_type(MergeParameters(num_merged=2, num_candidates=8).margin)
+    reveal_type(pitome.__version__)
+    pitome.compress(model, ratio="0.9")
+    pitome.nonsense
+"""
+
+
+def mypy(folder: Path, *arguments: str) -> str:
+    """What it says in a folder, with that folder's settings and cache."""
+    words = [sys.executable, "-m", "mypy", *arguments]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False).stdout
+
+
+def test_an_error_across_the_border_of_two_folders_is_found(tmp_path: Path) -> None:
+    """With setuptools' package-dir in place of the links, mypy passed here."""
+    tree = copy_of_the_checkout(tmp_path)
+    (tree / "validate" / "planted.py").write_text(PLANTED, encoding="utf-8")
+    said = mypy(tree, "--follow-imports", "silent", "--module", "pitome.validate.planted")
+    assert re.findall(r"planted\.py:(\d+): error: (.+)  \[", said) == [
+        ("13", 'Incompatible return value type (got "str", expected "int")'),
+        ("13", 'Argument 1 to "read_plan_version" has incompatible type "int"; expected "Path"'),
+    ], said
+
+
+@pytest.mark.slow
+def test_a_users_code_sees_the_types_of_the_public_names() -> None:
+    said = mypy(ROOT, "--command", SNIPPET)
+    found = re.findall(r"<string>:\d+: (\w+): (.+?)(?:  \[.+)?$", said, flags=re.MULTILINE)
+    assert [text for kind, text in found if kind == "note"] == [
+        'Revealed type is "pitome.compressed_model.CompressedModel"',
+        'Revealed type is "tuple[int, ...]"',
+        'Revealed type is "torch.nn.modules.module.Module"',
+        'Revealed type is "float"',
+        'Revealed type is "str"',
+    ], said
+    assert [text for kind, text in found if kind == "error"] == [
+        'Argument "ratio" to "compress" has incompatible type "str"; expected "float | None"',
+        'Module has no attribute "nonsense"',
+    ], said
