@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.checkout import ROOT
+from tests.modules import read_modules
 from tests.trees import copy_of_the_checkout
 
 PLANTED = '''"""Calls a function of export with the wrong type."""
@@ -75,3 +78,17 @@ def test_a_users_code_sees_the_types_of_the_public_names() -> None:
         'Argument "ratio" to "compress" has incompatible type "str"; expected "float | None"',
         'Module has no attribute "nonsense"',
     ], said
+
+
+def test_no_module_may_say_any_without_need() -> None:
+    """Those that pyproject.toml excepts from disallow_any_explicit; mypy refuses the word in all others."""
+    overrides = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"][
+        "overrides"
+    ]
+    excepted = [
+        name for each in overrides if each.get("disallow_any_explicit") is False for name in each["module"]
+    ]
+    using = [
+        name for name, module in read_modules().items() if re.search(r"\bAny\b", module.path.read_text())
+    ]
+    assert [name for name in excepted if not fnmatch.filter(using, name)] == []
