@@ -9,8 +9,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
-
 from tests.checkout import ROOT
 from tests.modules import read_modules
 from tests.trees import copy_of_the_checkout
@@ -46,26 +44,32 @@ def use(model: nn.Module, schedule: TokenSchedule) -> None:
 """
 
 
-def mypy(folder: Path, *arguments: str) -> str:
-    """What it says in a folder, with that folder's settings and cache."""
-    words = [sys.executable, "-m", "mypy", *arguments]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False).stdout
+def mypy(folder: Path, settings: Path, *arguments: str) -> str:
+    """What it says of the arguments alone, with the project's settings, run in a folder.
+
+    It shares the cache that `make lint` fills: without it, PyTorch is read again.
+    """
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    settings.write_text(text.replace('packages = ["pitome"]\n', ""), encoding="utf-8")
+    words = [sys.executable, "-m", "mypy", "--config-file", settings, "--cache-dir", ROOT / ".mypy_cache"]
+    return subprocess.run(
+        [*words, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    ).stdout
 
 
 def test_an_error_across_the_border_of_two_folders_is_found(tmp_path: Path) -> None:
     """With setuptools' package-dir in place of the links, mypy passed here."""
-    tree = copy_of_the_checkout(tmp_path)
+    tree = copy_of_the_checkout(tmp_path / "tree")
     (tree / "validate" / "planted.py").write_text(PLANTED, encoding="utf-8")
-    said = mypy(tree, "--follow-imports", "silent", "--module", "pitome.validate.planted")
+    said = mypy(tree, tmp_path / "settings.toml", "--module", "pitome.validate.planted")
     assert re.findall(r"planted\.py:(\d+): error: (.+)  \[", said) == [
         ("13", 'Incompatible return value type (got "str", expected "int")'),
         ("13", 'Argument 1 to "read_plan_version" has incompatible type "int"; expected "Path"'),
     ], said
 
 
-@pytest.mark.slow
-def test_a_users_code_sees_the_types_of_the_public_names() -> None:
-    said = mypy(ROOT, "--command", SNIPPET)
+def test_a_users_code_sees_the_types_of_the_public_names(tmp_path: Path) -> None:
+    said = mypy(ROOT, tmp_path / "settings.toml", "--command", SNIPPET)
     found = re.findall(r"<string>:\d+: (\w+): (.+?)(?:  \[.+)?$", said, flags=re.MULTILINE)
     assert [text for kind, text in found if kind == "note"] == [
         'Revealed type is "pitome.compressed_model.CompressedModel"',
