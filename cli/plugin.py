@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from pitome.cli import arguments as given
 from pitome.cli.application import Result, app, run
@@ -59,7 +60,12 @@ def _build(host: bool, programs: Path | None, display: Display) -> Result:
     libraries = [str(library) for library in built.libraries]
     document = {"libraries": libraries, "cuda": built.cuda, "tensorrt": built.tensorrt}
     lines = [*libraries, f"with {built.cuda} and {built.tensorrt}"]
-    return document, lambda console: console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+    def show(console: Console) -> None:
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True)
+
+    return document, show
 
 
 def _account(display: Display) -> Result:

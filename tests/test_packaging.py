@@ -171,9 +171,13 @@ def test_help_and_dir_show_what_the_core_can_do(core: Environment, tmp_path: Pat
     assert shown.splitlines()[0].split() == ["MergeParameters", "TokenSchedule", "__version__"]
 
 
-def test_thresholds_and_plugin_sources_are_found(core: Environment, tmp_path: Path) -> None:
-    code = "from pitome.validate.thresholds import default_toml; print(default_toml(), end='')"
-    assert core.output(tmp_path, "python", "-c", code) == (ROOT / "docs" / "thresholds.toml").read_text()
+def test_the_thresholds_come_along(core: Environment, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pitome.validate.thresholds import Thresholds; "
+        "print(Thresholds.load(Path(sys.argv[1])) == Thresholds())"
+    )
+    written = ROOT / "docs" / "thresholds.toml"
+    assert core.output(tmp_path, "python", "-c", code, written) == "True\n"
 
 
 @pytest.mark.slow
