@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from pitome.bundle import digest_of
+from pitome.bundle.latency_records import LatencyConfiguration
 from pitome.cli.display import Display
 from pitome.compression import Compression
 from pitome.engine import records
@@ -80,4 +81,5 @@ def run_comparison(
         found = compare(contestants, settings, progress=report, log=log)
     results = latency_records(found, settings)
     more = found if len(contestants) > 2 else None
-    return LatencyReport.of(results, described, more).model_dump(mode="json")
+    made_with = LatencyConfiguration.model_validate(described)
+    return LatencyReport.of(results, made_with, more).model_dump(mode="json")
