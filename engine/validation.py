@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pitome.bundle import verify_bundle
-from pitome.cli.display import Display
+from pitome.bundle import ParityReport, verify_bundle
 from pitome.engine import steps
-from pitome.engine.bundles import record_into, reload
+from pitome.engine.bundles import record_into
+from pitome.engine.prepare import reload
+from pitome.engine.progress import Progress as Display
 from pitome.errors import InputError, PitomeError
 from pitome.validate.report.summary import STEADY
 from pitome.validate.thresholds import Thresholds, judge_accuracy_drop, judge_share_of_bound
@@ -19,7 +20,7 @@ from pitome.validate.unmeasured_limits import ACCURACY, unmeasured_limits
 
 if TYPE_CHECKING:
     from pitome.bundle.manifest import Manifest
-    from pitome.engine.main_job import Prepared
+    from pitome.engine.prepare import Prepared
     from pitome.models.loading import LoadedModel
     from pitome.validate.sweep.results_table import SweepFile
 
@@ -80,17 +81,18 @@ def validate_bundle(
         check = replace(check, parity_images=options.parity_inputs)
     parts = (prepared.loaded, prepared.compressed, bundle, manifest.onnx, check)
     with display.step("Check parity") as report:
-        sections = {"parity": steps.run_parity(*parts, report, limits, ("bf16",))}
+        sections = {"parity": steps.run_parity(*parts, report, limits, ("bf16",)).model_dump(mode="json")}
     accuracy, left_out = measure_tasks(bundle, manifest, prepared, options, display)
     skipped += left_out
     for row in skipped:
         display.note(f"skipped: {row['what']}: {row['reason']}")
     if accuracy:
         sections["accuracy"] = _judged_accuracy(accuracy, limits)
-    if manifest.latency is not None:
-        sections["latency"] = judged_latency(manifest.latency, limits)
+    latency = None if manifest.latency is None else manifest.latency.model_dump(mode="json")
+    if latency is not None:
+        sections["latency"] = judged_latency(latency, limits)
     tasks = [str(found["task"]) for found in accuracy]
-    if unmeasured := unmeasured_limits(limits, sections["parity"], tasks, manifest.latency, skipped):
+    if unmeasured := unmeasured_limits(limits, sections["parity"], tasks, latency, skipped):
         sections["limits"] = {
             "verdict": "fail",
             "reason": "; ".join(each.reason for each in unmeasured),
@@ -109,7 +111,7 @@ def validate_bundle(
 
         # Other limits may have let pass what a build would not.
         key = keys.parity_key(manifest.onnx, prepared.loaded, check) if limits == Thresholds() else None
-        parity = {**sections["parity"], "command": command}
+        parity = ParityReport.model_validate({**sections["parity"], "command": command})
         record_into(bundle, manifest, {"parity": parity, "parity_key": key})
     return _with_report(bundle, manifest, prepared, document, sweep, options, display)
 
@@ -252,8 +254,7 @@ def _environment(command: str) -> dict[str, Any]:
     """Versions and machine of this validation, as the manifest has those of the build."""
     from pitome.engine.records import environment_record
 
-    found = environment_record(command, {})
-    return {name: found[name] for name in found if name != "options"}
+    return {"command": command, **environment_record().model_dump()}
 
 
 def _with_report(
@@ -276,7 +277,7 @@ def _with_report(
         spectrum = _spectrum(prepared, document["skipped"])
         report("page", 2, 3)
         text = render_report(
-            manifest.model_copy(update={"parity": document["parity"]}),
+            manifest.model_copy(update={"parity": ParityReport.model_validate(document["parity"])}),
             prepared.compression.flops,
             accuracy=document.get("accuracy", {}).get("tasks"),
             sweep=None if sweep is None else [*sweep.records, *sweep.failed],

@@ -201,3 +201,4 @@ class ParityReport(_Frozen):
     )
     inputs: dict[str, int] = Field(description="how many of each kind were checked")
     threads: int
+    command: str | None = Field(default=None, description="what recorded it, where the build did not")

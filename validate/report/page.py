@@ -89,15 +89,16 @@ def render_report(
     environment.filters.update(
         giga=giga, megabytes=megabytes, times=times, small=_small, cell=_cell, grouped=_grouped
     )
-    parity: Mapping[str, Any] = manifest.parity or {}
-    measured = manifest.latency if latency is None else _json(latency)
+    parity: Mapping[str, Any] = _json(manifest.parity) or {}
+    measured = _json(manifest.latency if latency is None else latency)
+    environment_rows = {"command": manifest.build.command, **manifest.environment.model_dump()}
     spectra = _json(spectrum)
     maps = None if merge_maps is None else MergeMaps.model_validate(_json(merge_maps)).model_dump()
     return environment.get_template(TEMPLATE).render(
         manifest=manifest,
-        parity=manifest.parity,
+        parity=_json(manifest.parity),
         latency=measured,
-        validation=None if validation is None else validation_view(validation, manifest.environment),
+        validation=None if validation is None else validation_view(validation, environment_rows),
         reasons=skipped_reasons((validation or {}).get("skipped") or ()),
         factor=((validation or {}).get("thresholds") or {}).get("arithmetic_factor", 2.0),
         precisions=precision_rows(parity),
@@ -117,8 +118,8 @@ def render_report(
         spectrum=spectra,
         maps=maps and {"images": maps["images"], "texts": text_maps(maps["texts"])},
         files=sorted(manifest.files(), key=lambda record: record.file),
-        environment=flat_rows(manifest.environment),
-        preprocess=flat_rows(manifest.model.preprocess),
+        environment=flat_rows(environment_rows),
+        preprocess=flat_rows(manifest.model.preprocess.model_dump(mode="json")),
         command=reproduce_command(manifest),
         commands=section_commands(manifest) | dict(commands or {}),
         light=colour_properties(LIGHT),
@@ -134,7 +135,7 @@ def _json(value: Section | None) -> Mapping[str, Any] | None:
 def _charts(
     manifest: Manifest, latency: Mapping[str, Any] | None, spectrum: Mapping[str, Any] | None
 ) -> dict[str, Chart | None]:
-    decisions: Mapping[str, Any] = (manifest.parity or {}).get("decisions") or {}  # type: ignore[assignment]
+    decisions: Mapping[str, Any] = (_json(manifest.parity) or {}).get("decisions") or {}
     layers = decisions.get("layers") or []
     comparison = (latency or {}).get("comparison") or []
     return {

@@ -27,9 +27,8 @@ def reproduce_command(manifest: Manifest) -> str:
     It is ``environment.command`` where the build recorded one; else it is put together from the manifest,
     with the schedule as the list of what each layer merges.
     """
-    recorded = manifest.environment.get("command")
-    if isinstance(recorded, str) and recorded:
-        return recorded
+    if manifest.build.command:
+        return manifest.build.command
     method = manifest.method
     options = {"MODEL": manifest.model.name}
     if manifest.model.weights.random:
@@ -57,7 +56,7 @@ def section_commands(manifest: Manifest, bundle: Path | None = None) -> dict[str
         manifest: of the bundle.
         bundle: where it lies; None = where ``make engine`` puts it.
     """
-    flags = bench_flags(manifest.latency)
+    flags = bench_flags(None if manifest.latency is None else manifest.latency.model_dump(mode="json"))
     if bundle is None:
         model = f"MODEL={shlex.quote(named_model(manifest))}"
         validate = f"make validate {model}"
@@ -67,9 +66,9 @@ def section_commands(manifest: Manifest, bundle: Path | None = None) -> dict[str
         validate = shlex.join(["pitome", "validate", str(bundle)])
         bench = shlex.join(["pitome", "bench", str(bundle), *flags])
         sweep = shlex.join(["pitome", "sweep", named_model(manifest)])
-    recorded = (manifest.parity or {}).get("command")
+    recorded = None if manifest.parity is None else manifest.parity.command
     return {
-        "parity": recorded if isinstance(recorded, str) and recorded else validate,
+        "parity": recorded or validate,
         "accuracy": validate,
         "merge_maps": validate,
         "spectrum": validate,
@@ -80,9 +79,7 @@ def section_commands(manifest: Manifest, bundle: Path | None = None) -> dict[str
 
 def named_model(manifest: Manifest) -> str:
     """MODEL as the user gave it, where the build recorded it: the name of a bundle has no slashes."""
-    options: Any = manifest.environment.get("options") or {}
-    named = (options.get("model") or {}).get("model")
-    return str(named or manifest.model.name)
+    return manifest.build.model.model
 
 
 def bench_flags(latency: Mapping[str, Any] | None) -> list[str]:

@@ -42,8 +42,9 @@ def summary_rows(manifest: Manifest) -> list[SummaryRow]:
             f"({flops.ratio:.3f} of the base model, bound {times(flops.bound)})",
         )
     )
-    rows.append(_parity_row(manifest.parity))
-    rows += _batching_rows(manifest.parity)
+    parity = None if manifest.parity is None else manifest.parity.model_dump(mode="json")
+    rows.append(_parity_row(parity))
+    rows += _batching_rows(parity)
     rows += _unchecked_rows(manifest)
     rows += _latency_rows(manifest)
     for plan in manifest.plans:
@@ -68,8 +69,7 @@ def unchecked_precisions(manifest: Manifest) -> tuple[str, ...]:
     """Precisions of graphs that no runtime ran: all of them where parity was not checked."""
     if manifest.parity is None:
         return tuple(graph.precision for graph in manifest.onnx)
-    unchecked: Any = manifest.parity.get("unchecked") or ()
-    return tuple(unchecked)
+    return manifest.parity.unchecked
 
 
 def merge_path_text(manifest: Manifest, plan: PlanRecord) -> str:
@@ -197,7 +197,7 @@ def _unchecked_rows(manifest: Manifest) -> list[SummaryRow]:
 def _latency_rows(manifest: Manifest) -> list[SummaryRow]:
     if manifest.latency is None:
         return [SummaryRow("Speed-up", "not measured", "warning")]
-    latency: Mapping[str, Any] = manifest.latency
+    latency: Mapping[str, Any] = manifest.latency.model_dump(mode="json")
     rows = []
     for result in latency["results"]:
         low, high = result["speedup_interval"]
