@@ -34,6 +34,7 @@ from pitome.engine.options import COMPARISON_BATCHES, CheckOptions, EngineOption
 from pitome.engine.steps import Workplace
 from pitome.errors import BundleError
 from pitome.export.plans import PlanRequest, check_request
+from pitome.methods import method_class
 
 if TYPE_CHECKING:
     pass
@@ -182,9 +183,7 @@ def compare_bundles(first: Path, second: Path) -> list[tuple[str, str, str]]:
 
 
 def _count_merges(manifest: Manifest) -> int:
-    if manifest.method.name in ("random", "none"):
-        return 0
-    return sum(merged > 0 for merged in manifest.schedule.num_merged)
+    return method_class(manifest.method.name).operator_nodes(manifest.schedule.num_merged)
 
 
 def _plan_files(manifest: Manifest) -> tuple[FileRecord, ...]:

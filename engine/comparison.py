@@ -39,8 +39,8 @@ def all_contestants(
 
     bound = compression.flops.bound
     found = two_contestants(loaded, merged, bound, display)
-    if compression.settings.name == "tome" or not compression.schedule.merging_layers:
-        display.note(f"no second ToMe model beside this one (METHOD={compression.settings.name})")
+    if compression.method.baseline or compression.schedule.merges_nothing:
+        display.note(f"no second ToMe model beside this one (METHOD={compression.method.name})")
     else:
         path, tome = tome_graph(loaded, compression, display)
         found.append(onnx_contestant("tome", path, against="unmerged", bound=tome.flops.bound))

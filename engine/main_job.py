@@ -53,7 +53,7 @@ def prepare(model: ModelOptions, merge: MergeOptions, display: Display) -> Prepa
             progress=lambda text: report(text, 0, 0),
             sequence_length=model.sequence_length,
         )
-    compressed = compress(loaded.model, **merge.as_arguments())
+    compressed = compress(loaded.model, merge.schedule, merge.settings)
     compression: Any = compressed.compression
     return Prepared(loaded, compressed, compression)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 from pitome.bundle.manifest import Precision
 from pitome.errors import InputError
 from pitome.parameters import Energy, Split
-from pitome.schedule import Candidates, Shape
+from pitome.settings import Candidates, MergeSettings, ScheduleOptions, Shape
 
 PRECISIONS = get_args(Precision)
 DEFAULT_TARGETS = "sm80,sm86,sm89,sm120"
@@ -57,9 +57,15 @@ class MergeOptions:
     proportional_attention: bool | None = None
     seed: int = 0
 
-    def as_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of ``pitome.compress``."""
-        return asdict(self)
+    @property
+    def schedule(self) -> ScheduleOptions:
+        """How many tokens merge."""
+        return ScheduleOptions(self.ratio, self.r, self.flops, self.shape, self.layers)
+
+    @property
+    def settings(self) -> MergeSettings:
+        """Which tokens merge."""
+        return MergeSettings(**{each.name: getattr(self, each.name) for each in fields(MergeSettings)})
 
 
 @dataclass(frozen=True)

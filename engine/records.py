@@ -23,9 +23,8 @@ from pitome.compression import Compression
 from pitome.export.function import OPSET
 from pitome.export.onnx import OnnxFile
 from pitome.export.plans import PlanResult
-from pitome.methods import EnergyMerger, build_merger
 from pitome.models.loading import LoadedModel
-from pitome.schedule import choose_candidates
+from pitome.parameters import MergeParameters
 
 _PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "tensorrt-rtx-cu13", "numpy")
 
@@ -50,43 +49,32 @@ def model_record(loaded: LoadedModel) -> ModelRecord:
 
 def method_record(compression: Compression) -> MethodRecord:
     """Every setting of the method."""
-    settings = compression.settings
+    method, settings = compression.method, compression.settings
+    first = next(filter(None, method.parameters(compression.schedule)), MergeParameters(0, 0))
     return MethodRecord(
-        name=settings.name,
-        order=settings.order,
-        energy=settings.energy,
-        split=settings.split,
-        metric=settings.metric,
-        margins=settings.margins,
-        alpha=settings.alpha,
-        size_penalty=settings.size_penalty,
+        name=method.name,
+        order=first.order,
+        energy=settings.energy or first.energy,
+        split=settings.split or first.split,
+        metric=settings.metric or "hidden",
+        margins=method.margins,
+        alpha=first.alpha,
+        size_penalty=settings.size_penalty or 0.0,
         num_protected=compression.shape.num_protected,
-        proportional_attention=settings.proportional_attention,
-        seed=settings.seed,
+        proportional_attention=bool(settings.proportional_attention),
+        seed=settings.seed if "seed" in method.takes else None,
     )
 
 
 def schedule_record(compression: Compression) -> ScheduleRecord:
     """Tokens, merged tokens and candidates of each layer."""
     schedule = compression.schedule
+    mergers = compression.method.mergers(schedule)
     return ScheduleRecord(
         tokens=schedule.tokens,
         num_merged=schedule.num_merged,
-        num_candidates=tuple(
-            _num_candidates(compression, layer) for layer in range(len(schedule.num_merged))
-        ),
+        num_candidates=tuple(0 if merger is None else merger.num_candidates for merger in mergers),
     )
-
-
-def _num_candidates(compression: Compression, layer: int) -> int:
-    schedule, settings = compression.schedule, compression.settings
-    tokens, merged = schedule.tokens[layer], schedule.num_merged[layer]
-    merger = build_merger(settings, layer, tokens, schedule.num_protected, merged)
-    if merger is None:
-        return 0
-    if isinstance(merger, EnergyMerger):
-        return merger.parameters.num_candidates
-    return choose_candidates("paper", tokens - schedule.num_protected, merged)
 
 
 def flops_record(compression: Compression) -> FlopsRecord:

@@ -122,9 +122,7 @@ def place_plugin(place: Workplace, request: PlanRequest) -> PluginRecord | None:
 
 def count_merges(compression: Compression) -> int:
     """How many EnergyMerge nodes the graph has."""
-    if compression.settings.name in ("random", "none"):
-        return 0
-    return len(compression.schedule.merging_layers)
+    return compression.method.operator_nodes(compression.schedule.num_merged)
 
 
 def make_plan(
