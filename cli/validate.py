@@ -5,7 +5,7 @@ from __future__ import annotations
 from pitome.cli.application import Result, app, command_line, run
 from pitome.cli.display import Display
 from pitome.cli.options import Bundle, Json, expand
-from pitome.engine.validation import ValidationOptions
+from pitome.engine.options import ValidationOptions
 
 
 @app.command()

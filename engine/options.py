@@ -22,6 +22,7 @@ __all__ = [
     "PlaceOptions",
     "PlanOptions",
     "ScheduleOptions",
+    "ValidationOptions",
 ]
 
 COMPARISON_BATCHES = (1, 4, 8, 16, 32)
@@ -81,11 +82,36 @@ class BenchOptions:
     ] = None
     everyone: Annotated[
         bool,
-        Option(
-            "ToMe at equal FLOPs, PyTorch and peak memory too, at batch 1, 4, 8, 16 and 32.", name="all"
-        ),
+        Option("ToMe at equal FLOPs, PyTorch and peak memory too, at batch 1, 4, 8, 16 and 32.", name="all"),
     ] = False
     resume: Annotated[
         Path | None, Option("A file for every finished batch size; one that is there is gone on with.")
     ] = None
     record: Annotated[bool, Option("Write the result into the bundle too.")] = False
+
+
+@dataclass(frozen=True)
+class ValidationOptions:
+    """What ``pitome validate`` checks beside the hashes."""
+
+    parity_inputs: Annotated[
+        int | None,
+        Option("Random images or texts; as at the build by default.", name="parity_images", minimum=1),
+    ] = None
+    thresholds: Annotated[
+        Path | None, Option("TOML file of limits; docs/thresholds.toml has the defaults.")
+    ] = None
+    tasks: Annotated[
+        tuple[str, ...],
+        Option(
+            "What accuracy is measured on; may be repeated; none: not at all.", name="task", repeated=True
+        ),
+    ] = ()
+    """Empty: all that fit the model and need no data of the user's; ("none",): no accuracy."""
+    limit: Annotated[int | None, Option("At most so many samples of each task.", minimum=2)] = None
+    data: Annotated[Path | None, Option("Folder of a data set that has files.")] = None
+    sweep: Annotated[Path | None, Option("Records of `pitome sweep`, for the report's Pareto charts.")] = None
+    """None = <model>.sweep.jsonl beside the bundle, if there and of this model."""
+    report: Annotated[Path | None, Option("HTML page to write; <bundle>.validation.html by default.")] = None
+    record: Annotated[bool, Option("Write the result into the bundle too.")] = False
+    """Parity, where it passed."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitome.bundle import ParityReport, verify_bundle
 from pitome.engine import steps
 from pitome.engine.bundles import record_into
+from pitome.engine.options import ValidationOptions
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Progress as Display
 from pitome.errors import InputError, PitomeError
@@ -27,29 +28,6 @@ if TYPE_CHECKING:
 NO_TASKS = "none"
 """Value of --task that leaves accuracy out."""
 SPECTRUM_SAMPLES = 8
-
-
-@dataclass(frozen=True)
-class ValidationOptions:
-    """What is checked beside the hashes."""
-
-    parity_inputs: int | None = None
-    """Random images or texts; None = as many as at the build."""
-    thresholds: Path | None = None
-    """TOML file; None = the defaults."""
-    tasks: tuple[str, ...] = ()
-    """Empty: all that fit the model and need no data of the user's; ("none",): no accuracy."""
-    limit: int | None = None
-    """At most so many samples of each task."""
-    data: Path | None = None
-    """Folder of a data set that has files."""
-    sweep: Path | None = None
-    """Records of ``pitome sweep`` for the report; None = <model>.sweep.jsonl beside the bundle, if there and
-    of this model."""
-    report: Path | None = None
-    """HTML page to write; None = <bundle>.validation.html beside the bundle."""
-    record: bool = False
-    """Write parity that passed into the bundle."""
 
 
 def validate_bundle(

@@ -8,45 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitome.bundle.manifest import Manifest
-from pitome.schedule import Candidates, choose_candidates
 
 if TYPE_CHECKING:
     from pitome.validate.sweep.results_table import SweepFile
-
-_DEFAULT_CANDIDATES: dict[str, Candidates] = {
-    "pitome": 0.1,
-    "paper": "paper",
-    "tome": "all",
-    "random": "paper",
-}
 
 
 def reproduce_command(manifest: Manifest) -> str:
     """The ``make engine`` line of a bundle, for a POSIX shell.
 
-    It is ``environment.command`` where the build recorded one; else it is put together from the manifest,
-    with the schedule as the list of what each layer merges.
+    It is what the user typed, or what the options say.
     """
-    if manifest.build.command:
-        return manifest.build.command
-    method = manifest.method
-    options = {"MODEL": manifest.model.name}
-    if manifest.model.weights.random:
-        options["WEIGHTS"] = "random"
-    options["METHOD"] = method.name
-    if any(manifest.schedule.num_merged):
-        options["R"] = ",".join(map(str, manifest.schedule.num_merged))
-        options["METRIC"] = method.metric
-        options["SIZE_PENALTY"] = f"{method.size_penalty:g}"
-        options["PROP_ATTN"] = str(int(method.proportional_attention))
-        options |= _candidates(manifest)
-    options["PRECISION"] = manifest.precision
-    if manifest.plans:
-        plan = manifest.plans[0]
-        options["BACKEND"] = plan.backend
-        options["TARGETS"] = ",".join(plan.targets)
-        options["PROFILE"] = ",".join(map(str, plan.profile))
-    return "make engine " + " ".join(f"{name}={shlex.quote(value)}" for name, value in options.items())
+    return manifest.build.command
 
 
 def section_commands(manifest: Manifest, bundle: Path | None = None) -> dict[str, str]:
@@ -121,36 +93,3 @@ def sweep_command(model: str, found: SweepFile, path: Path) -> str:
         words += ["--latency", "--batch", str(speed.batch), "--threads", str(speed.threads)]
     line = shlex.join([*words, "--out", str(path)])
     return f"{line}  # and the grid's options, which the file does not tell"
-
-
-def _candidates(manifest: Manifest) -> dict[str, str]:
-    """The option that gives the manifest's num_candidates; none where the method's own choice does."""
-    method = manifest.method
-    if method.name == "authors":
-        return {}  # they differ from layer to layer by design
-    default = _DEFAULT_CANDIDATES.get(method.name)
-    choices: list[Candidates] = ["all", "paper", *(hundredth / 100 for hundredth in range(1, 100))]
-    for choice in ([] if default is None else [default]) + choices:
-        if _explains(choice, manifest):
-            if choice == default:
-                return {}
-            if isinstance(choice, str):
-                return {"CANDIDATES": choice}
-            return {"PROTECT": f"{choice:g}"}
-    wanted = {m for m, r in zip(*_counts(manifest), strict=True) if r}
-    return {"CANDIDATES": str(wanted.pop())} if len(wanted) == 1 else {}
-
-
-def _explains(choice: Candidates, manifest: Manifest) -> bool:
-    """Whether a choice gives every merging layer its number of candidates."""
-    schedule = manifest.schedule
-    rows = zip(schedule.tokens, schedule.num_merged, schedule.num_candidates, strict=False)
-    return all(
-        choose_candidates(choice, tokens - manifest.method.num_protected, merged) == candidates
-        for tokens, merged, candidates in rows
-        if merged
-    )
-
-
-def _counts(manifest: Manifest) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return manifest.schedule.num_candidates, manifest.schedule.num_merged

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pitome.methods.settings import PITOME_DEFAULTS
 from pydantic import ValidationError
 
 from pitome.errors import InputError
-from pitome.methods.settings import PITOME_DEFAULTS
 from pitome.validate.evaluate.padding import BUCKET
 from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH
 from pitome.validate.sweep.records import FailedPoint, SweepRecord, SweepRun, measured, parse_line, records_of
