@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from pitome.cli import bench, build, compare, engine, export, inspect, models, validate
+from pitome.cli import (
+    bench,
+    build,
+    compare,
+    engine,
+    export,
+    inspect,
+    models,
+    results,
+    sweep,
+    tune,
+    validate,
+)
 from pitome.cli.application import app
 
-__all__ = ["app", "bench", "build", "compare", "engine", "export", "inspect", "main", "models", "validate"]
+__all__ = [
+    "app",
+    "bench",
+    "build",
+    "compare",
+    "engine",
+    "export",
+    "inspect",
+    "main",
+    "models",
+    "results",
+    "sweep",
+    "tune",
+    "validate",
+]
 
 
 def main() -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pitome.methods.settings import PITOME_DEFAULTS
 from pydantic import ValidationError
 
 from pitome.errors import InputError
+from pitome.methods import method_class
+from pitome.settings import MergeSettings
 from pitome.validate.evaluate.padding import BUCKET
 from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH
 from pitome.validate.sweep.records import FailedPoint, SweepRecord, SweepRun, measured, parse_line, records_of
@@ -145,18 +146,9 @@ def _setting(record: SweepRecord) -> str:
 
 
 def _is_default(record: SweepRecord) -> bool:
-    """Whether METHOD=pitome means these settings, for texts or for images."""
-    found = record.settings
-    return found.method == "pitome" and (
-        (found.metric, found.candidates, found.size_penalty, found.margin, found.energy, found.split)
-        == (
-            "hidden",
-            *PITOME_DEFAULTS["image" if record.padding is None else "text"],
-            (0.9, 0.9),
-            "elu",
-            "alternate",
-        )
-    )
+    """Whether these are what a user gets who chooses nothing, for texts or for images."""
+    default = method_class(MergeSettings().method)
+    return record.settings == default.own_settings("image" if record.padding is None else "text")
 
 
 def _cell(record: SweepRecord) -> str:

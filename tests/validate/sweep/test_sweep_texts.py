@@ -13,7 +13,8 @@ from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH, PADD
 from pitome.validate.resume import ResumableLog
 from pitome.validate.sweep.points import Sweep
 from pitome.validate.sweep.records import SweepRecord, measured
-from pitome.validate.sweep.settings import Grid, make_points
+from pitome.validate.sweep.grid import Grid
+from pitome.validate.sweep.plan import make_points
 from pitome.validate.sweep.values import ValueStore
 from tests.tiny_models import SEQUENCE_LENGTH, tiny_text_model
 from tests.validate.evaluate.tasks.small_texts import corpus
