@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pitome.bundle.manifest import Manifest
 from pitome.validate.bench.records import BatchRecord
-from pitome.validate.evaluate.accuracy import AccuracyReport
-from pitome.validate.evaluate.merge_maps import ImageLayer, ImageMaps, MergeMaps, TextLayer, TextMaps
-from pitome.validate.evaluate.spectrum import SpectrumReport
+from pitome.validate.evaluate.records import (
+    ImageLayer,
+    ImageMaps,
+    MergeMaps,
+    SpectrumReport,
+    TaskAccuracy,
+    TextLayer,
+    TextMaps,
+)
+from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.page import render_report
-from pitome.validate.sweep.records import parse_line
+from pitome.validate.sweep.records import FailedPoint, SweepFile, SweepRecord, parse_line
 from pitome.validate.thresholds import Thresholds
+from pitome.validate.validation_records import ValidationRecord
+
+if TYPE_CHECKING:
+    from pitome.flops import FlopsCount
 
 TOKENS = [197, 178, 161, 145, 131, 118, 107, 97, 88, 80, 73, 66, 60]
 MERGED = [a - b for a, b in pairwise(TOKENS)]
@@ -35,6 +48,8 @@ def layer_parity(layer: int) -> dict[str, Any]:
         "excused": int(layer == 5),
         "unexplained": 0,
         "tolerance": 2.1e-7 + layer * 1e-8,
+        "similarity_tolerance": 1e-7,
+        "largest_excused_margin": 0.0,
         "smallest_margin": [3e-6, 8e-7, 1e-5, 4e-6, 2e-6, 6e-8][layer % 6],
         "free_running_agreement": 1 - layer * 1e-4,
     }
@@ -118,12 +133,19 @@ def make_document() -> dict[str, Any]:
         ],
         "parity": {
             "verdict": "pass",
-            "reason": None,
-            "decisions": {"images": 96, "layers": [layer_parity(layer) for layer in range(12)]},
+            "reason": "",
+            "decisions": {
+                "runtime": "onnxruntime fp32",
+                "images": 96,
+                "layers": [layer_parity(layer) for layer in range(12)],
+            },
             "arithmetic": [
                 {
+                    "output": "image_embeds",
                     "precision": "fp32",
                     "runtime": "onnxruntime",
+                    "images": 96,
+                    "difference_to_torch": 5.5e-7,
                     "error": 1.3e-6,
                     "torch_error": 1.1e-6,
                     "limit": 2.4e-6,
@@ -142,6 +164,9 @@ def make_document() -> dict[str, Any]:
             ],
             "top1_agreement": {"onnxruntime fp32 against unmerged": 0.875},
             "inputs": {"random": 64, "photos": 32},
+            "reported_decisions": [],
+            "unchecked": [],
+            "threads": 2,
         },
         "latency": {
             "results": [latency_result(1, 1.49, 1.46, 1.53), latency_result(8, 1.66, 1.65, 1.68)],
@@ -151,6 +176,7 @@ def make_document() -> dict[str, Any]:
             "cpu": "AMD EPYC",
         },
         "environment": {
+            "command": "make engine MODEL=clip-b16",
             "python": "3.11.2",
             "packages": {"torch": "2.13.0", "onnx": "1.23.2"},
             "cpu": "AMD EPYC",
@@ -158,8 +184,44 @@ def make_document() -> dict[str, Any]:
     }
 
 
-def render(document, flops=None, **sections) -> str:
-    return render_report(Manifest.model_validate(document), flops, **sections)
+def render(
+    document: dict[str, Any],
+    flops: FlopsCount | None = None,
+    *,
+    accuracy: Sequence[dict[str, Any]] = (),
+    sweep: Sequence[dict[str, Any]] = (),
+    sweep_commands: Sequence[str] = (),
+    spectrum: dict[str, Any] | None = None,
+    merge_maps: MergeMaps | None = None,
+    validation: ValidationRecord | None = None,
+) -> str:
+    """The page of a bundle's document and of what was measured beside it, as JSON has it."""
+    manifest = Manifest.model_validate(document)
+    return render_report(
+        replace(
+            ReportInput.of_bundle(manifest, flops),
+            accuracy=tuple(TaskAccuracy.model_validate(report) for report in accuracy),
+            sweep=sweep_file(sweep, commands=sweep_commands) if sweep else None,
+            spectrum=None if spectrum is None else SpectrumReport.model_validate(spectrum),
+            merge_maps=merge_maps,
+            validation=validation,
+        )
+    )
+
+
+def sweep_file(
+    lines: Sequence[dict[str, Any]],
+    configuration: dict[str, Any] | None = None,
+    commands: Sequence[str] = (),
+) -> SweepFile:
+    """A file with these records."""
+    found = [parse_line(line) for line in lines]
+    return SweepFile(
+        configuration or {},
+        tuple(line for line in found if isinstance(line, SweepRecord)),
+        tuple(line for line in found if isinstance(line, FailedPoint)),
+        tuple(commands),
+    )
 
 
 def contestant(name: str, ratio: float | None, batch: int, **changes) -> dict[str, Any]:
@@ -306,22 +368,26 @@ def merge_maps() -> MergeMaps:
     )
 
 
-def validation_document(thresholds: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """What ``pitome validate`` prints of a bundle that passes, as far as a page shows it."""
-    return {
-        "verdict": "pass",
-        "reason": "every section meets its limits",
-        "sections": [{"name": "parity", "verdict": "pass", "reason": "every decision agrees"}],
-        "thresholds": Thresholds.model_validate(thresholds or {}).model_dump(mode="json"),
-        "thresholds_file": None,
-        "skipped": [],
-        "environment": {"python": "3.11.2"},
-        "command": "pitome validate build/clip-b16",
-    } | changes
+def validation_record(thresholds: dict[str, Any] | None = None, **changes: Any) -> ValidationRecord:
+    """What ``pitome validate`` finds of a bundle that passes, as far as a page shows it."""
+    return ValidationRecord.model_validate(
+        {
+            "bundle": "build/clip-b16",
+            "verdict": "pass",
+            "reason": "every section meets its limits",
+            "sections": [{"name": "parity", "verdict": "pass", "reason": "every decision agrees"}],
+            "thresholds": Thresholds.model_validate(thresholds or {}),
+            "parity": make_document()["parity"],
+            "environment": {"python": "3.11.2"},
+            "command": "pitome validate build/clip-b16",
+            "report": "build/clip-b16.validation.html",
+        }
+        | changes
+    )
 
 
-def all_sections(document) -> dict[str, Any]:
-    """Every optional section; changes the document where its own records have more to show."""
+def every_part(document) -> dict[str, Any]:
+    """What every optional section shows; changes the document where its own records have more to show."""
     for place, layer in enumerate(document["parity"]["decisions"]["layers"]):
         layer["first_differences"] = place % 2
     document["parity"]["decisions"]["same_throughout"] = 90
@@ -337,8 +403,9 @@ def all_sections(document) -> dict[str, Any]:
         for batch in (1, 8)
     ]
     return {
-        "accuracy": [AccuracyReport.model_validate(accuracy_report())],
-        "sweep": [parse_line(record) for record in sweep_records()],
-        "spectrum": SpectrumReport.model_validate(spectrum_report()),
+        "accuracy": [accuracy_report()],
+        "sweep": sweep_records(),
+        "sweep_commands": ["pitome sweep clip-b16"],
+        "spectrum": spectrum_report(),
         "merge_maps": merge_maps(),
     }
