@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pitome import __version__
-from pitome.cli.display import Display
 from pitome.engine.options import ModelOptions, parse_candidate, parse_integers, parse_margin
+from pitome.engine.progress import Progress as Display
 from pitome.errors import InputError, PitomeError
 from pitome.methods.settings import Metric
 from pitome.models.loading import LoadedModel, load_model

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from pitome import __version__
-from pitome.cli.display import Display
+from pitome.engine.progress import Progress as Display
 from pitome.engine.sweep import SpeedOptions, SweepOptions, SweepResult, run_sweep, speed_meter
 from pitome.errors import InputError
 from pitome.methods import resolve_settings

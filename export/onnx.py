@@ -53,6 +53,7 @@ class OnnxFile:
     outputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
     num_merges: int
     num_initialisers: int
+    ir_version: int
 
 
 class _Traced(nn.Module):
@@ -248,6 +249,7 @@ def _describe(
         tuple(tensor(value) for value in model.graph.outputs),
         num_merges,
         len(model.graph.initializers),
+        model.ir_version,
     )
 
 

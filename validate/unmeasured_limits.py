@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pitome.validate.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    from pitome.validate.parity.records import ParityReport
+    from pitome.bundle import ParityReport
 
 ACCURACY = "accuracy"
 """What is skipped where no task runs at all."""

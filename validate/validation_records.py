@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
+from pitome.bundle import EnvironmentRecord, ParityReport
 from pitome.validate.evaluate.records import SpectrumReport, TaskAccuracy
-from pitome.validate.parity.records import ParityReport
 from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import UnmeasuredLimit
 
@@ -61,6 +61,12 @@ class SkippedPart(_Record):
     reason: str
 
 
+class ValidationEnvironment(EnvironmentRecord):
+    """Versions and machine of this validation, as the manifest has those of the build."""
+
+    command: str
+
+
 def _absent(value: object) -> bool:
     return value is None
 
@@ -78,7 +84,7 @@ class ValidationRecord(_Record):
     latency: JudgedLatency | None = Field(default=None, exclude_if=_absent)
     limits: JudgedLimits | None = Field(default=None, exclude_if=_absent)
     command: str = Field(description="what was typed")
-    environment: dict[str, JsonValue] = Field(description="versions and machine of this validation")
+    environment: ValidationEnvironment
     skipped: tuple[SkippedPart, ...] = ()
     thresholds_file: str | None = Field(default=None, description="null: the defaults")
     spectrum: SpectrumReport | None = None

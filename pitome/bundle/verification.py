@@ -14,52 +14,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pitome.bundle.manifest import (
-    DIGEST_NAME,
-    MANIFEST_NAME,
-    SCHEMA_VERSION,
-    FileRecord,
-    FlopsRecord,
-    Manifest,
-    MethodRecord,
-    ModelRecord,
-    OnnxRecord,
-    PlanRecord,
-    PluginRecord,
-    ScheduleRecord,
-    SizedFileRecord,
-    TensorRecord,
-    WeightsRecord,
-    describe_schema,
-)
+from pitome.bundle.graph_records import PlanRecord
+from pitome.bundle.manifest import SCHEMA_VERSION, Manifest
+from pitome.bundle.record import DIGEST_NAME, MANIFEST_NAME, FileRecord, SizedFileRecord
 from pitome.errors import BundleError
-
-__all__ = [
-    "DIGEST_NAME",
-    "MANIFEST_NAME",
-    "SCHEMA_VERSION",
-    "FileRecord",
-    "FlopsRecord",
-    "Manifest",
-    "MethodRecord",
-    "ModelRecord",
-    "OnnxRecord",
-    "PlanRecord",
-    "PluginRecord",
-    "ScheduleRecord",
-    "SizedFileRecord",
-    "TensorRecord",
-    "WeightsRecord",
-    "check_plan_usable",
-    "describe_schema",
-    "digest_of",
-    "file_sha256",
-    "is_bundle",
-    "read_manifest",
-    "valid_files",
-    "verify_bundle",
-    "write_manifest",
-]
 
 _REBUILD = "Run `make engine` for this model again"
 _GIVE_A_BUNDLE = "Give the folder that `make engine` wrote, such as build/clip-b16"
@@ -109,11 +67,13 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """
     try:
         checked = Manifest.model_validate(manifest.model_dump())
-    except ValidationError as error:
+        document = checked.model_dump(mode="json")
+        data = (json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+    except ValueError as error:  # ValidationError is one, and so is a number that JSON has no word for
+        found = _first_errors(error) if isinstance(error, ValidationError) else str(error)
         raise BundleError(
-            f"write {folder}/{MANIFEST_NAME}", _first_errors(error), "Correct the manifest before writing it"
+            f"write {folder}/{MANIFEST_NAME}", found, "Correct the manifest before writing it"
         ) from None
-    data = (json.dumps(checked.model_dump(mode="json"), indent=2, sort_keys=True) + "\n").encode()
     (Path(folder) / MANIFEST_NAME).write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     (Path(folder) / DIGEST_NAME).write_bytes(f"{digest}  {MANIFEST_NAME}\n".encode())

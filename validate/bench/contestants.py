@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pitome.bundle.latency_records import Runtime
 from pitome.errors import BackendError, InputError
 from pitome.validate.bench.rounds import Run
 from pitome.validate.bench.sessions import first_line, open_session
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Feeds = Mapping[str, npt.NDArray[Any]]
 """Input name -> [batch, ...]."""
-Runtime = Literal["onnxruntime", "pytorch"]
 EAGER_PAUSE = 0.02
 """Seconds of rest after a PyTorch run: OpenMP's threads spin for some milliseconds before they sleep."""
 

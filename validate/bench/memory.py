@@ -20,8 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from pitome.bundle.latency_records import Memory
 from pitome.child_process import module_environment
 from pitome.errors import BackendError, InputError, PitomeError
 
@@ -30,18 +29,6 @@ if TYPE_CHECKING:
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 TIMEOUT_SECONDS = 1800
-
-
-class Memory(BaseModel):
-    """Bytes of resident memory, over those of a process that only imports."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    peak_bytes: int = Field(ge=0, description="the most while the model was loaded or run")
-    running_bytes: int = Field(ge=0, description="the most while it ran")
-    baseline_bytes: int = Field(
-        ge=0, description="what was taken off: the process that only imports, or that holds other things too"
-    )
 
 
 def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0) -> Memory:

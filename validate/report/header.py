@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pitome.bundle.manifest import Manifest
-from pitome.validate.bench.records import LatencyRecord
-from pitome.validate.parity.records import Decisions, ParityReport
+from pitome.bundle import Manifest, ParityReport
+from pitome.bundle.latency_records import LatencyRecord
+from pitome.bundle.parity_records import Decisions
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.validation_records import ValidationRecord
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pitome.bundle.manifest import Manifest
-from pitome.validate.bench.records import LatencyReport
+from pitome.bundle import LatencyReport, Manifest, ParityReport
 from pitome.validate.evaluate.records import MergeMaps, SpectrumReport, TaskAccuracy
-from pitome.validate.parity.records import ParityReport
 from pitome.validate.sweep.records import SweepFile
 from pitome.validate.unmeasured_limits import ACCURACY
 from pitome.validate.validation_records import MERGE_MAPS, SPECTRUM, SWEEP, ValidationRecord
@@ -40,7 +38,7 @@ class ReportInput:
     @classmethod
     def of_bundle(cls, manifest: Manifest, flops: FlopsCount | None = None) -> ReportInput:
         """What a build knows."""
-        return cls(manifest, flops, parity_of(manifest), latency_of(manifest))
+        return cls(manifest, flops, manifest.parity, manifest.latency)
 
     def why_skipped(self, part: str) -> str | None:
         """Why a part was skipped, where it was: `ACCURACY` for all tasks together, `SWEEP` and the like."""
@@ -54,37 +52,3 @@ class ReportInput:
             if row.what not in others
         ]
         return "; ".join(told) or None
-
-
-# The manifest's fields that need more than their name are read here and nowhere else.
-
-
-def parity_of(manifest: Manifest) -> ParityReport | None:
-    """The parity that a manifest holds."""
-    if manifest.parity is None:
-        return None
-    return ParityReport.model_validate({k: v for k, v in manifest.parity.items() if k != "command"})
-
-
-def parity_command(manifest: Manifest) -> str | None:
-    """What found that parity, where it was not the build."""
-    found = None if manifest.parity is None else manifest.parity.get("command")
-    return None if found is None else str(found)
-
-
-def latency_of(manifest: Manifest) -> LatencyReport | None:
-    """The latency that a manifest holds."""
-    return None if manifest.latency is None else LatencyReport.model_validate(manifest.latency)
-
-
-def build_command(manifest: Manifest) -> str | None:
-    """The line that built the bundle, for a POSIX shell."""
-    found = manifest.environment.get("command")
-    return None if found is None else str(found)
-
-
-def named_model(manifest: Manifest) -> str:
-    """MODEL as the user gave it: the name of a bundle has no slashes."""
-    options: Any = manifest.environment.get("options") or {}
-    named = (options.get("model") or {}).get("model")
-    return str(named or manifest.model.name)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from pitome.validate.report.inputs import ReportInput, named_model, parity_command
-from pitome.validate.report.inputs import build_command as recorded_build_command
+from pitome.validate.report.inputs import ReportInput
 
 
 def no_command(report: ReportInput) -> str | None:
@@ -13,9 +12,9 @@ def no_command(report: ReportInput) -> str | None:
     return None
 
 
-def build_command(report: ReportInput) -> str | None:
-    """The ``make engine`` line, as the build recorded it."""
-    return recorded_build_command(report.manifest)
+def build_command(report: ReportInput) -> str:
+    """The line that built the bundle, as the build recorded it."""
+    return report.manifest.build.command
 
 
 def validate_command(report: ReportInput) -> str:
@@ -29,8 +28,9 @@ def validate_command(report: ReportInput) -> str:
 
 def parity_check_command(report: ReportInput) -> str:
     """As `validate_command`, but a bundle may hold parity that another command found."""
-    recorded = parity_command(report.manifest)
-    return validate_command(report) if report.validation or not recorded else recorded
+    held = report.manifest.parity
+    recorded = None if held is None or report.validation is not None else held.command
+    return recorded or validate_command(report)
 
 
 def bench_command(report: ReportInput) -> str:
@@ -46,7 +46,7 @@ def sweep_command(report: ReportInput) -> str | None:
     if report.sweep is not None:
         return " && ".join(report.sweep.commands) or None
     if report.bundle is not None:
-        return shlex.join(["pitome", "sweep", named_model(report.manifest)])
+        return shlex.join(["pitome", "sweep", _named(report)])
     return f"make sweep {_model(report)}"
 
 
@@ -59,9 +59,15 @@ def bench_flags(report: ReportInput) -> list[str]:
     for result in latency.results:
         flags += ["--batch", str(result.batch)]
     flags += ["--threads", str(latency.threads)]
-    seconds = (latency.configuration or {}).get("min_seconds")
-    return flags if seconds is None else [*flags, "--latency-seconds", f"{seconds:g}"]
+    if latency.configuration is not None:
+        flags += ["--latency-seconds", f"{latency.configuration.min_seconds:g}"]
+    return flags
 
 
 def _model(report: ReportInput) -> str:
-    return f"MODEL={shlex.quote(named_model(report.manifest))}"
+    return f"MODEL={shlex.quote(_named(report))}"
+
+
+def _named(report: ReportInput) -> str:
+    """MODEL as the user gave it: the name of a bundle has no slashes."""
+    return report.manifest.build.model.model

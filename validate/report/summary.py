@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pitome.bundle.manifest import Manifest, PlanRecord
-from pitome.validate.report.inputs import latency_of, parity_of
+from pitome.bundle import Manifest, PlanRecord
 
 if TYPE_CHECKING:
-    from pitome.validate.bench.records import LatencyRecord, LatencyReport
-    from pitome.validate.parity.records import BatchComposition, ParityReport
+    from pitome.bundle.latency_records import LatencyRecord, LatencyReport
+    from pitome.bundle.parity_records import BatchComposition, ParityReport
 
 Tone = Literal["plain", "good", "bad", "warning"]
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -37,7 +36,7 @@ class SummaryRow:
 
 def summary_rows(manifest: Manifest) -> list[SummaryRow]:
     """The summary of a bundle, from its manifest alone."""
-    return rows_of(manifest, parity_of(manifest), latency_of(manifest))
+    return rows_of(manifest, manifest.parity, manifest.latency)
 
 
 def rows_of(

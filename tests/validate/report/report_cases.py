@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from pitome.bundle.manifest import Manifest
-from pitome.validate.bench.records import BatchRecord
+from pitome.bundle import Manifest
+from pitome.bundle.latency_records import BatchRecord
 from pitome.validate.evaluate.records import (
     ImageLayer,
     ImageMaps,
@@ -75,13 +75,31 @@ def latency_result(batch: int, speedup: float, low: float, high: float) -> dict[
     }
 
 
+def make_plan() -> dict[str, Any]:
+    return {
+        "file": "model.plan",
+        "sha256": digest("d"),
+        "bytes": 198_000_000,
+        "backend": "tensorrt_rtx",
+        "backend_version": "1.7.1.116",
+        "targets": ["sm80", "sm86", "sm89", "sm120"],
+        "profile": [1, 8, 32],
+        "precision": "fp16",
+        "merge_path": "function",
+        "executed": False,
+        "build_seconds": 6.5,
+        "key": digest("e"),
+    }
+
+
 def make_document() -> dict[str, Any]:
     tensor = {"name": "pixel_values", "dtype": "float32", "shape": ["batch", 3, 224, 224]}
     output = {"name": "image_embeds", "dtype": "float32", "shape": ["batch", 512]}
-    onnx = {"opset": 18, "inputs": [tensor], "outputs": [output], "key": digest("1")}
+    onnx = {"opset": 18, "ir_version": 10, "key": digest("1")}
     files = [("model.onnx", "b", 345_000_000, "fp32"), ("model.fp16.onnx", "c", 173_000_000, "fp16")]
+    flops = {"base": 17_600_000_000, "merged": 10_100_000_000, "ratio": 101 / 176, "bound": 176 / 101}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "pitome_version": "0.1.0",
         "created": "2026-11-22T22:00:00+00:00",
         "model": {
@@ -89,7 +107,15 @@ def make_document() -> dict[str, Any]:
             "family": "clip",
             "task": "image-embedding",
             "weights": {"source": "random", "sha256": digest("a"), "random": True, "seed": 0},
-            "preprocess": {"image_size": 224, "mean": [0.48, 0.46, 0.41], "crop": {"centre": True}},
+            "preprocess": {
+                "image_size": 224,
+                "resize": "shortest",
+                "resize_size": 224,
+                "resample": "bicubic",
+                "mean": [0.48, 0.46, 0.41],
+                "std": [0.27, 0.26, 0.28],
+                "kind": "image",
+            },
         },
         "method": {
             "name": "pitome",
@@ -97,40 +123,35 @@ def make_document() -> dict[str, Any]:
             "energy": "elu",
             "split": "alternate",
             "metric": "hidden",
-            "margins": [0.9 - 0.9 * i / 12 for i in range(12)],
-            "alpha": 1.0,
+            "layers": [{"margin": 0.9 - 0.9 * i / 12, "alpha": 1.0} for i in range(12)],
             "size_penalty": 0.05,
             "num_protected": 1,
             "proportional_attention": True,
         },
         "schedule": {"tokens": TOKENS, "num_merged": MERGED, "num_candidates": CANDIDATES},
-        "precision": "fp16",
-        "flops": {
-            "base": 17_600_000_000,
-            "merged": 10_100_000_000,
-            "ratio": 101 / 176,
-            "bound": 176 / 101,
-        },
-        "onnx": [
-            {**onnx, "file": file, "sha256": digest(letter), "bytes": size, "precision": precision}
-            for file, letter, size, precision in files
-        ],
-        "plans": [
+        "flops": flops,
+        "graphs": [
             {
-                "file": "model.plan",
-                "sha256": digest("d"),
-                "bytes": 198_000_000,
-                "backend": "tensorrt_rtx",
-                "backend_version": "1.7.1.116",
-                "targets": ["sm80", "sm86", "sm89", "sm120"],
-                "profile": [1, 8, 32],
-                "precision": "fp16",
-                "merge_path": "function",
-                "executed": False,
-                "build_seconds": 6.5,
-                "key": digest("e"),
+                "name": "model",
+                "role": "encoder",
+                "inputs": [tensor],
+                "outputs": [output],
+                "merges": 12,
+                "flops": flops,
+                "onnx": [
+                    {**onnx, "file": file, "sha256": digest(letter), "bytes": size, "precision": precision}
+                    for file, letter, size, precision in files
+                ],
+                "plans": [make_plan()],
             }
         ],
+        "build": {
+            "command": "make engine MODEL=clip-b16",
+            "model": {"model": "clip-b16", "weights": "random"},
+            "schedule": {"ratio": 0.9},
+            "merge": {"method": "pitome"},
+            "precision": "fp16",
+        },
         "parity": {
             "verdict": "pass",
             "reason": "",
@@ -176,9 +197,9 @@ def make_document() -> dict[str, Any]:
             "cpu": "AMD EPYC",
         },
         "environment": {
-            "command": "make engine MODEL=clip-b16",
             "python": "3.11.2",
             "packages": {"torch": "2.13.0", "onnx": "1.23.2"},
+            "system": "Linux x86_64",
             "cpu": "AMD EPYC",
         },
     }
@@ -378,12 +399,23 @@ def validation_record(thresholds: dict[str, Any] | None = None, **changes: Any) 
             "sections": [{"name": "parity", "verdict": "pass", "reason": "every decision agrees"}],
             "thresholds": Thresholds.model_validate(thresholds or {}),
             "parity": make_document()["parity"],
-            "environment": {"python": "3.11.2"},
+            "environment": environment(),
             "command": "pitome validate build/clip-b16",
             "report": "build/clip-b16.validation.html",
         }
         | changes
     )
+
+
+def environment(**changes: Any) -> dict[str, Any]:
+    """Where a validation ran."""
+    return {
+        "command": "pitome validate build/clip-b16",
+        "packages": {"torch": "2.13.0", "onnx": "1.23.2"},
+        "python": "3.11.2",
+        "system": "Linux x86_64",
+        "cpu": "AMD EPYC",
+    } | changes
 
 
 def every_part(document) -> dict[str, Any]:

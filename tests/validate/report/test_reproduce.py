@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pitome.bundle.manifest import Manifest
+from pitome.bundle import Manifest
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.reproduce import bench_flags
 from pitome.validate.report.sections import all_sections
@@ -41,7 +41,10 @@ def commands(shown: ReportInput) -> dict[str, str | None]:
 def compared(document: dict[str, Any]) -> dict[str, Any]:
     """The document with a latency that ``pitome bench --all`` measured."""
     more = {"batch": 1, "contestants": [contestant("merged", 1.5, 1)], "rounds": 20, "warmup_rounds": 3}
-    document["latency"] |= {"comparison": [more], "configuration": {"min_seconds": 0.25}}
+    configuration = {"batches": [1, 8], "threads": 2, "repeats": None, "min_seconds": 0.25, "seed": 0}
+    configuration |= {"contestants": {}, "memory": True, "inputs": "seeded", "packages": {}}
+    configuration |= {"python": "3.11.2", "cpu": "AMD EPYC"}
+    document["latency"] |= {"comparison": [more], "configuration": configuration}
     return document
 
 
@@ -62,13 +65,13 @@ def test_commands_of_a_bundle_that_lies_somewhere(document: dict[str, Any]) -> N
 
 
 def test_the_build_is_told_as_it_was_recorded(document: dict[str, Any]) -> None:
-    document["environment"]["command"] = "make engine MODEL=clip-b16 RATIO=0.9"
+    document["build"]["command"] = "make engine MODEL=clip-b16 RATIO=0.9"
     assert commands(report(document))["summary"] == "make engine MODEL=clip-b16 RATIO=0.9"
 
 
 def test_the_model_is_named_as_the_user_named_it(document: dict[str, Any]) -> None:
     document["model"]["name"] = "openai--clip"
-    document["environment"]["options"] = {"model": {"model": "openai/clip@main"}}
+    document["build"]["model"]["model"] = "openai/clip@main"
     assert commands(report(document))["sweep"] == "make sweep MODEL=openai/clip@main"
 
 

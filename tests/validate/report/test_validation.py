@@ -11,6 +11,7 @@ from pitome.validate.parity.records import BatchComposition
 from pitome.validate.report.numbers import DASH
 from tests.validate.report.report_cases import (
     accuracy_report,
+    environment,
     layer_parity,
     make_document,
     render,
@@ -164,8 +165,8 @@ def test_what_a_validation_skipped_stands_where_it_is_missing(bare):
 
 
 def test_the_validations_environment_stands_beside_the_builds(document):
-    environment = {"python": "3.12.1", "packages": {"torch": "2.13.0"}, "cpu": "Another CPU"}
-    page = Page(render(document, validation=validation_record(environment=environment)))
+    found = environment(python="3.12.1", packages={"torch": "2.13.0"}, cpu="Another CPU")
+    page = Page(render(document, validation=validation_record(environment=found)))
     text = flat(page.text)
     for shown in ("python3.11.23.12.1", "packages.torch2.13.02.13.0", "cpuAMD EPYCAnother CPU"):
         assert shown in text, shown

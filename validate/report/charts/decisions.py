@@ -19,7 +19,7 @@ from pitome.validate.report.charts.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from pitome.validate.parity.records import LayerDecisions
+    from pitome.bundle.parity_records import LayerDecisions
 
 
 def margins_chart(layers: Sequence[LayerDecisions]) -> Chart | None:

@@ -22,7 +22,7 @@ from pitome.validate.report.charts.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from pitome.validate.bench.records import BatchRecord, ContestantRecord, LatencyRecord
+    from pitome.bundle.latency_records import BatchRecord, ContestantRecord, LatencyRecord
 
 
 def speedup_chart(results: Sequence[LatencyRecord], bound: float) -> Chart:

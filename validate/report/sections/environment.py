@@ -37,12 +37,13 @@ class EnvironmentView:
 
 def environment_view(report: ReportInput) -> EnvironmentView:
     """Always there."""
-    build, validation = report.manifest.environment, report.validation
+    manifest, validation = report.manifest, report.validation
+    build = {"command": manifest.build.command, **manifest.environment.model_dump()}
     return EnvironmentView(
         build=tuple(text_rows(build)),
-        compared=() if validation is None else _compared(build, validation.environment),
-        weights=report.manifest.model.weights,
-        preprocess=tuple(text_rows(report.manifest.model.preprocess)),
+        compared=() if validation is None else _compared(build, validation.environment.model_dump()),
+        weights=manifest.model.weights,
+        preprocess=tuple(text_rows(manifest.model.preprocess.model_dump(mode="json"))),
     )
 
 

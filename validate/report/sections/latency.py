@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pitome.validate.bench.records import LatencyReport
+from pitome.bundle import LatencyReport
 from pitome.validate.report.charts import Chart, contestants_chart, speedup_chart, throughput_chart
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.reproduce import bench_command

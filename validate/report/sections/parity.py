@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pitome.validate.parity.records import Arithmetic, Decisions, LayerDecisions, ParityReport
+from pitome.bundle.parity_records import Arithmetic, Decisions, LayerDecisions, ParityReport
 from pitome.validate.report.charts import Chart, decisions_chart, first_differences_chart, margins_chart
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.reproduce import parity_check_command
