@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
 
@@ -62,12 +62,8 @@ def expand(command: Callable[..., None]) -> Callable[..., None]:
             for each in _parameters(records[name]):
                 found.setdefault(each.name, each)  # a setting of two records is one option
         elif name not in given:
-            found[name] = parameter.replace(
-                annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY
-            )
-    context = inspect.Parameter(
-        "context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context
-    )
+            found[name] = parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
     @functools.wraps(command)
     def expanded(context: typer.Context, **values: Any) -> None:
@@ -119,9 +115,7 @@ def _panel(record: type[DataclassInstance]) -> str:
     return f"{' '.join(words).capitalize()} options"
 
 
-def _parameter(
-    field: Field[Any], hint: object, described: Option, panel: str
-) -> inspect.Parameter:
+def _parameter(field: Field[Any], hint: object, described: Option, panel: str) -> inspect.Parameter:
     name = option_name(field.name, described)
     kind, default = _command_line_type(field, hint, described)
     bounds = _bounds(hint, described)

@@ -79,13 +79,14 @@ def schedule_rows(compression: Compression) -> list[dict[str, Any]]:
     from pitome.engine.records import schedule_record
 
     schedule, flops = schedule_record(compression), compression.flops
+    margins = compression.method.margins
     return [
         {
             "layer": layer,
             "tokens": schedule.tokens[layer],
             "merged": schedule.num_merged[layer],
             "candidates": schedule.num_candidates[layer],
-            "margin": compression.settings.margins[layer],
+            "margin": margins[layer] if margins else None,
             "flops_before": flops.layers_base[layer],
             "flops_after": flops.layers_merged[layer],
         }

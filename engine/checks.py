@@ -94,9 +94,7 @@ def plan_request(folder: Path, options: PlanOptions, onnx_name: str, num_merges:
 
 def count_merges(compression: Compression) -> int:
     """How many EnergyMerge nodes the graph has."""
-    if compression.settings.name in ("random", "none"):
-        return 0
-    return len(compression.schedule.merging_layers)
+    return compression.method.operator_nodes(compression.schedule.num_merged)
 
 
 def _check_measuring(check: CheckOptions) -> None:

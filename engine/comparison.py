@@ -37,8 +37,8 @@ def all_contestants(prepared: Prepared, merged: Path, progress: Progress) -> lis
     loaded, compression = prepared.loaded, prepared.compression
     bound = compression.flops.bound
     found = two_contestants(loaded, merged, bound, progress)
-    if compression.settings.name == "tome" or not compression.schedule.merging_layers:
-        progress.note(f"no second ToMe model beside this one (METHOD={compression.settings.name})")
+    if compression.method.baseline or compression.schedule.merges_nothing:
+        progress.note(f"no second ToMe model beside this one (METHOD={compression.method.name})")
     else:
         path, tome = tome_graph(loaded, compression, progress)
         found.append(onnx_contestant("tome", path, against="unmerged", bound=tome.flops.bound))
@@ -47,10 +47,10 @@ def all_contestants(prepared: Prepared, merged: Path, progress: Progress) -> lis
         "method": records.method_record(compression).model_dump(),
         "schedule": records.schedule_record(compression).model_dump(),
     }
-    eager = "unmerged-eager"
+    eager, digest = "unmerged-eager", digest_of(described)
     return [
         *found,
-        eager_contestant("merged-eager", prepared.compressed, digest_of(described), against=eager, bound=bound),
+        eager_contestant("merged-eager", prepared.compressed, digest, against=eager, bound=bound),
         eager_contestant(eager, loaded.model, loaded.sha256),
     ]
 

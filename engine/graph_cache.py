@@ -14,7 +14,9 @@ from pitome.compression import Compression, compress
 from pitome.engine import keys
 from pitome.engine.progress import Progress
 from pitome.export.onnx import export_onnx
+from pitome.methods import baseline_method
 from pitome.models.loading import LoadedModel
+from pitome.settings import MergeSettings
 
 _KEPT = {"unmerged": 1, "tome": 4}
 """Graphs of one model that stay, by folder; bundles of several schedules have a ToMe graph each."""
@@ -37,7 +39,8 @@ def tome_graph(loaded: LoadedModel, compression: Compression, progress: Progress
 
     Equal tokens in every layer and an equal metric are equal FLOPs. Everything else is ToMe's own.
     """
-    tome = compress(loaded.model, compression.schedule, method="tome", metric=compression.settings.metric)
+    settings = MergeSettings(baseline_method().name, metric=compression.settings.metric)
+    tome = compress(loaded.model, compression.schedule, settings)
     found: Compression = tome.compression  # type: ignore[assignment]
     key = keys.onnx_key(loaded, found, "fp32")
     return _cached("tome", key, loaded, lambda: tome, progress), found

@@ -82,9 +82,7 @@ class BenchOptions:
     ] = None
     everyone: Annotated[
         bool,
-        Option(
-            "ToMe at equal FLOPs, PyTorch and peak memory too, at batch 1, 4, 8, 16 and 32.", name="all"
-        ),
+        Option("ToMe at equal FLOPs, PyTorch and peak memory too, at batch 1, 4, 8, 16 and 32.", name="all"),
     ] = False
     resume: Annotated[
         Path | None, Option("A file for every finished batch size; one that is there is gone on with.")

@@ -43,23 +43,7 @@ def prepare(
             progress=lambda text: report(text, 0, 0),
             sequence_length=model.sequence_length,
         )
-    compressed = compress(
-        loaded.model,
-        ratio=schedule.ratio,
-        r=schedule.r,
-        flops=schedule.flops,
-        shape=schedule.shape,
-        layers=schedule.layers,
-        method=merge.method,
-        metric=merge.metric,
-        candidates=merge.candidates,
-        size_penalty=merge.size_penalty,
-        margin=merge.margin,
-        energy=merge.energy,
-        split=merge.split,
-        proportional_attention=merge.proportional_attention,
-        seed=merge.seed,
-    )
+    compressed = compress(loaded.model, schedule, merge)
     compression = compressed.compression
     assert isinstance(compression, Compression)
     return Prepared(loaded, compressed, compression)

@@ -13,7 +13,6 @@ from pitome.bundle import (
     FlopsRecord,
     GraphRecord,
     ImagePreprocess,
-    LayerNumbers,
     MethodRecord,
     ModelRecord,
     OnnxRecord,
@@ -30,9 +29,7 @@ from pitome.compression import Compression
 from pitome.export.function import OPSET
 from pitome.export.onnx import OnnxFile
 from pitome.export.plans import PlanResult
-from pitome.methods import EnergyMerger, build_merger
 from pitome.models.loading import LoadedModel
-from pitome.schedule import choose_candidates
 
 _PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "tensorrt-rtx-cu13", "numpy")
 
@@ -78,42 +75,24 @@ def _preprocess_record(loaded: LoadedModel) -> ImagePreprocess | TextPreprocess:
 
 def method_record(compression: Compression) -> MethodRecord:
     """Every setting of the method."""
-    settings = compression.settings
+    method = compression.method
     return MethodRecord(
-        name=settings.name,
-        order=settings.order,
-        energy=settings.energy,
-        split=settings.split,
-        metric=settings.metric,
-        size_penalty=settings.size_penalty,
+        settings=method.settings,
+        restore=method.restore,
         num_protected=compression.shape.num_protected,
-        proportional_attention=settings.proportional_attention,
-        seed=settings.seed,
-        layers=tuple(LayerNumbers(margin=margin, alpha=settings.alpha) for margin in settings.margins),
+        layers=method.parameters(compression.schedule),
     )
 
 
 def schedule_record(compression: Compression) -> ScheduleRecord:
     """Tokens, merged tokens and candidates of each layer."""
     schedule = compression.schedule
+    mergers = compression.method.mergers(schedule)
     return ScheduleRecord(
         tokens=schedule.tokens,
         num_merged=schedule.num_merged,
-        num_candidates=tuple(
-            _num_candidates(compression, layer) for layer in range(len(schedule.num_merged))
-        ),
+        num_candidates=tuple(0 if merger is None else merger.num_candidates for merger in mergers),
     )
-
-
-def _num_candidates(compression: Compression, layer: int) -> int:
-    schedule, settings = compression.schedule, compression.settings
-    tokens, merged = schedule.tokens[layer], schedule.num_merged[layer]
-    merger = build_merger(settings, layer, tokens, schedule.num_protected, merged)
-    if merger is None:
-        return 0
-    if isinstance(merger, EnergyMerger):
-        return merger.parameters.num_candidates
-    return choose_candidates("paper", tokens - schedule.num_protected, merged)
 
 
 def flops_record(compression: Compression) -> FlopsRecord:
@@ -124,7 +103,7 @@ def flops_record(compression: Compression) -> FlopsRecord:
 
 @dataclass(frozen=True)
 class Exported:
-    """An ONNX file in the bundle's folder, and what it takes and gives, which is the same in all precisions."""
+    """An ONNX file in the bundle's folder; what it takes and gives is the same in all precisions."""
 
     onnx: OnnxRecord
     inputs: tuple[TensorRecord, ...]

@@ -13,10 +13,10 @@ from pitome import __version__
 from pitome.engine.options import ModelOptions, parse_candidate, parse_integers, parse_margin
 from pitome.engine.progress import Progress as Display
 from pitome.errors import InputError, PitomeError
-from pitome.methods.settings import Metric
 from pitome.models.loading import LoadedModel, load_model
 from pitome.parameters import Energy, Split
 from pitome.schedule import Shape
+from pitome.settings import Metric
 from pitome.validate.resume import ResumableLog
 from pitome.validate.sweep.points import MeasureSpeeds, Progress, Sweep
 from pitome.validate.sweep.records import UNMERGED, AnyRecord, SpeedRecord

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from pitome.attention import proportional_attention
 from pitome.errors import InputError
 from pitome.merge import compose_assignments
-from pitome.methods import Merger, MethodSettings
+from pitome.methods import Merger
 from pitome.models.family import Family
 from pitome.models.text import size_of_mask
 from pitome.observe import current_observer
 from pitome.op import unmerge
 from pitome.schedule import TokenSchedule
+from pitome.settings import MergeSettings
 
 
 class MergedLayers(nn.Module):
@@ -36,7 +37,7 @@ class MergedLayers(nn.Module):
         layers: nn.ModuleList,
         family: Family,
         schedule: TokenSchedule,
-        settings: MethodSettings,
+        settings: MergeSettings,
         mergers: Sequence[Merger | None],
         keep_positions: bool,
     ) -> None:
@@ -78,7 +79,7 @@ class MergedLayers(nn.Module):
                 continue
             x, keys = self._attend(layer, x, size)
             if merger is not None:
-                metric = x if self.settings.metric == "hidden" else keys
+                metric = keys if self.settings.metric == "keys" else x
                 if size is None:
                     size = torch.ones_like(x[:, :, :1], dtype=torch.float32)
                 result = merger(x, metric, size)

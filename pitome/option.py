@@ -117,7 +117,7 @@ def check_fields(record: DataclassInstance) -> None:
         value = getattr(record, name)
         if value is None:
             continue
-        asked = "{}={}".format(option_name(name, described).upper(), option_text(name, described, value)[1])
+        asked = f"{option_name(name, described).upper()}={option_text(name, described, value)[1]}"
         # Names that are looked up are checked where they are looked up.
         if not callable(described.choices) and described.choices and value not in described.choices:
             raise InputError(asked, f"the choices are {', '.join(described.choices)}", "Choose one of these")

@@ -5,7 +5,7 @@ from pitome.bundle.build_record import AccuracyRecord, BuildRecord, EnvironmentR
 from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord, TensorRecord
 from pitome.bundle.latency_records import LatencyReport
 from pitome.bundle.manifest import SCHEMA_VERSION, Manifest
-from pitome.bundle.merge_records import FlopsRecord, LayerNumbers, MethodRecord, ScheduleRecord
+from pitome.bundle.merge_records import FlopsRecord, MethodRecord, ScheduleRecord
 from pitome.bundle.model_records import ImagePreprocess, ModelRecord, TextPreprocess, WeightsRecord
 from pitome.bundle.parity_records import ParityReport
 from pitome.bundle.record import (
@@ -41,7 +41,6 @@ __all__ = [
     "GraphRecord",
     "ImagePreprocess",
     "LatencyReport",
-    "LayerNumbers",
     "Manifest",
     "MethodRecord",
     "ModelOptions",

@@ -91,7 +91,7 @@ class GraphRecord(Record):
     inputs: tuple[TensorRecord, ...] = Field(description="Inputs of the graph, in order")
     outputs: tuple[TensorRecord, ...] = Field(description="Outputs of the graph, in order")
     merges: Count = Field(description="EnergyMerge operators in it")
-    feeds: dict[Text, Text] = Field({}, description="Inputs that another graph gives: input -> `graph.output`")
+    feeds: dict[Text, Text] = Field({}, description="Inputs from other graphs: input -> `graph.output`")
     flops: FlopsRecord = Field(description="Work per input, before and after")
     onnx: tuple[OnnxRecord, ...] = Field(min_length=1, description="Its ONNX files")
     plans: tuple[PlanRecord, ...] = Field((), description="The plans that were built from them")

@@ -62,14 +62,18 @@ class Manifest(Record):
         layers = len(self.schedule.num_merged)
         if len(self.method.layers) != layers:
             raise ValueError(f"{layers} layers need the numbers of {layers}, not {len(self.method.layers)}")
-        rows = zip(self.schedule.tokens, self.schedule.num_merged, self.schedule.num_candidates, strict=False)
-        for layer, (tokens, merged, candidates) in enumerate(rows):
-            mergeable = tokens - self.method.num_protected
+        for layer, merged in enumerate(self.schedule.num_merged):
+            candidates = self.schedule.num_candidates[layer]
+            mergeable = self.schedule.tokens[layer] - self.method.num_protected
             if merged and not 2 * merged <= candidates <= mergeable:
                 raise ValueError(
                     f"layer {layer} merges {merged} tokens, so num_candidates is from {2 * merged} to "
                     f"{mergeable}, not {candidates}"
                 )
+            operator = self.method.layers[layer]
+            wanted = (merged, candidates, self.method.num_protected)
+            if operator and (operator.num_merged, operator.num_candidates, operator.num_protected) != wanted:
+                raise ValueError(f"the operator of layer {layer} is not for {merged} of {candidates} tokens")
         return self
 
     @model_validator(mode="after")

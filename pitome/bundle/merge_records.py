@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import math
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pitome.bundle.record import Count, Positive, Record, Text
-from pitome.parameters import Energy, Order, Split
-from pitome.settings import Metric
-
-
-class LayerNumbers(Record):
-    """What the operator of one layer is given beside its counts."""
-
-    margin: float = Field(description="Similarity from which a neighbour counts in full")
-    alpha: float = Field(description="Weight of the energy below the margin")
-    offset: float | None = Field(None, description="Moves the energy's argument, where the energy has one")
-    width: float | None = Field(None, description="Scales the energy's argument, where the energy has one")
+from pitome.bundle.record import Count, Positive, Record
+from pitome.parameters import MergeParameters
+from pitome.settings import MergeSettings
 
 
 class MethodRecord(Record):
-    """How tokens are merged: every setting, defaults included."""
+    """How tokens are merged: every setting, the method's own included, and what each layer's operator got."""
 
-    name: Text = Field(description="The method: pitome, paper, authors, tome, random or none")
-    order: Order = Field(description="What the tokens are ordered by")
-    energy: Energy = Field(description="The function that energy averages")
-    split: Split = Field(description="How candidates are split into A and B")
-    metric: Metric = Field(description="What similarity is measured on")
-    size_penalty: float = Field(ge=0, description="An edge loses this times ln(size of its source)")
+    settings: MergeSettings = Field(description="The settings, with the method's own where none was chosen")
+    restore: Literal["exact", "groups", "approximate", "none"] = Field(
+        description="What an original position gets back: its own vector, its group's, that of the most "
+        "similar kept token, or nothing"
+    )
     num_protected: Count = Field(description="Prefix tokens (CLS, distillation, registers), never merged")
-    proportional_attention: bool = Field(description="Attention counts a merged token by its size")
-    seed: int | None = Field(None, description="Seed of a method that draws at random")
-    layers: tuple[LayerNumbers, ...] = Field(description="The numbers of every layer")
+    layers: tuple[MergeParameters | None, ...] = Field(
+        description="The operator's attributes in every layer; null where it has no operator"
+    )
 
     @property
-    def margins(self) -> tuple[float, ...]:
-        """The margin of every layer."""
-        return tuple(layer.margin for layer in self.layers)
+    def name(self) -> str:
+        """Of the method."""
+        return self.settings.method
+
+    @property
+    def margins(self) -> tuple[float | None, ...]:
+        """The margin of every layer; None where it has no operator."""
+        return tuple(None if layer is None else layer.margin for layer in self.layers)
 
 
 class ScheduleRecord(Record):

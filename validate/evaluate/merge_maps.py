@@ -46,7 +46,7 @@ def merge_maps_of(loaded: LoadedModel, model: nn.Module, count: int = 4) -> Merg
             scikit-image has not its photos.
     """
     compression: Any = model.compression if hasattr(model, "compression") else None
-    method = "none" if compression is None else compression.settings.name
+    method = "none" if compression is None else compression.settings.method
     if loaded.family.modality == "image":
         from pitome.validate.evaluate.datasets.photos import real_photos
 

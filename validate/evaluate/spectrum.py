@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pitome.errors import InputError
+from pitome.settings import MergeSettings
 from pitome.validate.evaluate.records import LayerDistance, MethodSpectrum, SpectralDifference, SpectrumReport
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from pitome.compression import Compression
-    from pitome.methods import Merger, MethodSettings
+    from pitome.methods import Merger
     from pitome.observe import MergeRecord
     from pitome.validate.samples import Samples
 
@@ -113,7 +114,6 @@ def layer_spectra(
     reference: nn.Module,
     samples: Samples,
     methods: Sequence[str] = METHODS,
-    settings: Mapping[str, MethodSettings] | None = None,
     progress: Progress | None = None,
 ) -> SpectrumReport:
     """The spectral distance of each method's merge in every merging layer of a model.
@@ -124,9 +124,8 @@ def layer_spectra(
         reference: a compressed model in eval mode. Its run gives the features, and its schedule the r of each
             layer; the token graph is made of its own metric.
         samples: what it runs on; prefix tokens and padding (size 0) belong to no graph.
-        methods: names of `METHOD_NAMES` to stand beside it, each with its default settings but for the
-            metric; the model's own name among them stands for its own settings.
-        settings: further methods, by the name they are reported under.
+        methods: names of methods to stand beside it, each with its default settings but for the metric; the
+            model's own name among them stands for its own settings.
         progress: told of every batch.
 
     Raises:
@@ -140,7 +139,7 @@ def layer_spectra(
         raise InputError(
             f"spectra of {len(samples)} sample", "an interval needs at least two", "Give 2 samples or more"
         )
-    mergers = _mergers(compression, methods, settings or {})
+    mergers = _mergers(compression, methods)
     distances: Distances = {}
     done = 0
     for batch in samples.batches(BATCH):
@@ -154,8 +153,8 @@ def layer_spectra(
                 distances.setdefault((name, record.layer), []).extend(values)
         done += len(next(iter(batch.values())))
     return SpectrumReport(
-        reference=compression.settings.name,
-        metric=compression.settings.metric,
+        reference=compression.method.name,
+        metric=compression.settings.metric or "hidden",
         samples=len(samples),
         methods=tuple(
             _method_spectrum(name, next(iter(mergers)), compression, distances) for name in mergers
@@ -180,30 +179,25 @@ def _compression_of(model: Any) -> Compression:
     return compression
 
 
-def _mergers(
-    compression: Compression, methods: Sequence[str], settings: Mapping[str, MethodSettings]
-) -> dict[str, dict[int, Merger]]:
+def _mergers(compression: Compression, methods: Sequence[str]) -> dict[str, dict[int, Merger]]:
     """Method -> merging layer -> its merge, all with the reference's r; the reference's own is the first."""
-    from pitome.methods import build_merger, resolve_settings
+    from pitome.methods import make_method, method_class
 
-    own, family, schedule = compression.settings, compression.family, compression.schedule
-    beside = {
-        name: resolve_settings(name, family, compression.shape.num_layers, metric=own.metric)
-        for name in methods
-        if name != own.name
-    }
-    chosen = {own.name: own} | beside | dict(settings)
+    own, schedule = compression.method, compression.schedule
     found: dict[str, dict[int, Merger]] = {}
-    for name, setting in chosen.items():
-        layers: dict[int, Merger] = {}
-        for layer in schedule.merging_layers:
-            tokens, merged = schedule.tokens[layer], schedule.num_merged[layer]
-            merger = build_merger(setting, layer, tokens, schedule.num_protected, merged)
-            if merger is None:
-                raise InputError(
-                    f"the spectrum of METHOD={name}", "it merges nothing", "Leave it out of the comparison"
-                )
-            layers[layer] = merger
+    for name in dict.fromkeys((own.name, *methods)):
+        method = own
+        if name != own.name:
+            takes_metric = "metric" in method_class(name).takes
+            setting = MergeSettings(name, metric=own.settings.metric if takes_metric else None)
+            method = make_method(setting, compression.family, compression.shape.num_layers)
+        layers = {
+            place: merger for place, merger in enumerate(method.mergers(schedule)) if merger is not None
+        }
+        if not layers:
+            raise InputError(
+                f"the spectrum of METHOD={name}", "it merges nothing", "Leave it out of the comparison"
+            )
         found[name] = layers
     return found
 

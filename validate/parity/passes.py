@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from pitome.errors import InputError, ParityError
 from pitome.export.onnx import TORCH_TYPES
 from pitome.merged_layers import MergedLayers
-from pitome.methods import EnergyMerger
 from pitome.models.text import ATTENTION_MASK
 from pitome.observe import MergeRecord, observe_merges
 from pitome.parameters import MergeParameters
@@ -150,7 +149,7 @@ def merging_layers(merged: nn.Module) -> dict[int, MergeParameters]:
     return {
         index: merger.parameters
         for index, merger in enumerate(stack.mergers)
-        if isinstance(merger, EnergyMerger)
+        if merger is not None and merger.parameters is not None
     }
 
 

@@ -132,16 +132,17 @@ def _model_row(manifest: Manifest) -> SummaryRow:
 
 
 def _method_row(manifest: Manifest) -> SummaryRow:
-    method = manifest.method
+    settings = manifest.method.settings
     if not any(manifest.schedule.num_merged):
-        return SummaryRow("Method", f"{method.name}: nothing is merged")
-    attention = ", proportional attention" if method.proportional_attention else ""
-    if method.name == "random":
-        return SummaryRow("Method", f"random pairs (seed {method.seed}){attention}")
+        return SummaryRow("Method", f"{settings.method}: nothing is merged")
+    attention = ", proportional attention" if settings.proportional_attention else ""
+    operator = next(filter(None, manifest.method.layers), None)
+    if operator is None:
+        return SummaryRow("Method", f"{settings.method} pairs (seed {settings.seed}){attention}")
     return SummaryRow(
         "Method",
-        f"{method.name}: {method.order} order, metric {method.metric}, "
-        f"size penalty {method.size_penalty:g}{attention}",
+        f"{settings.method}: {operator.order} order, metric {settings.metric}, "
+        f"size penalty {operator.size_penalty:g}{attention}",
     )
 
 

@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pitome.methods.settings import PITOME_DEFAULTS
 from pydantic import ValidationError
 
 from pitome.errors import InputError
-from pitome.methods.settings import PITOME_DEFAULTS
 from pitome.validate.evaluate.records import BUCKET
 from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH
 from pitome.validate.sweep.records import (

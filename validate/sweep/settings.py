@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from pitome.methods.settings import METHOD_NAMES, Metric
+
 from pitome.bundle import digest_of
 from pitome.compression import choose_schedule
 from pitome.errors import InputError
 from pitome.flops import count_flops
 from pitome.methods import EnergyMerger, MethodSettings, build_merger, resolve_settings
-from pitome.methods.settings import METHOD_NAMES, Metric
 from pitome.models.family import Family, ModelShape
 from pitome.parameters import Energy, MergeParameters, Split
 from pitome.schedule import Candidates, Shape, TokenSchedule
