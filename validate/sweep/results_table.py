@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pitome.methods.settings import PITOME_DEFAULTS
 from pydantic import ValidationError
 
 from pitome.errors import InputError
+from pitome.methods import method_class
 from pitome.validate.evaluate.records import BUCKET
 from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH
 from pitome.validate.sweep.records import (
@@ -136,15 +136,10 @@ def _setting(record: SweepRecord) -> str:
 def _is_default(record: SweepRecord) -> bool:
     """Whether METHOD=pitome means these settings, for texts or for images."""
     found = record.settings
-    return found.method == "pitome" and (
+    own = method_class("pitome").own_settings("image" if record.padding is None else "text")
+    return found.method == own.method and (
         (found.metric, found.candidates, found.size_penalty, found.margin, found.energy, found.split)
-        == (
-            "hidden",
-            *PITOME_DEFAULTS["image" if record.padding is None else "text"],
-            (0.9, 0.9),
-            "elu",
-            "alternate",
-        )
+        == (own.metric, own.candidates, own.size_penalty, own.margin, own.energy, own.split)
     )
 
 
