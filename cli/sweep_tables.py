@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pitome.engine.sweep import Plan, SweepResult
-from pitome.validate.sweep.pareto import pareto_front
+from pitome.validate.pareto import pareto_front
 from pitome.validate.sweep.records import AnyRecord, DifferenceRecord, FailedPoint, SweepRecord, measured
 
 
@@ -42,16 +42,15 @@ def draw_pictures(file: Path, records: Sequence[AnyRecord], tasks: Sequence[str]
     pictures = []
     for task in tasks:
         found = measured(list(records), task)
-        rows = [each.model_dump(mode="json") for each in found]
         points = [each for each in found if not each.is_unmerged]
         slug = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in task)
         stem = f"{file.stem}.{slug}"
         if points:
             pictures.append(file.with_name(f"{stem}.flops.svg"))
-            write_pareto_picture(rows, pictures[-1], "flops", points[0].metric)
+            write_pareto_picture(found, pictures[-1], "flops", points[0].metric)
         if any(each.speed for each in points):
             pictures.append(file.with_name(f"{stem}.latency.svg"))
-            write_pareto_picture(rows, pictures[-1], "latency", points[0].metric)
+            write_pareto_picture(found, pictures[-1], "latency", points[0].metric)
     return pictures
 
 
