@@ -24,7 +24,7 @@ _current: ContextVar[typer.Context | None] = ContextVar("current", default=None)
 class CommandGroup(TyperGroup):
     """The ``pitome`` command."""
 
-    def __init__(self, *, commands: dict[str, TyperCommand], **settings: Any) -> None:
+    def __init__(self, *, commands: dict[str, Any], **settings: Any) -> None:
         super().__init__(commands=commands, **settings)
         shared = [parameter for parameter in self.params if parameter.name in SHARED]
         for command in commands.values():
@@ -51,7 +51,7 @@ class CommandGroup(TyperGroup):
             sys.exit(code)
         return code
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command that was parsed, and let `run` know of the command line meanwhile."""
         token = _current.set(ctx)
         try:
@@ -102,4 +102,5 @@ def as_user_typed(text: str) -> str:
     context = _current.get()
     if context is None or not isinstance(context.command, CommandGroup):
         return text
-    return as_typed(text, option_names(context.command.commands.values()), sys.argv[1:])
+    commands = [each for each in context.command.commands.values() if isinstance(each, TyperCommand)]
+    return as_typed(text, option_names(commands), sys.argv[1:])

@@ -1,7 +1,7 @@
 """Options in messages, as the user typed them: ``--ratio 1.5`` on a command line, ``RATIO=1.5`` for make.
 
-The core writes its messages with make's names, ``RATIO=1.5``. Which names are options is asked of the commands
-themselves, and which of them make has is told by the Makefile, in an environment variable.
+The core writes its messages with make's names, ``RATIO=1.5``. Which names are options is asked of the
+commands themselves, and which of them make has is told by the Makefile, in an environment variable.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import signal
@@ -9,12 +10,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, NoReturn, TextIO
+from typing import IO, Any, Literal, NoReturn, TextIO
 
 from pitome.errors import InputError
 
 NO_READER = 128 + signal.SIGPIPE
 """The exit code that a shell shows for a program whose reader went away."""
+_READABLE = "pitome.readable"
+_ASCII = {"\N{MULTIPLICATION SIGN}": "x", "\N{EN DASH}": "-", "\N{EM DASH}": "-", "\N{MINUS SIGN}": "-"}
 _NO_OUTPUT = "Send the result to a file or a pipe that takes it; >/dev/null throws it away"
 
 
@@ -25,26 +28,37 @@ def prepare_streams() -> None:
         InputError: stdout is closed.
     """
     stdout_is_closed = sys.stdout is None
-    # In the order of their numbers: a file that was opened in the place of a closed stream would be written to.
+    # In the order of their numbers: a file that is opened in the place of a closed stream is written to.
     sys.stdin = sys.stdin or _opened(0, "r")
     sys.stdout = sys.stdout or _opened(1, "w")
     sys.stderr = sys.stderr or _opened(2, "w")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=_READABLE)
     if stdout_is_closed:
         raise InputError("print the result", "stdout is closed", _NO_OUTPUT)
 
 
-def _opened(descriptor: int, mode: str) -> TextIO:
-    with suppress(OSError):
-        os.fstat(descriptor)  # something else has taken it
-        return open(os.devnull, mode, encoding="utf-8")
+def _opened(descriptor: int, mode: Literal["r", "w"]) -> TextIO:
     null = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
-    if null != descriptor:
-        os.dup2(null, descriptor)
-        os.close(null)
+    with suppress(OSError):
+        os.fstat(descriptor)
+        return open(null, mode, encoding="utf-8")  # its number is this one, or has been taken by another file
+    os.dup2(null, descriptor)
+    os.close(null)
     return open(descriptor, mode, encoding="utf-8")
+
+
+def _readable(error: UnicodeError) -> tuple[str, int]:
+    """Letters that a stream can't write: by another letter of the same meaning, else escaped."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    text = "".join(_ASCII.get(letter) or letter.encode("unicode_escape").decode() for letter in letters)
+    return text, error.end
+
+
+codecs.register_error(_READABLE, _readable)
 
 
 @contextmanager
