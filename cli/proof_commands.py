@@ -1,19 +1,15 @@
-"""The commands that judge a bundle or a model: validate, bench, fidelity."""
+"""The commands that judge a bundle: validate, bench."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pitome.cli import arguments as given
 from pitome.cli.application import Result, app, command_line, run
 from pitome.cli.display import Display
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @app.command()
@@ -87,46 +83,5 @@ def bench(
         changes = {"batches": tuple(batch or ()), "threads": threads, "latency_seconds": latency_seconds}
         found = bench_bundle(bundle, changes, record, display, everyone, resume)
         return found, lambda console: print_latency(console, found)
-
-    run(work, as_json)
-
-
-@app.command()
-def fidelity(
-    model: Annotated[
-        str, typer.Argument(help="Preset with trained weights, Hugging Face id or local folder.")
-    ] = "vit-s14-focus",
-    weights: given.Weights = None,
-    ratios: Annotated[
-        str, typer.Option(help="Keep ratios; each is compared with the constant r of equal FLOPs too.")
-    ] = "0.95,0.925,0.9",
-    limit: Annotated[int | None, typer.Option(min=2, help="At most so many images.")] = None,
-    views: Annotated[bool, typer.Option("--views", help="Eight views of each photo.")] = False,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print a Markdown table; --json wins.")
-    ] = False,
-    as_json: given.Json = False,
-) -> None:
-    """Compare merged features with the unmerged model's on real photos, for every rule of merging."""
-
-    def work(display: Display) -> Result:
-        from pitome.engine.fidelity import (
-            FidelityOptions,
-            markdown_table,
-            parse_ratios,
-            print_fidelity,
-            run_fidelity,
-        )
-
-        options = FidelityOptions(model, weights, parse_ratios(ratios), limit, views)
-        found = run_fidelity(options, display)
-
-        def show(console: Console) -> None:
-            if markdown:
-                sys.stdout.write(markdown_table(found))
-            else:
-                print_fidelity(console, found)
-
-        return found.model_dump(mode="json"), show
 
     run(work, as_json)

@@ -29,7 +29,7 @@ from pitome.models.preset_file import (
 )
 from pitome.models.registry import resolve_model
 from pitome.validate.sweep.records import SpeedRecord, measured
-from pitome.validate.sweep.settings import FOREST, Point
+from pitome.validate.sweep.settings import Point
 from pitome.validate.sweep.tune import Candidate, Drop, candidates_of, choose
 
 
@@ -66,12 +66,6 @@ def run_tune(options: TuneOptions, command: str, display: Display) -> Tuned:
             f"MAX_DROP={options.max_drop:g}",
             "a budget is a number of points from 0 to 100",
             "Choose for instance --max-drop 0.5",
-        )
-    if FOREST in options.sweep.grid.methods:
-        raise InputError(
-            f"METHODS={','.join(options.sweep.grid.methods)}",
-            f"{FOREST} is an experiment that no graph is exported with",
-            "Leave it out here; `pitome sweep` takes it",
         )
     result = run_sweep(options.sweep, display)
     candidates = candidates_of(result.records, result.tasks)

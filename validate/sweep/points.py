@@ -20,7 +20,6 @@ from pitome.methods import MethodSettings
 from pitome.models.loading import LoadedModel
 from pitome.validate.evaluate.encoders import Encoder, torch_encoder
 from pitome.validate.evaluate.padding import PaddingCounter, padding_record
-from pitome.validate.evaluate.pointer_forest import with_pointer_forest
 from pitome.validate.resume import ResumableLog
 from pitome.validate.statistics import mean_interval
 from pitome.validate.sweep.clock import Clock
@@ -39,7 +38,7 @@ from pitome.validate.sweep.records import (
     records_of,
     with_speed,
 )
-from pitome.validate.sweep.settings import FOREST, Point, Refused
+from pitome.validate.sweep.settings import Point, Refused
 from pitome.validate.sweep.values import SampleValues, ValueStore
 
 if TYPE_CHECKING:
@@ -195,15 +194,14 @@ class Sweep:
         return torch_encoder(self._compress(point), outputs)
 
     def _compress(self, point: Point) -> nn.Module:
-        merged = compress(self.loaded.model, point.schedule, **point.setting.as_arguments())
-        return with_pointer_forest(merged) if point.setting.method == FOREST else merged
+        return compress(self.loaded.model, point.schedule, **point.setting.as_arguments())
 
     def _within(self, tell: Progress) -> Progress:
         """A task's own steps, as steps of the sweep."""
         return lambda step, done, total: tell(step, self._clock.done, self._clock.total)
 
     def _measure_speeds(self, points: Sequence[Point], tell: Progress) -> None:
-        """The speeds that are missing, one point for each graph; the pointer forest has no graph.
+        """The speeds that are missing, one point for each graph.
 
         What was measured while the machine was not steady is measured again, once a run.
         """
@@ -214,7 +212,7 @@ class Sweep:
         for point in points:
             known = self._speeds.get(point.graph)
             done = known is not None and known.steady is not False
-            if point.key in judged and not done and point.setting.method != FOREST:
+            if point.key in judged and not done:
                 missing.setdefault(point.graph, point)
         for point, speed in self.measure_speeds(list(missing.values()), self._within(tell)):
             self._write(GraphSpeed(graph=point.graph, label=point.label, speed=speed))

@@ -31,12 +31,9 @@ TAKEN = {
     "tome": ("metric", "size_penalty"),
     "random": (),
     "authors": (),
-    "forest": ("metric", "margin", "energy", "size_penalty"),
 }
 """Which settings a method takes; the others are its own, and don't multiply its points. With M = 2r all edges
-are taken, so the size penalty decides nothing. "forest" is the experiment of ``validate/pointer_forest.py``,
-which is judged here but never exported."""
-FOREST = "forest"
+are taken, so the size penalty decides nothing."""
 USUAL_MARGIN: Margin = (0.9, 0.9)
 
 
@@ -60,11 +57,8 @@ class Setting:
     seed: int = 0
 
     def as_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of ``pitome.compress``; a forest's are those of the energy merge it replaces."""
-        options = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.method == FOREST:
-            options |= {"method": "pitome", "candidates": "all", "split": None}
-        return options
+        """Keyword arguments of ``pitome.compress``."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @dataclass(frozen=True)
@@ -299,8 +293,6 @@ def _point(setting: Setting, planned: PlannedSchedule, family: Family, shape: Mo
         "metric": settings.metric if settings.name != "random" else None,
         "seed": settings.seed if settings.name == "random" else None,
     }
-    if setting.method == FOREST:
-        common[FOREST] = True
     return Point(
         key=digest_of({**common, "merges": merges})[:16],
         graph=digest_of({**common, "merges": [_same_speed(each) for each in merges]})[:16],

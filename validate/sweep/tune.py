@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from pitome.errors import PitomeError
 from pitome.validate.sweep.records import AnyRecord, SpeedRecord, SweepRecord, measured
-from pitome.validate.sweep.settings import FOREST
 
 FINALISTS = 5
-NOT_CHOSEN = ("none", "random", FOREST)
-"""Random pairs are the floor that methods are held against, and the pointer forest has no operator: neither
-is a setting to deploy."""
+NOT_CHOSEN = ("none", "random", "forest")
+"""Random pairs are the floor that methods are held against, and older files hold an experiment, the pointer
+forest, that no graph was exported with: neither is a setting to deploy."""
 
 
 class BudgetError(PitomeError):

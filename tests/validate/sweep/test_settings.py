@@ -218,17 +218,6 @@ def test_the_grids_have_sensible_sizes() -> None:
     assert 10 * quick < full < 2000
 
 
-def test_a_forest_is_a_point_of_its_own() -> None:
-    methods = ("forest", "pitome")
-    forest, bipartite = points_of(
-        Grid(methods=methods, flops=(0.7,), shapes=("ratio",), candidates=("all",), changes=0)
-    )
-    assert (forest.setting.method, bipartite.setting.method) == methods
-    assert forest.key != bipartite.key
-    assert forest.setting.as_arguments()["method"] == "pitome"
-    assert forest.schedule == bipartite.schedule
-
-
 @pytest.mark.parametrize("metrics", [("keys",), ("hidden", "keys")])
 def test_the_target_is_met_by_the_dearest_metric_that_is_tried(metrics: Any) -> None:
     points = points_of(Grid(methods=("pitome",), flops=(0.7,), shapes=("ratio",), metrics=metrics))
