@@ -52,7 +52,7 @@ class CommandGroup(TyperGroup):
         return code
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was parsed, and let `run` know of the command line meanwhile."""
+        """Run the command that was named; the functions below know of it meanwhile."""
         token = _current.set(ctx)
         try:
             return super().invoke(ctx)
@@ -64,7 +64,9 @@ class CommandGroup(TyperGroup):
     ) -> int:
         as_json = "--json" in words
         try:
-            code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
+            code = super().main(
+                words, prog_name, complete_var, standalone_mode=False, obj=tuple(words), **extra
+            )
         except typer.TyperException as error:
             context = getattr(error, "ctx", None)
             text = " ".join(error.format_message().split("\n"))
@@ -103,4 +105,4 @@ def as_user_typed(text: str) -> str:
     if context is None or not isinstance(context.command, CommandGroup):
         return text
     commands = [each for each in context.command.commands.values() if isinstance(each, TyperCommand)]
-    return as_typed(text, option_names(commands), sys.argv[1:])
+    return as_typed(text, option_names(commands), context.obj)
