@@ -17,7 +17,7 @@ def validate(bundle: Bundle, options: ValidationOptions, as_json: Json = False) 
         from pitome.cli.tables import print_validation
         from pitome.engine.validation import validate_bundle
 
-        found = validate_bundle(bundle, options, display, command_line())
+        found = validate_bundle(bundle, options, display, command_line()).model_dump(mode="json")
         return found, lambda console: print_validation(console, found)
 
     run(work, as_json)

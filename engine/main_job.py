@@ -108,10 +108,12 @@ def with_plans(manifest: Manifest, plans: Sequence[records.PlanRecord]) -> Manif
 
 def finish(folder: Path, manifest: Manifest, compression: Compression | None) -> Manifest:
     """Write the report and, last of all, the manifest; FLOPs per layer need the compression."""
+    from pitome.validate.report.inputs import ReportInput
     from pitome.validate.report.page import render_report
 
     report = folder / "report.html"
-    report.write_text(render_report(manifest, compression.flops if compression else None), encoding="utf-8")
+    shown = ReportInput.of_bundle(manifest, compression.flops if compression else None)
+    report.write_text(render_report(shown), encoding="utf-8")
     record = FileRecord(file=report.name, sha256=file_sha256(report))
     manifest = Manifest.model_validate(manifest.model_copy(update={"report": record}).model_dump())
     write_manifest(folder, manifest)

@@ -20,8 +20,8 @@ OWN_VALUE = "own"
 
 
 def _list_help(described: Option) -> str:
-    values = ",".join((OWN_VALUE, *described.allowed)) if described.allowed else ""
-    return f"{described.help} Commas between values{f': {values}' if values else ', own is the method as it is'}."
+    values = ",".join((*described.allowed, OWN_VALUE))
+    return f"{described.help} Commas between values; {values if described.allowed else 'own: the method as it is'}."
 
 
 def _setting_lists() -> type[DataclassInstance]:

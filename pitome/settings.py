@@ -142,8 +142,8 @@ class MergeSettings:
     margin: Annotated[
         Margin | None,
         Option(
-            "start,slope (start:slope in a list): layer i of L has start - slope i/L; one number: the same in "
-            "all layers.",
+            "start,slope (start:slope in a list): layer i of L has start - slope i/L; one number: the "
+            "same in all layers.",
             parse=parse_margin,
             format=commas,
             plural="margins",

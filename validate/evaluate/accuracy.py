@@ -4,84 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal
 
 from pitome.errors import InputError
 from pitome.validate.evaluate.encoders import Encoder, onnx_encoder
+from pitome.validate.evaluate.records import (
+    AccuracyReport,
+    DifferenceRecord,
+    MeanRecord,
+    ModelAccuracy,
+    SkippedRecord,
+)
 from pitome.validate.evaluate.tasks.task import Progress, Score, Task
 from pitome.validate.statistics import mean_interval, paired_difference
 
 UNMERGED, MERGED = "unmerged PyTorch", "merged PyTorch"
 _NO_BFLOAT16 = "onnxruntime has no bfloat16 kernels on a CPU"
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MeanRecord(_Record):
-    """The mean of a metric over the samples."""
-
-    samples: int = Field(ge=1)
-    mean: float
-    low: float = Field(description="of the 95 % interval")
-    high: float
-    method: str
-
-
-class DifferenceRecord(_Record):
-    """A model against another one, sample by sample."""
-
-    metric: str
-    against: str
-    mean: float = Field(description="this model minus the other")
-    low: float = Field(description="of the 95 % interval")
-    high: float
-    p_value: float = Field(ge=0, le=1, description='two-sided, of "no difference"')
-    method: str
-
-
-class ModelAccuracy(_Record):
-    """One model on one task."""
-
-    model: str
-    refit: bool = Field(description="the task's head was fitted anew to this model's features")
-    metrics: dict[str, MeanRecord]
-    drop_points: float | None = Field(
-        description="unmerged PyTorch minus this model in the main metric, times 100; null: it is that model"
-    )
-    differences: tuple[DifferenceRecord, ...]
-    details: dict[str, Any]
-
-    def difference(self, against: str, metric: str) -> DifferenceRecord:
-        """The record of one comparison; StopIteration where it was not made."""
-        return next(
-            record for record in self.differences if (record.against, record.metric) == (against, metric)
-        )
-
-
-class SkippedRecord(_Record):
-    """Samples that could not be used."""
-
-    count: int = Field(ge=1)
-    reason: str
-
-
-class AccuracyReport(_Record):
-    """All models on one split of a task."""
-
-    task: str
-    split: Literal["validation", "test"]
-    main: str = Field(description="the metric that decides")
-    models: tuple[ModelAccuracy, ...] = Field(min_length=1)
-    skipped: tuple[SkippedRecord, ...]
-    unavailable: dict[str, str] = Field(description="models that did not run, and why")
-
-    def model(self, name: str, refit: bool = False) -> ModelAccuracy:
-        """The record of a model; StopIteration where it did not run."""
-        return next(record for record in self.models if (record.model, record.refit) == (name, refit))
 
 
 def measure_accuracy(

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.errors import InputError
 from pitome.settings import MergeSettings
+from pitome.validate.evaluate.records import LayerDistance, MethodSpectrum, SpectralDifference, SpectrumReport
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -38,47 +38,6 @@ SMALLEST_WEIGHT = 1e-12
 METHODS = ("pitome", "paper", "tome", "random")
 """What a model's own merge is compared with; the one of its own name is its own."""
 BATCH = 8
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Difference(_Record):
-    """Mean of a method's distance minus the first method's, over the same inputs, with a 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-    p_value: float
-
-
-class LayerDistance(_Record):
-    """One method in one layer: the mean over inputs, with a 95 % interval."""
-
-    layer: int = Field(ge=0)
-    tokens: int = Field(ge=1, description="N in front of the merge, prefix and padding included")
-    merged: int = Field(ge=1, description="r")
-    mean: float = Field(ge=0)
-    low: float
-    high: float
-    to_first: Difference | None = Field(description="None for the first method itself")
-
-
-class MethodSpectrum(_Record):
-    """One method in every merging layer."""
-
-    method: str
-    layers: tuple[LayerDistance, ...] = Field(min_length=1)
-
-
-class SpectrumReport(_Record):
-    """Spectral distances of several methods at the same features, with the same r."""
-
-    reference: str = Field(description="method of the model whose features all methods were given")
-    metric: str = Field(description="hidden or keys: what the token graph is made of")
-    samples: int = Field(ge=2)
-    methods: tuple[MethodSpectrum, ...] = Field(min_length=1)
 
 
 def spectral_distance(features: Floats, assignment: NDArray[np.int64]) -> float:
@@ -294,8 +253,8 @@ def _interval(values: Sequence[float]) -> dict[str, float]:
     return {"mean": found.mean, "low": found.low, "high": found.high}
 
 
-def _difference(values: Sequence[float], first: Sequence[float]) -> Difference:
+def _difference(values: Sequence[float], first: Sequence[float]) -> SpectralDifference:
     from pitome.validate.statistics import paired_difference
 
     found = paired_difference(values, first)
-    return Difference(mean=found.mean, low=found.low, high=found.high, p_value=found.p_value)
+    return SpectralDifference(mean=found.mean, low=found.low, high=found.high, p_value=found.p_value)

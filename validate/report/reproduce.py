@@ -1,95 +1,73 @@
-"""The commands that build a bundle again and measure what its report shows, from its manifest."""
+"""The commands that make again what a report's sections show, for a POSIX shell."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from pitome.bundle.manifest import Manifest
-
-if TYPE_CHECKING:
-    from pitome.validate.sweep.results_table import SweepFile
+from pitome.validate.report.inputs import ReportInput
 
 
-def reproduce_command(manifest: Manifest) -> str:
-    """The ``make engine`` line of a bundle, for a POSIX shell.
-
-    It is what the user typed, or what the options say.
-    """
-    return manifest.build.command
+def no_command(report: ReportInput) -> str | None:
+    """Of a section that only shows what the bundle is."""
+    return None
 
 
-def section_commands(manifest: Manifest, bundle: Path | None = None) -> dict[str, str]:
-    """What makes the numbers of each part of the report, for a POSIX shell.
-
-    Args:
-        manifest: of the bundle.
-        bundle: where it lies; None = where ``make engine`` puts it.
-    """
-    flags = bench_flags(None if manifest.latency is None else manifest.latency.model_dump(mode="json"))
-    if bundle is None:
-        model = f"MODEL={shlex.quote(named_model(manifest))}"
-        validate = f"make validate {model}"
-        bench = f"make bench {model} BENCH_FLAGS={shlex.quote(shlex.join(flags))}"
-        sweep = f"make sweep {model}"
-    else:
-        validate = shlex.join(["pitome", "validate", str(bundle)])
-        bench = shlex.join(["pitome", "bench", str(bundle), *flags])
-        sweep = shlex.join(["pitome", "sweep", named_model(manifest)])
-    recorded = None if manifest.parity is None else manifest.parity.command
-    return {
-        "parity": recorded or validate,
-        "accuracy": validate,
-        "merge_maps": validate,
-        "spectrum": validate,
-        "latency": bench,
-        "sweep": sweep,
-    }
+def build_command(report: ReportInput) -> str:
+    """The line that built the bundle, as the build recorded it."""
+    return report.manifest.build.command
 
 
-def named_model(manifest: Manifest) -> str:
-    """MODEL as the user gave it, where the build recorded it: the name of a bundle has no slashes."""
-    return manifest.build.model.model
+def validate_command(report: ReportInput) -> str:
+    """The validation that the page is of, or the one that would be."""
+    if report.validation is not None:
+        return report.validation.command
+    if report.bundle is not None:
+        return shlex.join(["pitome", "validate", str(report.bundle)])
+    return f"make validate {_model(report)}"
 
 
-def bench_flags(latency: Mapping[str, Any] | None) -> list[str]:
+def parity_check_command(report: ReportInput) -> str:
+    """As `validate_command`, but a bundle may hold parity that another command found."""
+    held = report.manifest.parity
+    recorded = None if held is None or report.validation is not None else held.command
+    return recorded or validate_command(report)
+
+
+def bench_command(report: ReportInput) -> str:
+    """What measures the same contestants at the same batch sizes, or a latency where there is none."""
+    flags = bench_flags(report)
+    if report.bundle is not None:
+        return shlex.join(["pitome", "bench", str(report.bundle), *flags])
+    return f"make bench {_model(report)} BENCH_FLAGS={shlex.quote(shlex.join(flags))}"
+
+
+def sweep_command(report: ReportInput) -> str | None:
+    """What wrote the file of the sweep, one command after the other; None where the file does not say."""
+    if report.sweep is not None:
+        return " && ".join(report.sweep.commands) or None
+    if report.bundle is not None:
+        return shlex.join(["pitome", "sweep", _named(report)])
+    return f"make sweep {_model(report)}"
+
+
+def bench_flags(report: ReportInput) -> list[str]:
     """Options of ``pitome bench`` that lead to a latency report again, or to one where there is none."""
-    if not latency:
+    latency = report.latency
+    if latency is None:
         return ["--record"]
-    configuration: Mapping[str, Any] = latency.get("configuration") or {}
-    flags = ["--all"] if latency.get("comparison") else []
-    for result in latency["results"]:
-        flags += ["--batch", str(result["batch"])]
-    flags += ["--threads", str(latency["threads"])]
-    seconds = configuration.get("min_seconds")
-    return flags if seconds is None else [*flags, "--latency-seconds", f"{seconds:g}"]
+    flags = ["--all"] if latency.comparison else []
+    for result in latency.results:
+        flags += ["--batch", str(result.batch)]
+    flags += ["--threads", str(latency.threads)]
+    if latency.configuration is not None:
+        flags += ["--latency-seconds", f"{latency.configuration.min_seconds:g}"]
+    return flags
 
 
-def sweep_command(model: str, found: SweepFile, path: Path) -> str:
-    """What wrote a file of a sweep: its own word, or what its first line and its records know.
+def _model(report: ReportInput) -> str:
+    return f"MODEL={shlex.quote(_named(report))}"
 
-    A file that several commands wrote, one after the other, takes all of them in that order.
 
-    Args:
-        model: MODEL, as the user names it.
-        found: the file.
-        path: where it lies.
-    """
-    if found.commands:
-        return " && ".join(found.commands)
-    known = found.configuration
-    words = ["pitome", "sweep", model]
-    for task in found.tasks:
-        words += ["--task", task]
-    for option in ("split", "limit", "data", "image_size", "sequence_length"):
-        if known.get(option) is not None:
-            words += [f"--{option.replace('_', '-')}", str(known[option])]
-    if known.get("seed"):
-        words += ["--seed", str(known["seed"])]
-    speed = next((record.speed for record in found.records if record.speed is not None), None)
-    if speed is not None:
-        words += ["--latency", "--batch", str(speed.batch), "--threads", str(speed.threads)]
-    line = shlex.join([*words, "--out", str(path)])
-    return f"{line}  # and the grid's options, which the file does not tell"
+def _named(report: ReportInput) -> str:
+    """MODEL as the user gave it: the name of a bundle has no slashes."""
+    return report.manifest.build.model.model

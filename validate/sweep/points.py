@@ -44,7 +44,7 @@ from pitome.validate.sweep.values import SampleValues, ValueStore
 if TYPE_CHECKING:
     from torch import nn
 
-    from pitome.validate.evaluate.padding import PaddingRecord
+    from pitome.validate.evaluate.records import PaddingRecord
     from pitome.validate.evaluate.tasks.task import Score, Split, Task
 
 Progress = Callable[[str, int, int], None]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pitome.settings import MergeSettings
-from pitome.validate.evaluate.padding import PaddingRecord
+from pitome.validate.evaluate.records import PaddingRecord
 
 
 class _Record(BaseModel):
@@ -149,3 +150,20 @@ def with_speed(record: AnyRecord, speeds: Mapping[str, SpeedRecord]) -> AnyRecor
 def measured(records: list[AnyRecord], task: str | None = None) -> list[SweepRecord]:
     """The records with results, of one task or of all."""
     return [each for each in records if isinstance(each, SweepRecord) and (task is None or each.task == task)]
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """A file that ``pitome sweep`` wrote."""
+
+    configuration: dict[str, Any]
+    records: tuple[SweepRecord, ...]
+    failed: tuple[FailedPoint, ...] = ()
+    """Points that could not be run."""
+    commands: tuple[str, ...] = ()
+    """What wrote it, in order, where the file says so."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """In the order of their first records."""
+        return tuple(dict.fromkeys(record.task for record in self.records))

@@ -97,7 +97,7 @@ class Fidelity(Task):
         reference = self._reference(split, progress)
         found = run_encoder(self, encoder, split, _vectors, progress)
         metrics = {f"{MAIN}, {name}": _closeness(value, reference[name]) for name, value in found.items()}
-        mean = np.mean(list(metrics.values()), axis=0, dtype=np.float64)
+        mean = np.stack(list(metrics.values())).mean(axis=0)
         metrics = {MAIN: mean} if len(metrics) == 1 else {**metrics, MAIN: mean}
         details: dict[str, Any] = {"minimum": {name: float(values.min()) for name, values in metrics.items()}}
         details |= self._length_details(split, mean)

@@ -38,6 +38,9 @@ NUM_FIT, NUM_VALIDATION = 3000, 1000
 """Training documents that a head is fitted to, and that choices are made by."""
 CLASS_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a photo of the {}", "an image of a {}")
 """Captions of the classes of a user's data set."""
+_FASHION_TASKS = (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL)
+_NAMES = (*TEXT_TASKS, *FIDELITY_TASKS, *_FASHION_TASKS, PHOTOS, ALL_PHOTOS)
+_DATA_KINDS = ("imagefolder", "hf", "karpathy")
 _SPLITS: tuple[Split, ...] = ("validation", "test")
 
 
@@ -67,8 +70,9 @@ def make_task(
     """
     if limit is not None and limit < 2:
         raise InputError(f"{limit} samples", "an interval needs at least two", "Ask for 2 or more")
+    check_task_name(name)
     kind, colon, place = name.partition(":")
-    if colon and kind in ("imagefolder", "hf", "karpathy") and place:
+    if colon:
         return {"imagefolder": _image_folder, "hf": _hub, "karpathy": _karpathy}[kind](
             name, place, loaded, limit, seed
         )
@@ -76,17 +80,22 @@ def make_task(
         return _corpus(name, loaded, limit, seed)
     if name in FIDELITY_TASKS:
         return Fidelity(name, _corpus(name.removesuffix("-fidelity"), loaded, limit, seed))
-    if name in (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL):
+    if name in _FASHION_TASKS:
         return _fashion(name, loaded, limit, seed, folder)
-    if name in (PHOTOS, ALL_PHOTOS):
-        from pitome.validate.evaluate.datasets.photo_views import PhotoViews
+    from pitome.validate.evaluate.datasets.photo_views import PhotoViews
 
-        _require(name, loaded, loaded.family.modality == "image", "an image model")
-        views = PhotoViews(loaded.preprocess, limit, undivided=name == ALL_PHOTOS)
-        return Fidelity(name, views, views.photos)
-    fashion = (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL)
-    names = ", ".join((*TEXT_TASKS, *FIDELITY_TASKS, *fashion, PHOTOS, ALL_PHOTOS, *FORMS))
-    raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {names}")
+    _require(name, loaded, loaded.family.modality == "image", "an image model")
+    views = PhotoViews(loaded.preprocess, limit, undivided=name == ALL_PHOTOS)
+    return Fidelity(name, views, views.photos)
+
+
+def check_task_name(name: str) -> None:
+    """InputError where no task has this name, whatever the model."""
+    kind, colon, place = name.partition(":")
+    if name in _NAMES or (colon and place and kind in _DATA_KINDS):
+        return
+    known = ", ".join((*_NAMES, *FORMS))
+    raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {known}")
 
 
 def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitome.validate.sweep.pareto import pareto_front
+from pitome.validate.pareto import pareto_front
 
 Point = tuple[float, float]
 FEW = st.integers(0, 4).map(float)
