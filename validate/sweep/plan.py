@@ -91,7 +91,7 @@ def make_points(grid: Grid, family: Family, shape: ModelShape) -> tuple[list[Poi
     chosen = list(_settings(grid, family))
     for (place, planned), (changes, settings) in itertools.product(enumerate(schedules), chosen):
         try:
-            point = _point(settings, planned, family, shape)
+            point = make_point(settings, planned, family, shape)
         except InputError as error:
             refused.append(Refused(f"{label_of(settings)} at {planned.name}", str(error)))
             continue
@@ -204,7 +204,8 @@ def _is_own(axis: Axis, change: MergeSettings, own: MergeSettings | None) -> boo
     return change == own.over(MergeSettings(), (axis.setting,))
 
 
-def _point(settings: MergeSettings, planned: PlannedSchedule, family: Family, shape: ModelShape) -> Point:
+def make_point(settings: MergeSettings, planned: PlannedSchedule, family: Family, shape: ModelShape) -> Point:
+    """One point, without its baseline; InputError for settings that do not fit the model."""
     method = make_method(settings, family, shape.num_layers)
     schedule = planned.schedule
     parameters = method.parameters(schedule)
