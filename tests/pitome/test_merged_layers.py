@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pitome.compression import compress
-from pitome.methods import EnergyMerger
+from pitome.methods.energy import EnergyMerger
 from pitome.observe import observe_merges
 from pitome.schedule import TokenSchedule
 from tests.compressed import compress_with
