@@ -5,14 +5,40 @@ from __future__ import annotations
 import signal
 import sys
 
-from pitome.cli import bench, build, compare, engine, export, inspect, models, validate
+from pitome.cli import (
+    bench,
+    build,
+    compare,
+    engine,
+    export,
+    inspect,
+    models,
+    results,
+    sweep,
+    tune,
+    validate,
+)
 from pitome.cli.application import app
 from pitome.cli.messages import print_error
 from pitome.cli.stop_signals import Stopped, catch_stop_signals
 from pitome.cli.streams import prepare_streams, printing
 from pitome.errors import PitomeError
 
-__all__ = ["app", "bench", "build", "compare", "engine", "export", "inspect", "main", "models", "validate"]
+__all__ = [
+    "app",
+    "bench",
+    "build",
+    "compare",
+    "engine",
+    "export",
+    "inspect",
+    "main",
+    "models",
+    "results",
+    "sweep",
+    "tune",
+    "validate",
+]
 
 
 def main() -> None:
