@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pitome.bundle import verify_bundle
-from pitome.cli.tables import output_console, print_latency
+from pitome.cli.console import output_console
+from pitome.cli.tables import print_latency
 from pitome.models.packaged import cache_folder
 from pitome.validate.bench.latency import LatencyReport
 from pitome.validate.report.summary import summary_rows
