@@ -74,17 +74,17 @@ def check_place(final: Path) -> None:
         InputError: a folder that can't be written, a name that is too long, or something other than a bundle.
     """
     final = Path(final).resolve()
-    partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
+    names = (final.name, f".{final.name}.partial-{os.getpid()}", f"{final.name}.lock")
     with _disk_errors(final):
-        for path in (final, partial, final.with_name(f"{final.name}.lock")):
-            with suppress(FileNotFoundError):
-                os.lstat(path)  # says whether the name is too long, or a file lies on the way
-        _refuse_foreign(final)
-        if final.with_name(f"{final.name}.lock").is_dir():
-            raise IsADirectoryError(errno.EEXIST, "a folder has the lock's name", f"{final}.lock")
         there = next(folder for folder in final.parents if folder.exists())
         if not there.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.lstat(there / name)  # says whether the name is too long
+        _refuse_foreign(final)
+        if final.with_name(names[2]).is_dir():
+            raise IsADirectoryError(errno.EEXIST, "a folder has the lock's name", str(final))
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 

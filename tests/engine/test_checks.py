@@ -53,7 +53,7 @@ def options(clip_folder: Path, tmp_path: Path) -> EngineOptions:
 def test_a_model_that_merges_nothing_builds_for_sm75(
     options: EngineOptions, schedule: ScheduleOptions, method: str
 ) -> None:
-    plan = PlanOptions("fp32", targets=("sm75",))
+    plan = PlanOptions(targets=("sm75",))
     prepared, final = check_all(
         replace(options, schedule=schedule, merge=MergeSettings(method), plan=plan), Silent()
     )
@@ -63,7 +63,7 @@ def test_a_model_that_merges_nothing_builds_for_sm75(
 
 def test_a_model_that_merges_does_not(options: EngineOptions) -> None:
     with pytest.raises(InputError, match=r"TARGETS=sm75: .*float32"):
-        check_all(replace(options, plan=PlanOptions("fp32", targets=("sm75",))), Silent())
+        check_all(replace(options, plan=PlanOptions(targets=("sm75",))), Silent())
 
 
 REFUSED = {
