@@ -35,7 +35,8 @@ def spoilt(exported: Path, tmp_path: Path) -> Path:
     onnx.save(model, str(path))
     (record,) = manifest.onnx
     record = record.model_copy(update={"sha256": file_sha256(path), "bytes": path.stat().st_size})
-    write_manifest(bundle, manifest.model_copy(update={"onnx": (record,)}))
+    graph = manifest.graphs[0].model_copy(update={"onnx": (record,)})
+    write_manifest(bundle, manifest.model_copy(update={"graphs": (graph,)}))
     return bundle
 
 
