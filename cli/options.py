@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_type_hints
 
 import typer
 
@@ -151,7 +151,7 @@ def _command_line_type(field: Field[Any], hint: object, described: Option) -> tu
     elif described.allowed:
         kind = Literal[described.allowed]
     elif described.parse is parse_switch:
-        kind, default = int, None if optional else int(default)
+        kind, default = int, None if optional else int(cast("bool", default))
     elif described.parse is not None:
         kind = str
         if default not in (None, MISSING):

@@ -36,10 +36,10 @@ def with_preset_file(options: Options, given: Given, note: Callable[[str], None]
         return options
     path = Path(options.model.model.strip()).expanduser()
     preset = read_preset_file(path)
-    notes = [f"settings for {preset.model.name}, method {preset.method.name}"]
-    schedule = _schedule(options.schedule, _schedule_of(preset), given, notes)
+    notes = [f"settings for {preset.model.name}, method {preset.method.method}"]
+    schedule = _schedule(options.schedule, preset.schedule, given, notes)
     model = _model(options.model, preset, given, notes)
-    merge = _merge(options.merge, _settings_of(preset), given, notes)
+    merge = _merge(options.merge, preset.method, given, notes)
     for text in notes:
         note(f"{path}: {text}")
     return replace(options, model=model, schedule=schedule, merge=merge)
@@ -62,7 +62,7 @@ def _model(chosen: ModelOptions, preset: PresetFile, given: Given, notes: list[s
         weights=named.weights,
         image_size=named.image_size,
         sequence_length=named.sequence_length,
-        seed=chosen.seed if preset.method.seed is None else preset.method.seed,
+        seed=preset.method.seed or chosen.seed,
     )
     typed = given.of(ModelOptions)
     _note_replaced(chosen, below, [name for name in typed if name != "seed"], notes)
@@ -99,29 +99,3 @@ def _told(record: DataclassInstance, names: Collection[str]) -> str:
     described = options_of(type(record))
     texts = [option_text(name, described[name], getattr(record, name)) for name in names]
     return " and ".join(f"{name.upper()}={text}" for name, text in texts)
-
-
-def _settings_of(preset: PresetFile) -> MergeSettings:
-    method = preset.method
-    return MergeSettings(
-        method.name,
-        metric=method.metric,
-        candidates=method.candidates,
-        margin=method.margin,
-        energy=method.energy,
-        split=method.split,
-        size_penalty=method.size_penalty,
-        proportional_attention=method.proportional_attention,
-        seed=method.seed or 0,
-    )
-
-
-def _schedule_of(preset: PresetFile) -> ScheduleOptions:
-    schedule = preset.schedule
-    return ScheduleOptions(
-        ratio=schedule.ratio,
-        r=schedule.num_merged,
-        flops=schedule.flops,
-        shape=schedule.shape,
-        layers=schedule.layers,
-    )

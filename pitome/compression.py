@@ -37,7 +37,7 @@ class Compression:
 
     @property
     def settings(self) -> MergeSettings:
-        """What decides which tokens merge: the user's settings, and the method's own where none was chosen."""
+        """The user's settings, and the method's own where none was chosen."""
         return self.method.settings
 
 

@@ -111,7 +111,7 @@ class MergeSettings:
 
     method: Annotated[
         str,
-        Option("Which tokens merge.", choices=_method_names),
+        Option("Which tokens merge.", choices=_method_names, plural="methods"),
         Field(validation_alias=AliasChoices("method", "name"), serialization_alias="name"),
     ] = "pitome"
     metric: Annotated[
@@ -142,7 +142,8 @@ class MergeSettings:
     margin: Annotated[
         Margin | None,
         Option(
-            "start,slope: layer i of L has start - slope i/L; one number: the same in all layers.",
+            "start,slope (start:slope in a list): layer i of L has start - slope i/L; one number: the "
+            "same in all layers.",
             parse=parse_margin,
             format=commas,
             plural="margins",
@@ -186,7 +187,7 @@ class MergeSettings:
             label=lambda value: "" if value else "plain attention",
         ),
     ] = None
-    seed: Annotated[int, Option("Of random weights and random pairs.")] = 0
+    seed: Annotated[int, Option("Of random weights and random pairs.", label=lambda _: "")] = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -227,13 +228,20 @@ class ScheduleOptions:
     """
 
     ratio: Annotated[
-        float | None, Option("Keep ratio per layer, in (0, 1]; 0.9 by default.", plural="ratios")
+        float | None,
+        Option("Keep ratio per layer, in (0, 1]; 0.9 by default.", plural="ratios"),
+        Field(gt=0, le=1),
     ] = None
     r: Annotated[
         int | tuple[int, ...] | None,
         Option("Tokens merged per layer: a number, or one per layer.", parse=parse_counts, format=commas),
+        Field(validation_alias=AliasChoices("r", "num_merged"), serialization_alias="num_merged"),
     ] = None
-    flops: Annotated[float | None, Option("Wanted fraction of the FLOPs, in (0, 1].", plural="flops")] = None
+    flops: Annotated[
+        float | None,
+        Option("Wanted fraction of the FLOPs, in (0, 1].", plural="flops"),
+        Field(gt=0, le=1),
+    ] = None
     shape: Annotated[
         Shape | None,
         Option(

@@ -62,14 +62,8 @@ def describe_schema() -> str:
     told = {record.__name__: options_of(record) for record in OPTION_RECORDS}
     lines = [_PAGE]
     for name, record in records.items():
-        lines += [
-            f"## {name}",
-            "",
-            record["description"].partition("\n\n")[0],
-            "",
-            "| key | type | meaning |",
-            "|---|---|---|",
-        ]
+        first = record["description"].partition("\n\n")[0]
+        lines += [f"## {name}", "", first, "", "| key | type | meaning |", "|---|---|---|"]
         for key, field in record["properties"].items():
             option = told.get(name, {}).get(key)
             meaning = option.help if option else field.get("description") or key.replace("_", " ")

@@ -19,6 +19,7 @@ class Authors(EnergyMethod):
     """A row of their table as it stands, so it takes no settings."""
 
     name = "authors"
+    takes = ()
 
     @property
     def default_layers(self) -> tuple[int, ...] | None:

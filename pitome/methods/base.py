@@ -151,7 +151,7 @@ class Method(ABC):
             if field in ("method", "seed", *self.takes) or value == getattr(own, field):
                 continue
             name, text = option_text(field, described[field], value)
-            taken = [option_name(each, described[each]).upper() for each in self.takes]
+            taken = [option_name(each, described[each]).upper() for each in described if each in self.takes]
             raise InputError(
                 f"{name.upper()}={text} with METHOD={self.name}",
                 f"{self.name} takes {named(taken)}" if taken else f"{self.name} takes no settings",

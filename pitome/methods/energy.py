@@ -60,6 +60,7 @@ class EnergyMerger(Merger):
 class EnergyMethod(Method):
     """A method whose merges are operator nodes. A subclass says its own settings, and what it takes."""
 
+    takes: ClassVar[tuple[str, ...]] = ("metric", "size_penalty", "proportional_attention")
     order: ClassVar[Order] = "energy"
     alpha: ClassVar[float] = 1.0
     """Weight of similarities below the margin."""

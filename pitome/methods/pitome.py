@@ -18,15 +18,7 @@ class Pitome(EnergyMethod):
     """The default. Its values were found by ``pitome sweep`` on validation data."""
 
     name = "pitome"
-    takes = (
-        "metric",
-        "candidates",
-        "margin",
-        "energy",
-        "split",
-        "size_penalty",
-        "proportional_attention",
-    )
+    takes = (*EnergyMethod.takes, "candidates", "margin", "energy", "split")
 
     @classmethod
     def own_settings(cls, modality: Modality) -> MergeSettings:

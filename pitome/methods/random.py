@@ -71,7 +71,8 @@ class RandomMerger(Merger):
         rows = x if x.dtype == torch.float64 else x.float()
         pair = (rows[:, target] * target_size + rows[:, source] * source_size) / total.clamp(min=1e-6)
         merged = torch.cat([x, pair.to(x.dtype)], dim=1)[:, row]
-        return MergeResult(merged, torch.cat([size, total], dim=1)[:, row], self._pairs(x).assignment)
+        assignment = self._pairs(x).assignment
+        return MergeResult(merged, torch.cat([size, total], dim=1)[:, row], assignment)
 
     def _pairs(self, like: Tensor) -> Decision:
         assignment = self.assignment.to(like.device).unsqueeze(0).expand(like.shape[0], -1)

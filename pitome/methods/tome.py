@@ -11,6 +11,5 @@ class Tome(EnergyMethod):
     """Every token may merge, split by position; no energy is looked at."""
 
     name = "tome"
-    takes = ("metric", "size_penalty", "proportional_attention")
     order = "position"
     baseline = True

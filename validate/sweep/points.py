@@ -16,13 +16,15 @@ from pydantic import ValidationError
 
 from pitome.compression import Compression, compress
 from pitome.errors import InputError, PitomeError
-from pitome.methods import MethodSettings
 from pitome.models.loading import LoadedModel
+from pitome.schedule import TokenSchedule
+from pitome.settings import MergeSettings
 from pitome.validate.evaluate.encoders import Encoder, torch_encoder
 from pitome.validate.evaluate.padding import PaddingCounter, padding_record
 from pitome.validate.resume import ResumableLog
 from pitome.validate.statistics import mean_interval
 from pitome.validate.sweep.clock import Clock
+from pitome.validate.sweep.plan import Point, Refused
 from pitome.validate.sweep.records import (
     UNMERGED,
     AnyRecord,
@@ -30,7 +32,6 @@ from pitome.validate.sweep.records import (
     FailedPoint,
     GraphSpeed,
     Line,
-    SettingsRecord,
     SpeedRecord,
     SweepRecord,
     SweepRun,
@@ -38,7 +39,6 @@ from pitome.validate.sweep.records import (
     records_of,
     with_speed,
 )
-from pitome.validate.sweep.settings import Point, Refused
 from pitome.validate.sweep.values import SampleValues, ValueStore
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class Sweep:
         return torch_encoder(self._compress(point), outputs)
 
     def _compress(self, point: Point) -> nn.Module:
-        return compress(self.loaded.model, point.schedule, **point.setting.as_arguments())
+        return compress(self.loaded.model, point.schedule, point.settings)
 
     def _within(self, tell: Progress) -> Progress:
         """A task's own steps, as steps of the sweep."""
@@ -238,8 +238,20 @@ class Sweep:
     ) -> SweepRecord:
         interval = mean_interval(values.values, self.seed, values.groups)
         seconds = round(time.monotonic() - started, 3)
+        described = self._unmerged if point is None else Described.of(point)
         return SweepRecord(
-            **(point_fields(point) if point else self._unmerged_fields()),
+            key=described.key,
+            label=described.label,
+            settings=described.settings,
+            margins=described.margins,
+            num_candidates=described.num_candidates,
+            schedule=described.schedule_name,
+            shape=described.shape,
+            num_merged=described.schedule.num_merged,
+            tokens=described.schedule.tokens,
+            flops_ratio=described.flops_ratio,
+            bound=described.bound,
+            graph=described.graph,
             task=task.name,
             split=self.split,
             samples=len(values.values),
@@ -251,13 +263,15 @@ class Sweep:
             to_unmerged=to_unmerged,
             to_tome=to_tome,
             speed=None,
-            padding=self._padding(task, counter, point.flops_ratio if point else 1.0),
+            padding=self._padding(task, counter, described.flops_ratio),
             seconds=seconds,
         )
 
-    def _unmerged_fields(self) -> dict[str, Any]:
-        compression: Any = compress(self.loaded.model, method="none").compression
-        return unmerged_fields(compression)
+    @property
+    def _unmerged(self) -> Described:
+        compression = compress(self.loaded.model, method="none").compression
+        assert isinstance(compression, Compression)
+        return Described.unmerged(compression)
 
     def _append(self, record: AnyRecord) -> None:
         self._write(record)
@@ -279,64 +293,56 @@ class Sweep:
         return sorted(wanted, key=lambda each: (order[each.key], names.index(each.task) if each.task else -1))
 
 
-def point_fields(point: Point) -> dict[str, Any]:
-    """What a record says of a point."""
-    setting, schedule = point.setting, point.schedule
-    return {
-        "key": point.key,
-        "label": point.label,
-        "settings": _settings_record(
+@dataclass(frozen=True)
+class Described:
+    """What a record says of the model that it judges, whatever the task."""
+
+    key: str
+    label: str
+    settings: MergeSettings
+    margins: tuple[float, ...]
+    num_candidates: tuple[int, ...]
+    schedule_name: str
+    shape: str | None
+    schedule: TokenSchedule
+    flops_ratio: float
+    bound: float
+    graph: str | None
+
+    @classmethod
+    def of(cls, point: Point) -> Described:
+        """A merged model."""
+        return cls(
+            point.key,
+            point.label,
             point.settings,
-            method=setting.method,
-            metric=setting.metric,
-            margin=setting.margin,
-            candidates=setting.candidates,
-            num_candidates=point.num_candidates,
-        ),
-        "schedule": point.planned.name,
-        "shape": point.planned.form,
-        "num_merged": schedule.num_merged,
-        "tokens": schedule.tokens,
-        "flops_ratio": point.flops_ratio,
-        "bound": point.bound,
-        "graph": point.graph,
-    }
+            point.margins,
+            point.num_candidates,
+            point.planned.name,
+            point.planned.form,
+            point.schedule,
+            point.flops_ratio,
+            point.bound,
+            point.graph,
+        )
 
-
-def unmerged_fields(compression: Compression) -> dict[str, Any]:
-    """What a record says of the unmerged model."""
-    schedule = compression.schedule
-    return {
-        "key": UNMERGED,
-        "label": UNMERGED,
-        "settings": _settings_record(
-            compression.settings,
-            method="none",
-            metric=None,
-            margin=None,
-            candidates=None,
-            num_candidates=schedule.num_merged,
-        ),
-        "schedule": "nothing merged",
-        "shape": None,
-        "num_merged": schedule.num_merged,
-        "tokens": schedule.tokens,
-        "flops_ratio": 1.0,
-        "bound": 1.0,
-        "graph": None,
-    }
-
-
-def _settings_record(settings: MethodSettings, **own: Any) -> SettingsRecord:
-    return SettingsRecord(
-        **own,
-        margins=settings.margins,
-        energy=settings.energy,
-        split=settings.split,
-        size_penalty=settings.size_penalty,
-        proportional_attention=settings.proportional_attention,
-        seed=settings.seed,
-    )
+    @classmethod
+    def unmerged(cls, compression: Compression) -> Described:
+        """The model that the others are made from."""
+        schedule, method = compression.schedule, compression.method
+        return cls(
+            UNMERGED,
+            UNMERGED,
+            method.settings,
+            method.margins,
+            schedule.num_merged,
+            "nothing merged",
+            None,
+            schedule,
+            1.0,
+            1.0,
+            None,
+        )
 
 
 def _parsed(log: ResumableLog, place: int, content: dict[str, Any]) -> Line:

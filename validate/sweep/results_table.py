@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from pitome.errors import InputError
 from pitome.methods import method_class
+from pitome.settings import MergeSettings
 from pitome.validate.evaluate.records import BUCKET
 from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH
 from pitome.validate.sweep.records import (
@@ -134,13 +135,9 @@ def _setting(record: SweepRecord) -> str:
 
 
 def _is_default(record: SweepRecord) -> bool:
-    """Whether METHOD=pitome means these settings, for texts or for images."""
-    found = record.settings
-    own = method_class("pitome").own_settings("image" if record.padding is None else "text")
-    return found.method == own.method and (
-        (found.metric, found.candidates, found.size_penalty, found.margin, found.energy, found.split)
-        == (own.metric, own.candidates, own.size_penalty, own.margin, own.energy, own.split)
-    )
+    """Whether these are what a user gets who chooses nothing, for texts or for images."""
+    default = method_class(MergeSettings().method)
+    return record.settings == default.own_settings("image" if record.padding is None else "text")
 
 
 def _cell(record: SweepRecord) -> str:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pitome.cli.console import output_console
 from pitome.cli.display import Display
-from pitome.cli.tables import output_console
 from pitome.errors import InputError, PitomeError
 from pitome.plugins.tools.account.assumptions import ASSUMPTIONS
 from pitome.plugins.tools.account.gpus import GPUS

@@ -13,7 +13,7 @@ from pitome.models.loading import LoadedModel, load_model
 from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, run_encoder
 from pitome.validate.samples import Samples
-from pitome.validate.sweep.settings import Grid
+from pitome.validate.sweep.grid import Grid
 from tests.tiny_models import tiny_images, tiny_model
 
 GRID = Grid(

@@ -18,10 +18,11 @@ from pitome.validate.evaluate.tasks.task import Progress, Score, Split
 from pitome.validate.resume import ResumableLog
 from pitome.validate.statistics import mean_interval, paired_difference
 from pitome.validate.sweep.clock import Clock, duration
+from pitome.validate.sweep.grid import Grid
+from pitome.validate.sweep.plan import Point, Refused, make_points
 from pitome.validate.sweep.points import Sweep
 from pitome.validate.sweep.records import UNMERGED, AnyRecord, FailedPoint, SpeedRecord, SweepRecord, measured
 from pitome.validate.sweep.results_table import read_sweep_file
-from pitome.validate.sweep.settings import Grid, Point, Refused, make_points
 from pitome.validate.sweep.values import SampleValues, ValueStore
 from tests.validate.sweep.sweep_cases import GRID, SameClass, tiny_checkpoint
 

@@ -11,9 +11,10 @@ from pitome.models.loading import load_model
 from pitome.validate.evaluate.padding import padding_share, removed_padding, unpadded_flops
 from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH, PADDED, TextClassification
 from pitome.validate.resume import ResumableLog
+from pitome.validate.sweep.grid import Grid
+from pitome.validate.sweep.plan import make_points
 from pitome.validate.sweep.points import Sweep
 from pitome.validate.sweep.records import SweepRecord, measured
-from pitome.validate.sweep.settings import Grid, make_points
 from pitome.validate.sweep.values import ValueStore
 from tests.tiny_models import SEQUENCE_LENGTH, tiny_text_model
 from tests.validate.evaluate.tasks.small_texts import corpus

@@ -10,10 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pitome import compress
-from pitome.errors import InputError
-from pitome.models.families import family_of
 from pitome.validate.sweep.settings import (
     FULL,
     GRIDS,
@@ -24,6 +20,10 @@ from pitome.validate.sweep.settings import (
     make_points,
     margin_of,
 )
+
+from pitome import compress
+from pitome.errors import InputError
+from pitome.models.families import family_of
 from tests.tiny_models import outputs_of, tiny_images, tiny_model
 
 SMALL = Grid(flops=(0.7,), shapes=("ratio",))
