@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from pitome.merge import MergeResult, merge
 from pitome.methods import make_method
 from pitome.observe import MergeRecord, observe_merges
 from pitome.parameters import MergeParameters
-from pitome.settings import MergeSettings
+from pitome.settings import MergeSettings, ScheduleOptions
 from pitome.validate.evaluate.spectrum import (
     _distances_of,
     layer_spectra,
@@ -188,7 +189,7 @@ def test_theorem_1_needs_as_many_merges_as_classes_allow():
 
 @pytest.fixture(scope="module")
 def reference():
-    return compress(tiny_model("ViTModel"), ratio=0.8, layers=(0, 2))
+    return compress(tiny_model("ViTModel"), ScheduleOptions(ratio=0.8, layers=(0, 2)))
 
 
 def test_layer_spectra_at_the_same_features(reference):
@@ -219,14 +220,17 @@ def test_layer_spectra_at_the_same_features(reference):
     assert first.tokens == 1 + NUM_PATCHES
 
 
-OWN = {"candidates": "all", "size_penalty": 2.0, "metric": "keys", "margin": (0.3, 0.0)}
+OWN = MergeSettings("pitome", metric="keys", candidates="all", size_penalty=2.0)
 
 
 @pytest.mark.parametrize("method", ["pitome", "tome"])
 def test_a_model_is_judged_by_its_own_settings(method):
     """Its own row is what it decided itself; the defaults of its method would have decided otherwise."""
-    options = OWN | ({"energy": "gaussian"} if method == "pitome" else {})
-    model = compress(tiny_model("ViTModel"), ratio=0.7, method=method, **options)
+    if method == "pitome":
+        own = replace(OWN, margin=(0.3, 0.0), energy="gaussian")
+    else:
+        own = replace(OWN, method="tome", candidates=None)
+    model = compress(tiny_model("ViTModel"), ScheduleOptions(ratio=0.7), own)
     images = tiny_images(4, seed=3)
     report = layer_spectra(model, Samples({"pixel_values": images}))
     assert (report.reference, report.metric) == (method, "keys")
