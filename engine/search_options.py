@@ -20,8 +20,8 @@ OWN_VALUE = "own"
 
 
 def _list_help(described: Option) -> str:
-    values = ",".join((*described.allowed, OWN_VALUE))
-    return f"{described.help} Commas between values; {values if described.allowed else 'own: the method as it is'}."
+    values = ",".join((*described.allowed, OWN_VALUE)) if described.allowed else "own: the method as it is"
+    return f"{described.help} Commas between values; {values}."
 
 
 def _setting_lists() -> type[DataclassInstance]:

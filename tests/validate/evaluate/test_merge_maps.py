@@ -13,8 +13,8 @@ from PIL import Image
 
 from pitome import compress
 from pitome.errors import InputError
-from pitome.settings import ScheduleOptions
 from pitome.observe import observe_merges
+from pitome.settings import ScheduleOptions
 from pitome.validate.evaluate.merge_maps import (
     _spread,
     draw_groups,
