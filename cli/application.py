@@ -41,6 +41,8 @@ _SYSTEM_REFUSES = (
     *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENFILE),
 )
 """What the operating system says about a file that a user named, and not about a mistake of ours."""
+_NO_HOME = "Could not determine home directory."
+"""All that pathlib says about ``~nobody/folder``."""
 
 
 def _print_version(value: bool) -> None:
@@ -89,6 +91,11 @@ def run(work: Callable[[Display], Result], as_json: bool) -> None:
         if error.errno not in _SYSTEM_REFUSES:
             raise
         _end(_system_error(error), as_json)
+    except RuntimeError as error:
+        if str(error) != _NO_HOME:
+            raise
+        found = "there is no user of that name, or the user has no home"
+        _end(InputError("a path that begins with ~", found, "Write the folder out in full"), as_json)
     except Stopped as stop:
         told = getattr(stop, "__notes__", None) or [left]
         print_error("; ".join([str(stop), *told]), stop.exit_code, as_json)

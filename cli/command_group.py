@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from pitome.cli.completion import complete_models
 from pitome.cli.console import is_plain
 from pitome.cli.messages import print_error
 from pitome.cli.option_names import as_typed, option_names
@@ -29,6 +30,7 @@ class CommandGroup(TyperGroup):
         shared = [parameter for parameter in self.params if parameter.name in SHARED]
         for command in commands.values():
             command.params.extend(shared)
+            complete_models(command)
 
     def main(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any, TextIO
 
@@ -17,16 +18,24 @@ NARROWEST = 20
 """Columns below which no layout works."""
 
 
-def shown(text: object, keep: str = "") -> str:
+_LIST_OR_LOG = re.compile(r"(\n(?=  [-|] ))")
+"""The line breaks of our own messages: what follows is an indented list, or the end of a log."""
+
+
+def shown(text: object) -> str:
     """A text as it may be shown: what can't be printed is escaped as Python does it, such as ``\\x1b``.
 
     Escape sequences, line breaks, marks that turn the direction of writing and bytes of a file name that are
-    no UTF-8 would each let a name say something other than its letters. ``keep`` is left as it is.
+    no UTF-8 would each let a name say something other than its letters.
     """
     return "".join(
-        letter if letter.isprintable() or letter in keep else letter.encode("unicode_escape").decode()
-        for letter in str(text)
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text)
     )
+
+
+def message_text(text: object) -> str:
+    """A message in one line, but for the lists and logs that it may end with."""
+    return "".join(part if part == "\n" else shown(part) for part in _LIST_OR_LOG.split(str(text)))
 
 
 class PlainConsole(Console):
@@ -47,8 +56,8 @@ class PlainConsole(Console):
         )
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A text without markup and control codes; line breaks are the message's own."""
-        return super().render_str(shown(text, keep="\n"), **options)
+        """A text without markup and control codes."""
+        return super().render_str(message_text(text), **options)
 
     def on_broken_pipe(self) -> None:
         """End as other programs do whose reader went away."""

@@ -11,7 +11,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from pitome.cli.command_group import as_user_typed
 from pitome.cli.console import PlainConsole, shown
-from pitome.cli.messages import message_text
 
 Report = Callable[[str, int, int], None]
 
@@ -80,12 +79,12 @@ class Display:
 
     def _line(self, text: str, style: str | None = None) -> None:
         if not self._quiet:
-            self.console.print(message_text(text), style=style, soft_wrap=True)
+            self.console.print(text, style=style, soft_wrap=True)
 
     def _show_warning(self, message: Warning | str, *_details: Any, **_more: Any) -> None:
         category = message.__class__ if isinstance(message, Warning) else UserWarning
         if issubclass(category, UserWarning) and not issubclass(
             category, (DeprecationWarning, FutureWarning)
         ):
-            text = message_text(as_user_typed(f"warning: {message}"))
+            text = as_user_typed(f"warning: {message}")
             self.console.print(text, style="bold yellow", soft_wrap=True)

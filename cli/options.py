@@ -122,8 +122,11 @@ def _parameter(field: Field[Any], hint: object, described: Option, panel: str) -
     if described.argument:
         info = typer.Argument(help=described.help)
     else:
+        flag = _flag(name)
+        if default is True:
+            flag = f"{flag}/{_flag(f'no_{name}')}"
         info = typer.Option(
-            _flag(name), help=described.help, hidden=described.hidden, rich_help_panel=panel, **bounds
+            flag, help=described.help, hidden=described.hidden, rich_help_panel=panel, **bounds
         )
     required = field.default is MISSING
     return inspect.Parameter(

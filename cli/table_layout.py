@@ -9,6 +9,7 @@ from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
+from rich.text import Text
 
 from pitome.cli.console import shown
 
@@ -120,9 +121,9 @@ class ResultTable:
     def _heading(self, place: int) -> str:
         return shown(self.columns[place].heading) if self.show_header else ""
 
-    def _cell(self, row: Row, place: int, width: int) -> str:
+    def _cell(self, row: Row, place: int, width: int) -> str | Text:
         cell = row.cells[place]
-        return cell if cell_len(cell) <= width else self.columns[place].wrapped(cell)
+        return cell if cell_len(cell) <= width else Text(self.columns[place].wrapped(cell))
 
     def _table(
         self, block: Sequence[int], widths: Sequence[int], frame: box.Box, title: str, caption: str

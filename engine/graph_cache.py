@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from torch import nn
@@ -49,24 +48,33 @@ def tome_graph(loaded: LoadedModel, compression: Compression, progress: Progress
 def _cached(
     kind: str, key: str, loaded: LoadedModel, make: Callable[[], nn.Module], progress: Progress
 ) -> Path:
-    from pitome.models.packaged import cache_folder
+    from pitome.models.packaged import cache_errors, cache_folder
 
     cache = cache_folder() / kind
     final = cache / f"{loaded.name}-{key[:16]}"
     if final.is_dir():
         return final / "model.onnx"
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
+    with cache_errors():
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
     try:
         with progress.step(f"Export the {kind} model") as report:
             outputs = loaded.family.outputs[loaded.task]
             export_onnx(make(), partial / "model.onnx", outputs=outputs, progress=report)
         _remove_earlier(cache, loaded.name, _KEPT[kind] - 1)
-        with suppress(OSError):  # another build may just have put it there
-            partial.rename(final)
+        with cache_errors():
+            _put(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return final / "model.onnx"
+
+
+def _put(partial: Path, final: Path) -> None:
+    try:
+        partial.rename(final)
+    except OSError:
+        if not final.is_dir():  # another build may just have put it there
+            raise
 
 
 def _remove_earlier(cache: Path, name: str, kept: int) -> None:

@@ -20,7 +20,7 @@ OWN_VALUE = "own"
 
 
 def _list_help(described: Option) -> str:
-    values = ",".join((*described.allowed, OWN_VALUE)) if described.allowed else f"{OWN_VALUE}: the method's"
+    values = ",".join((*described.allowed, OWN_VALUE)) if described.allowed else "own: the method as it is"
     return f"{described.help} Commas between values; {values}."
 
 

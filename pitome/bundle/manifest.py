@@ -7,10 +7,9 @@ its field descriptions say. What no build fills yet is null or empty.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from pitome.bundle.build_record import AccuracyRecord, BuildRecord, EnvironmentRecord
 from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord
@@ -18,21 +17,21 @@ from pitome.bundle.latency_records import LatencyReport
 from pitome.bundle.merge_records import FlopsRecord, MethodRecord, ScheduleRecord
 from pitome.bundle.model_records import ModelRecord
 from pitome.bundle.parity_records import ParityReport
-from pitome.bundle.record import AssetRecord, FileRecord, NativeRecord, Precision, Record, Sha256, Text
+from pitome.bundle.record import (
+    AssetRecord,
+    FileRecord,
+    NativeRecord,
+    Precision,
+    Record,
+    Sha256,
+    Text,
+    UtcTime,
+)
 
 SCHEMA_VERSION: Final = 2
 PLUGIN_NAME = "libpitome_plugin.so"
 MAIN_GRAPH = "model"
 """Name of the only graph of a plain encoder."""
-
-
-def _utc_time(text: str) -> str:
-    if datetime.fromisoformat(text).utcoffset() != timedelta(0):
-        raise ValueError("not a time in UTC")
-    return text
-
-
-UtcTime = Annotated[str, AfterValidator(_utc_time)]
 
 
 class Manifest(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -18,11 +19,18 @@ def _not_reserved(name: str) -> str:
     return name
 
 
+def _utc_time(text: str) -> str:
+    if datetime.fromisoformat(text).utcoffset() != timedelta(0):
+        raise ValueError("not a time in UTC")
+    return text
+
+
 # A bundle's own files only: no absolute path, no "..", nothing hidden, no backslash, no blank.
 FileName = Annotated[
     str, Field(pattern=rf"^{_NAME_PART}(/{_NAME_PART})*$", max_length=255), AfterValidator(_not_reserved)
 ]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+UtcTime = Annotated[str, AfterValidator(_utc_time)]
 Text = Annotated[str, Field(min_length=1)]
 Precision = Literal["fp32", "fp16", "bf16"]
 Count = Annotated[int, Field(ge=0)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from pitome.bundle import ParityReport
-from pitome.validate.thresholds import Thresholds, default_toml
+from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import unmeasured_limits
+from tests.checkout import ROOT
 from tests.validate.report.report_cases import make_document
 
 
@@ -57,10 +59,9 @@ def test_limits_that_were_measured_are_not_among_them() -> None:
 
 
 def test_defaults_need_no_measurement() -> None:
-    import tomllib
-
     parity = PARITY | {"task": [], "decisions": None, "top1_agreement": {}}
-    for limits in ({}, tomllib.loads(default_toml())):  # the latter: a copy of docs/thresholds.toml
+    copied = tomllib.loads((ROOT / "docs" / "thresholds.toml").read_text())
+    for limits in ({}, copied):
         assert found(limits, parity=parity, tasks=[], has_latency=False) == {}
 
 

@@ -40,7 +40,7 @@ METHODS = ("pitome", "paper", "tome", "random")
 BATCH = 8
 
 
-def spectral_distance(features: Floats, assignment: NDArray[np.int64]) -> float:
+def spectral_distance(weights: Floats, eigenvalues: Floats, assignment: NDArray[np.int64]) -> float:
     """SD(G, Gc) = sum over i of |lambda_i - lambda_l,i| (METHOD.md section 9; arXiv 2405.16148, section 3.3).
 
     The lifted graph's Laplacian has rank at most the number of groups beside the identity, so its spectrum
@@ -50,35 +50,28 @@ def spectral_distance(features: Floats, assignment: NDArray[np.int64]) -> float:
     for isolated vertices (Chung, Spectral Graph Theory, section 1.2); the same holds for a group of degree 0.
 
     Args:
-        features: [N, D], one row per token.
+        weights: [N, N], the token graph.
+        eigenvalues: [N], its `spectrum`.
         assignment: [N] integers; tokens with the same number are one group.
 
     Returns:
         The distance, at least 0; 0 where no two tokens share a group, or where all are parallel.
+    """
+    return float(np.abs(eigenvalues - _lifted_spectrum(weights, assignment)).sum())
+
+
+def token_graph(features: Floats) -> Floats:
+    """[N, D] -> [N, N] float64 weights 1 - cos, not negative, 0 on the diagonal and between parallel rows.
 
     Raises:
-        InputError: other shapes, no token, or a feature that is not finite.
+        InputError: a feature that is not finite.
     """
-    features = np.asarray(features, dtype=np.float64)
-    groups = np.asarray(assignment)
-    if features.ndim != 2 or groups.shape != features.shape[:1] or not len(groups):
-        raise InputError(
-            "a spectral distance of features [N, D] by an assignment [N]",
-            f"the shapes are {features.shape} and {groups.shape}",
-            "Give one group for each of at least one token",
-        )
     if not np.isfinite(features).all():
         raise InputError(
             "a spectral distance",
             "a feature is not finite, so it has no cosine to the others",
             "Look for the layer that overflows, or run the model in fp32",
         )
-    weights = token_graph(features)
-    return float(np.abs(spectrum(weights) - _lifted_spectrum(weights, groups)).sum())
-
-
-def token_graph(features: Floats) -> Floats:
-    """[N, D] -> [N, N] float64 weights 1 - cos, not negative, 0 on the diagonal and between parallel rows."""
     norm = np.linalg.norm(features, axis=1, keepdims=True)
     unit = features / np.maximum(norm, SMALLEST_NORM)
     weights = 1.0 - unit @ unit.T
@@ -219,10 +212,10 @@ def _distances_of(
         kept[:prefix] = False
         features = record.metric[index][kept].double().numpy()
         weights = token_graph(features)
-        before = spectrum(weights)
+        eigenvalues = spectrum(weights)
         for name, assignment in groups.items():
-            after = _lifted_spectrum(weights, _numbers(assignment[index][kept]))
-            found.setdefault(name, []).append(float(np.abs(before - after).sum()))
+            distance = spectral_distance(weights, eigenvalues, _numbers(assignment[index][kept]))
+            found.setdefault(name, []).append(distance)
     return found
 
 

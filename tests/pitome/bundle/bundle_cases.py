@@ -229,6 +229,12 @@ def parity() -> dict[str, Any]:
     return found
 
 
+def with_graph(manifest: Manifest, **update: Any) -> Manifest:
+    """The manifest with fields of its one graph replaced; nothing is validated."""
+    (graph,) = manifest.graphs
+    return manifest.model_copy(update={"graphs": (graph.model_copy(update=update),)})
+
+
 def changed(path: str, value: Any) -> dict[str, Any]:
     """Make the document with one value, named by its dotted path, set to another."""
     result: Any = document()
