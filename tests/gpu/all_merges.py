@@ -10,7 +10,7 @@ import torch
 from pitome.merge import MergeResult
 from pitome.methods import EnergyMerger, build_merger, resolve_settings
 from pitome.methods.settings import Metric
-from pitome.models.clip import Clip
+from pitome.models.families.clip import Clip
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.merge_library import ALIGNMENT, DTYPES, MergeLibrary, Parameters, Shape, Tensors
 from pitome.schedule import TokenSchedule

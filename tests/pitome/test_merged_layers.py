@@ -55,7 +55,7 @@ def slow_layers(model: Any, embedded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     stack = stack_of(model)
     x, size = embedded, torch.ones_like(embedded[:, :, :1])
     composed = np.tile(np.arange(x.shape[1]), (len(x), 1))
-    for layer, merger in zip(stack.layers, stack.mergers, strict=True):
+    for layer, merger in zip(stack.blocks, stack.mergers, strict=True):
         x, size, assignment = slow_block(stack.family, layer, x, size, merger, stack.settings)
         if assignment is not None:
             composed = np.stack([step[old] for step, old in zip(assignment, composed, strict=True)])
@@ -103,7 +103,7 @@ def test_a_block_taken_apart_is_the_block(name: str) -> None:
     stack = stack_of(compressed)
     x = torch.randn(2, stack.schedule.num_tokens, 32, generator=torch.Generator().manual_seed(1)).double()
     with torch.no_grad():
-        for layer in stack.layers:
+        for layer in stack.blocks:
             attended, keys = stack._attend(layer, x, torch.ones_like(x[:, :, :1]))
             torch.testing.assert_close(
                 stack.family.add_mlp(layer, attended), layer(x, None), rtol=1e-10, atol=1e-10

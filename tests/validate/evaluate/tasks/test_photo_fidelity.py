@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pitome.errors import InputError
-from pitome.models.presets import make_preprocess
+from pitome.models.preprocessing import make_preprocess
 from pitome.validate.evaluate.datasets.photos import PHOTOS
 from pitome.validate.evaluate.tasks.photo_fidelity import VALIDATION_PHOTOS, PhotoFidelity
 from pitome.validate.statistics import paired_difference

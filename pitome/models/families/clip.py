@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from pitome.models.families import register
 from pitome.models.family import (
     AuthorSettings,
     Family,
@@ -14,8 +17,12 @@ from pitome.models.family import (
     patch_count,
     patch_embedding_flops,
 )
+from pitome.models.preprocessing import CLIP_COLOURS, make_preprocess
+
+_OF_THE_TEXT_TOWER = re.compile(r"(^|\.)text_(model|projection)\.")
 
 
+@register
 class Clip(Family):
     """``CLIPVisionModelWithProjection`` and ``CLIPForImageClassification``; OpenAI's, LAION's and others."""
 
@@ -33,10 +40,32 @@ class Clip(Family):
         "image-classification": ("logits",),
     }
     author_settings = AuthorSettings("hidden", 0.95, 0.95, "never")
+    whole_configuration = ("CLIPForImageClassification",)
+    default_preprocess = make_preprocess(224, CLIP_COLOURS)
+    tiny_config: ClassVar = {"projection_dim": 16}
+
+    def config_content(self, architecture: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
+        """A classifier's is a whole CLIP's, around the tower's sizes."""
+        if architecture not in self.whole_configuration:
+            return super().config_content(architecture, sizes) | {"model_type": "clip_vision_model"}
+        tower = {name: value for name, value in sizes.items() if name != "num_labels"}
+        whole = {"vision_config": tower, "num_labels": sizes["num_labels"]}
+        return super().config_content(architecture, whole)
+
+    def wanted_keys(self, names: Iterable[str]) -> set[str]:
+        """All but the text tower's and its projection's."""
+        return {name for name in names if not _OF_THE_TEXT_TOWER.search(name)}
 
     def vision_config(self, config: Any) -> Any:
         """A whole CLIP's configuration holds the vision tower's."""
         return getattr(config, "vision_config", config)
+
+    def tower_config(self, whole: Any) -> Any:
+        """With the whole model's projection width: the tower's own may be a default that nobody set."""
+        tower = self.vision_config(whole)
+        if hasattr(whole, "projection_dim"):
+            tower.projection_dim = whole.projection_dim
+        return tower
 
     def _tower(self, model: Any) -> Any:
         return getattr(model, "vision_model", model)
