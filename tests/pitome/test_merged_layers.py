@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from pitome.compression import compress
+from pitome.errors import InputError
+from pitome.merged_layers import merged_layers_of
 from pitome.methods import EnergyMerger
 from pitome.observe import observe_merges
 from pitome.schedule import TokenSchedule
@@ -139,3 +141,31 @@ def test_copy_of_a_compressed_model_computes_the_same() -> None:
     with torch.no_grad():
         first, second = compressed(tiny_images(2)), copy.deepcopy(compressed)(tiny_images(2))
     assert torch.equal(first.last_hidden_state, second.last_hidden_state)
+
+
+def test_the_models_loop_runs_all_blocks_in_one() -> None:
+    """Iterated, enumerated and sliced as a model's forward does; indexed it is the list of the blocks."""
+    model = tiny_model("ViTModel")
+    blocks = stack_of(compress(model, ratio=0.8))
+    assert list(blocks) == [blocks]
+    assert [index for index, _ in enumerate(blocks)] == [0]
+    assert len(blocks) == 4
+    assert [blocks[:4], blocks[:], blocks[0:9]] == [blocks] * 3
+    for index, block in enumerate(blocks.blocks):
+        assert blocks[index] is block
+        assert block.mlp.fc1.weight is model.layers[index].mlp.fc1.weight
+    assert "ViTLayer" in repr(blocks)
+
+
+def test_a_part_of_the_blocks_is_refused() -> None:
+    with pytest.raises(InputError) as error:
+        stack_of(compress(tiny_model("ViTModel"), ratio=0.8))[:3]
+    assert str(error.value) == (
+        "3 of the 4 blocks of a compressed model: its schedule is one of all blocks. Cut the model before "
+        "you compress it"
+    )
+
+
+def test_where_a_model_has_its_blocks() -> None:
+    assert merged_layers_of(compress(tiny_model("CLIPVisionModel")))[0] == "encoder.layers"
+    assert merged_layers_of(compress(tiny_model("ViTForImageClassification")))[0] == "vit.layers"

@@ -43,11 +43,12 @@ class Clip(Family):
     whole_configuration = ("CLIPForImageClassification",)
     default_preprocess = make_preprocess(224, CLIP_COLOURS)
     tiny_config: ClassVar = {"projection_dim": 16}
+    prefix_tokens: ClassVar[int] = 1
 
     def config_content(self, architecture: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
         """A classifier's is a whole CLIP's, around the tower's sizes."""
         if architecture not in self.whole_configuration:
-            return super().config_content(architecture, sizes) | {"model_type": "clip_vision_model"}
+            return super().config_content(architecture, sizes) | {"model_type": self.model_types[-1]}
         tower = {name: value for name, value in sizes.items() if name != "num_labels"}
         whole = {"vision_config": tower, "num_labels": sizes["num_labels"]}
         return super().config_content(architecture, whole)
@@ -67,12 +68,22 @@ class Clip(Family):
             tower.projection_dim = whole.projection_dim
         return tower
 
-    def _tower(self, model: Any) -> Any:
+    def tower(self, model: Any) -> Any:
+        """The model without its projection or classifier."""
         return getattr(model, "vision_model", model)
+
+    def num_protected(self, model: nn.Module) -> int:
+        """The class token."""
+        return self.prefix_tokens
+
+    def head_flops(self, model: Any) -> int:
+        """Multiply-adds of the projection or the classifier, per image."""
+        head = getattr(model, "visual_projection", None) or getattr(model, "classifier", None)
+        return linear_flops(head) if head is not None else 0
 
     def layers(self, model: nn.Module) -> Any:
         """The encoder's blocks."""
-        return self._tower(model).encoder.layers
+        return self.tower(model).encoder.layers
 
     def attention(self, layer: Any) -> Any:
         """The attention module of a block."""
@@ -96,18 +107,17 @@ class Clip(Family):
 
     def shape(self, model: nn.Module) -> ModelShape:
         """The sizes of the vision tower."""
-        tower = self._tower(model)
+        tower = self.tower(model)
         config = tower.config
-        head = getattr(model, "visual_projection", None) or getattr(model, "classifier", None)
         patches = patch_count(config.image_size, config.patch_size)
         return ModelShape(
             num_layers=len(self.layers(model)),
-            num_tokens=patches + 1,
-            num_protected=1,
+            num_tokens=patches + self.prefix_tokens,
+            num_protected=self.prefix_tokens,
             hidden_size=config.hidden_size,
             num_heads=config.num_attention_heads,
             head_width=config.hidden_size // config.num_attention_heads,
             mlp_flops_per_token=linear_flops(self.layers(model)[0].mlp),
             embedding_flops=patch_embedding_flops(tower.embeddings.patch_embedding, patches),
-            head_flops=linear_flops(head) if head is not None else 0,
+            head_flops=self.head_flops(model),
         )
