@@ -160,6 +160,8 @@ class Family(ABC):
     def run_layer(self, layer: Any, x: Tensor, mask: Tensor | None, **kwargs: Any) -> Tensor:
         """A whole block, untouched: x [B, N, C] -> [B, N, C], as the model's own loop calls it.
 
+        A family whose blocks take no mask, or take it elsewhere, says so here.
+
         Args:
             layer: the block.
             x: [B, N, C].
