@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torch import Tensor, nn
-from transformers.utils import ModelOutput
+from torch import nn
 
 from pitome.errors import InputError
 from pitome.flops import FlopsCount, count_flops
 from pitome.input_checks import prepare_texts, refuse_what_is_lost
 from pitome.merged_layers import MergedLayers
+from pitome.merged_tokens import return_merged_tokens
 from pitome.methods import Method, make_method
 from pitome.models.families import family_of
 from pitome.models.family import Family, ModelShape
-from pitome.models.text import set_sequence_length
-from pitome.observe import observe_merges
+from pitome.models.text import TextFamily
 from pitome.schedule import TokenSchedule
 from pitome.settings import MergeSettings, ScheduleOptions
 
@@ -39,20 +38,6 @@ class Compression:
     def settings(self) -> MergeSettings:
         """The user's settings, and the method's own where none was chosen."""
         return self.method.settings
-
-
-@dataclass
-class MergedTokensOutput(ModelOutput):
-    """Output of a model compressed with ``tokens="merged"``."""
-
-    last_hidden_state: Tensor | None = None
-    """[B, N', C], the tokens that are left."""
-    pooler_output: Tensor | None = None
-    image_embeds: Tensor | None = None
-    size: Tensor | None = None
-    """[B, N', 1] float32, original tokens that each stands for."""
-    assignment: Tensor | None = None
-    """[B, N] int32, the token that each original position went to."""
 
 
 def compress(
@@ -87,7 +72,10 @@ def compress(
         InputError: a model without blocks we know, or options that do not fit it.
     """
     family = family_of(model)
-    _refuse_other_models(model, family)
+    _refuse_compressed(model)
+    family.check_model(model)
+    if tokens == "merged":
+        family.check_short_form(model)
     if sequence_length is not None:
         model = _with_sequence_length(model, family, sequence_length)
     sizes = family.shape(model)
@@ -99,19 +87,16 @@ def compress(
 
     compressed = _copy_sharing_parameters(model)
     blocks = family.layers(compressed)
+    (place,) = (name for name, part in compressed.named_modules() if part is blocks)
     mergers = chosen.mergers(planned)
-    stack = MergedLayers(
-        nn.ModuleList(blocks), family, planned, chosen.settings, mergers, tokens == "unmerged"
-    )
-    del blocks[:]
-    blocks.append(stack)
+    stack = MergedLayers(list(blocks), family, planned, chosen.settings, mergers, tokens == "unmerged")
+    compressed.set_submodule(place, stack)
     compressed.register_forward_pre_hook(refuse_what_is_lost, with_kwargs=True)
     if family.modality == "text":
         compressed.register_forward_pre_hook(prepare_texts, with_kwargs=True)
     compressed.compression = compression  # type: ignore[assignment]
     if tokens == "merged":
-        compressed = _MergedTokens(compressed)
-        compressed.compression = compression  # type: ignore[assignment]
+        return_merged_tokens(compressed)
     return compressed
 
 
@@ -199,67 +184,27 @@ def _schedule(
     return schedule
 
 
-class _MergedTokens(nn.Module):
-    """Adds size and assignment to a compressed model's output."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        if not hasattr(model, "config") or "Classification" in type(model).__name__:
-            raise InputError(
-                'tokens="merged"',
-                f"a {type(model).__name__} returns no tokens",
-                'Compress the model without its classifier, or leave tokens="unmerged"',
-            )
-
-    def forward(self, *args: Any, **kwargs: Any) -> MergedTokensOutput:
-        """The model's output in the short form."""
-        with observe_merges(keep_metric=False) as observer:
-            output = self.model(*args, **kwargs)
-        return MergedTokensOutput(
-            last_hidden_state=output.last_hidden_state,
-            pooler_output=getattr(output, "pooler_output", None),
-            image_embeds=getattr(output, "image_embeds", None),
-            size=observer.size,
-            assignment=observer.assignment,
-        )
-
-
 def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
     shared: dict[int, Any] = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     return copy.deepcopy(model, shared)
 
 
 def _with_sequence_length(model: nn.Module, family: Family, length: int) -> nn.Module:
-    if family.modality != "text":
+    if not isinstance(family, TextFamily):
         raise InputError(
             f"SEQUENCE_LENGTH={length} for a {type(model).__name__}",
             "it takes images",
             "Leave SEQUENCE_LENGTH out",
         )
     model = _copy_sharing_parameters(model)
-    set_sequence_length(model.config, length)
+    family.set_sequence_length(model.config, length)
     return model
 
 
-def _refuse_other_models(model: Any, family: Family) -> None:
+def _refuse_compressed(model: Any) -> None:
     if any(isinstance(part, MergedLayers) for part in model.modules()):
         raise InputError(
             f"a {type(model).__name__} to compress",
             "it is compressed already",
             "Compress the model that it was made from, whose parameters it shares",
-        )
-    main_input = getattr(model, "main_input_name", "")
-    if family.modality == "text":
-        if getattr(model.config, "is_decoder", False):
-            raise InputError(
-                f"a {type(model).__name__} to compress",
-                "it is a decoder, whose tokens must not see those behind them",
-                "Give an encoder",
-            )
-    elif main_input != "pixel_values":
-        raise InputError(
-            f"a {type(model).__name__} to compress",
-            f"its main input is {main_input}, so it is more than an image encoder",
-            "Give its vision tower, for CLIP a CLIPVisionModelWithProjection",
         )

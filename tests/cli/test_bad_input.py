@@ -194,7 +194,7 @@ def test_unknown_family(
     (folder / "config.json").write_text(json.dumps({**config, "model_type": model_type}))
     refused(
         engine(model=folder),
-        f"a model of type '{model_type}': no family knows its blocks; the families are clip (",
+        f"a model of type '{model_type}': no family knows its blocks; the families are bert (",
         "Choose a model of one of these families, or add a family in pitome/models",
     )
 

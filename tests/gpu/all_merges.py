@@ -9,7 +9,7 @@ import torch
 
 from pitome.merge import MergeResult
 from pitome.methods import make_method
-from pitome.models.clip import Clip
+from pitome.models.families.clip import Clip
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.merge_library import ALIGNMENT, DTYPES, MergeLibrary, Parameters, Shape, Tensors
 from pitome.schedule import TokenSchedule

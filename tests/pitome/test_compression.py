@@ -224,7 +224,7 @@ def test_gradients_reach_every_parameter_that_the_unmerged_model_trains(name: st
 def test_gradient_is_that_of_float64_differences() -> None:
     """Along one direction of one weight; decisions do not change on so short a way."""
     compressed, images = compress(tiny_model("ViTForImageClassification"), ratio=0.7).double(), tiny_images(2)
-    weight = stack_of(compressed).layers[1].attention.v_proj.weight
+    weight = stack_of(compressed).blocks[1].attention.v_proj.weight
     direction = torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)).double()
 
     def loss() -> Tensor:

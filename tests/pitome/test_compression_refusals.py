@@ -83,7 +83,7 @@ def test_models_whose_blocks_are_not_known() -> None:
     with pytest.raises(InputError) as error:
         compress(transformers.ResNetModel(config))
     assert str(error.value).startswith("a model of type 'resnet': no family knows its blocks")
-    assert "clip (clip, clip_vision_model), vit (vit), deit (deit), dinov2 (dinov2)" in str(error.value)
+    assert "bert (bert), clip (clip, clip_vision_model), deit (deit), dinov2 (dinov2)" in str(error.value)
     with pytest.raises(InputError, match=r"^a Linear to compress: it has no config\.model_type"):
         compress(nn.Linear(2, 2))
 
@@ -96,7 +96,10 @@ def test_model_that_is_more_than_an_image_encoder() -> None:
         vision_config=tiny_model("CLIPVisionModel").config.to_dict(),
         text_config={**text, "vocab_size": 49408},
     )
-    with pytest.raises(InputError, match=r"its main input is input_ids.*for CLIP a CLIPVisionModelWithProj"):
+    with pytest.raises(
+        InputError,
+        match=r"its main input is input_ids.*Give its vision tower, such as a CLIPVisionModelWithProj",
+    ):
         compress(transformers.CLIPModel(config))
 
 

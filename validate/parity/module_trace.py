@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,10 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pitome.merged_layers import merged_layers_of
 from pitome.observe import MergeRecord, current_observer, observe_merges
-
-_BLOCK = re.compile(r"\.0\.layers\.(\d+)(?=\.|$)")
-"""The blocks of a compressed model lie in one module that stands in their place."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,7 @@ def trace(
 def _collecting(model: nn.Module) -> Iterator[_Collected]:
     collected = _Collected()
     handles = []
+    blocks, _ = merged_layers_of(model)
 
     def norm_hook(name: str) -> Any:
         def hook(module: nn.LayerNorm, given: tuple[Tensor, ...], output: Tensor) -> None:
@@ -66,13 +64,13 @@ def _collecting(model: nn.Module) -> Iterator[_Collected]:
             merges = len(observer.records) if observer is not None else 0
             between, collected.between = tuple(collected.between), []
             collected.norms.append(
-                NormCall(readable(name), layer_of(name), module, given[0], output, merges, between)
+                NormCall(name, layer_of(name, blocks), module, given[0], output, merges, between)
             )
 
         return hook
 
     def linear_hook(name: str) -> Any:
-        return lambda _module, _given, _output: collected.between.append(readable(name))
+        return lambda _module, _given, _output: collected.between.append(name)
 
     for name, module in model.named_modules():
         if isinstance(module, nn.LayerNorm):
@@ -86,12 +84,7 @@ def _collecting(model: nn.Module) -> Iterator[_Collected]:
             handle.remove()
 
 
-def readable(name: str) -> str:
-    """The name of a module or tensor as the model has it that was compressed."""
-    return _BLOCK.sub(r".\1", name)
-
-
-def layer_of(name: str) -> int | None:
-    """The block that a module or tensor of a compressed model belongs to."""
-    found = _BLOCK.search(name)
-    return int(found[1]) if found else None
+def layer_of(name: str, blocks: str) -> int | None:
+    """The block that a module or tensor belongs to, if any; ``blocks`` is the name of their list."""
+    within = name.removeprefix(f"{blocks}.")
+    return None if within == name else int(within.partition(".")[0])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pitome.errors import InputError, ParityError
 from pitome.export.onnx import TORCH_TYPES
-from pitome.merged_layers import MergedLayers
+from pitome.merged_layers import merged_layers_of
 from pitome.models.text import ATTENTION_MASK
 from pitome.observe import MergeRecord, observe_merges
 from pitome.parameters import MergeParameters
@@ -145,10 +145,10 @@ def _refuse_padding_only(samples: Samples) -> None:
 
 def merging_layers(merged: nn.Module) -> dict[int, MergeParameters]:
     """Layer -> parameters of its merge, in order; none where the pairs are constants."""
-    stack = next(module for module in merged.modules() if isinstance(module, MergedLayers))
+    _, blocks = merged_layers_of(merged)
     return {
         index: merger.parameters
-        for index, merger in enumerate(stack.mergers)
+        for index, merger in enumerate(blocks.mergers)
         if merger is not None and merger.parameters is not None
     }
 

@@ -130,7 +130,7 @@ def change_block(merged: nn.Module, precision: str, replaced: Callable[[Any], An
     own = [
         tensor.to(TORCH_TYPES[precision]).float()
         for name, tensor in merged.state_dict().items()
-        if f"layers.0.layers.{LAYER}." in name and not tensor.eq(tensor.flatten()[0]).all()
+        if f"layers.{LAYER}." in name and not tensor.eq(tensor.flatten()[0]).all()
     ]
 
     def change(model: onnx.ModelProto) -> None:

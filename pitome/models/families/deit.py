@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pitome.models.vit import Vit
+from pitome.models.families import register
+from pitome.models.families.vit import Vit
+from pitome.models.preprocessing import IMAGENET_COLOURS, make_preprocess
 
 
+@register
 class Deit(Vit):
     """``DeiTForImageClassificationWithTeacher`` and its kin; both prefix tokens are protected."""
 
@@ -17,6 +20,7 @@ class Deit(Vit):
         "DeiTForImageClassification": "image-classification",
         "DeiTModel": "image-features",
     }
+    default_preprocess = make_preprocess(224, IMAGENET_COLOURS, resize_size=256)
     prefix_tokens = 2
 
     def tower(self, model: Any) -> Any:

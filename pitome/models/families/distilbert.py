@@ -1,4 +1,4 @@
-"""BERT, and with it MiniLM and the other sentence embedders of that architecture."""
+"""DistilBERT."""
 
 from __future__ import annotations
 
@@ -6,58 +6,62 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from pitome.models.families import register
 from pitome.models.family import split_heads
 from pitome.models.text import TextFamily
 
 
-class Bert(TextFamily):
-    """``BertModel`` and ``BertForSequenceClassification``."""
+@register
+class DistilBert(TextFamily):
+    """``DistilBertModel`` and ``DistilBertForSequenceClassification``."""
 
-    name = "bert"
-    model_types = ("bert",)
+    name = "distilbert"
+    model_types = ("distilbert",)
     architectures: ClassVar = {
-        "BertModel": "text-features",
-        "BertForSequenceClassification": "text-classification",
+        "DistilBertModel": "text-features",
+        "DistilBertForSequenceClassification": "text-classification",
     }
     outputs: ClassVar = {
         "text-features": ("last_hidden_state",),
         "text-classification": ("logits",),
     }
 
+    tiny_config: ClassVar = {"hidden_dim": 64}
+
     def tower(self, model: Any) -> Any:
         """The model without its classifier."""
-        return getattr(model, "bert", model)
+        return getattr(model, "distilbert", model)
 
     def heads(self, model: Any) -> list[nn.Module]:
-        """Pooler and classifier."""
-        found = (getattr(self.tower(model), "pooler", None), getattr(model, "classifier", None))
+        """The classifier's two layers."""
+        found = (getattr(model, "pre_classifier", None), getattr(model, "classifier", None))
         return [head for head in found if head is not None]
 
     def layers(self, model: nn.Module) -> Any:
-        """The encoder's blocks."""
-        return self.tower(model).encoder.layer
+        """The transformer's blocks."""
+        return self.tower(model).transformer.layer
 
     def mlp(self, layer: Any) -> list[nn.Module]:
         """The modules of a block's MLP."""
-        return [layer.intermediate, layer.output]
+        return [layer.ffn]
 
     def attention_scale(self, layer: Any) -> float:
         """The factor of Q K^T."""
-        return float(layer.attention.self.scaling)
+        return float(layer.attention.scaling)
 
     def project(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x [B, N, C] -> query, key, value, each [B, H, N, d]."""
-        attention = layer.attention.self
+        attention = layer.attention
         query, key, value = (
             split_heads(linear(x), attention.attention_head_size)
-            for linear in (attention.query, attention.key, attention.value)
+            for linear in (attention.q_lin, attention.k_lin, attention.v_lin)
         )
         return query, key, value
 
     def add_attention(self, layer: Any, x: Tensor, attended: Tensor) -> Tensor:
         """The attention residual and its norm."""
-        return layer.attention.output(attended, x)
+        return layer.sa_layer_norm(layer.attention.out_lin(attended) + x)
 
     def add_mlp(self, layer: Any, x: Tensor) -> Tensor:
         """The MLP residual and its norm."""
-        return layer.feed_forward_chunk(x)
+        return layer.output_layer_norm(layer.ffn(x) + x)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from pitome.models.families import register
 from pitome.models.family import (
     Family,
     ModelShape,
@@ -13,8 +14,10 @@ from pitome.models.family import (
     patch_count,
     patch_embedding_flops,
 )
+from pitome.models.preprocessing import IMAGENET_COLOURS, make_preprocess
 
 
+@register
 class Dinov2(Family):
     """``Dinov2Model`` and ``Dinov2ForImageClassification``; the PiToMe authors published nothing for it."""
 
@@ -28,6 +31,9 @@ class Dinov2(Family):
         "image-features": ("last_hidden_state",),
         "image-classification": ("logits",),
     }
+
+    default_preprocess = make_preprocess(224, IMAGENET_COLOURS, resize_size=256)
+    tiny_config: ClassVar = {"mlp_ratio": 2}
 
     def _tower(self, model: Any) -> Any:
         return getattr(model, "dinov2", model)

@@ -1,4 +1,4 @@
-"""DistilBERT."""
+"""BERT, and with it MiniLM and the other sentence embedders of that architecture."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from pitome.models.families import register
 from pitome.models.family import split_heads
 from pitome.models.text import TextFamily
 
 
-class DistilBert(TextFamily):
-    """``DistilBertModel`` and ``DistilBertForSequenceClassification``."""
+@register
+class Bert(TextFamily):
+    """``BertModel`` and ``BertForSequenceClassification``."""
 
-    name = "distilbert"
-    model_types = ("distilbert",)
+    name = "bert"
+    model_types = ("bert",)
     architectures: ClassVar = {
-        "DistilBertModel": "text-features",
-        "DistilBertForSequenceClassification": "text-classification",
+        "BertModel": "text-features",
+        "BertForSequenceClassification": "text-classification",
     }
     outputs: ClassVar = {
         "text-features": ("last_hidden_state",),
@@ -26,38 +28,38 @@ class DistilBert(TextFamily):
 
     def tower(self, model: Any) -> Any:
         """The model without its classifier."""
-        return getattr(model, "distilbert", model)
+        return getattr(model, "bert", model)
 
     def heads(self, model: Any) -> list[nn.Module]:
-        """The classifier's two layers."""
-        found = (getattr(model, "pre_classifier", None), getattr(model, "classifier", None))
+        """Pooler and classifier."""
+        found = (getattr(self.tower(model), "pooler", None), getattr(model, "classifier", None))
         return [head for head in found if head is not None]
 
     def layers(self, model: nn.Module) -> Any:
-        """The transformer's blocks."""
-        return self.tower(model).transformer.layer
+        """The encoder's blocks."""
+        return self.tower(model).encoder.layer
 
     def mlp(self, layer: Any) -> list[nn.Module]:
         """The modules of a block's MLP."""
-        return [layer.ffn]
+        return [layer.intermediate, layer.output]
 
     def attention_scale(self, layer: Any) -> float:
         """The factor of Q K^T."""
-        return float(layer.attention.scaling)
+        return float(layer.attention.self.scaling)
 
     def project(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x [B, N, C] -> query, key, value, each [B, H, N, d]."""
-        attention = layer.attention
+        attention = layer.attention.self
         query, key, value = (
             split_heads(linear(x), attention.attention_head_size)
-            for linear in (attention.q_lin, attention.k_lin, attention.v_lin)
+            for linear in (attention.query, attention.key, attention.value)
         )
         return query, key, value
 
     def add_attention(self, layer: Any, x: Tensor, attended: Tensor) -> Tensor:
         """The attention residual and its norm."""
-        return layer.sa_layer_norm(layer.attention.out_lin(attended) + x)
+        return layer.attention.output(attended, x)
 
     def add_mlp(self, layer: Any, x: Tensor) -> Tensor:
         """The MLP residual and its norm."""
-        return layer.output_layer_norm(layer.ffn(x) + x)
+        return layer.feed_forward_chunk(x)

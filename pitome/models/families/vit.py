@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from pitome.models.families import register
 from pitome.models.family import (
     AuthorSettings,
     Family,
@@ -14,8 +15,10 @@ from pitome.models.family import (
     patch_count,
     patch_embedding_flops,
 )
+from pitome.models.preprocessing import HALF_COLOURS, make_preprocess
 
 
+@register
 class Vit(Family):
     """``ViTForImageClassification`` and ``ViTModel``."""
 
@@ -31,6 +34,7 @@ class Vit(Family):
     }
     author_settings = AuthorSettings("keys", 0.75, 0.75, "first half")
     """The authors' rows for ViT are DeiT's and MAE's; supervised checkpoints take DeiT's."""
+    default_preprocess = make_preprocess(224, HALF_COLOURS, "squash", resample="bilinear")
     prefix_tokens: ClassVar[int] = 1
 
     def tower(self, model: Any) -> Any:
