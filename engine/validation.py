@@ -122,8 +122,9 @@ def measure_tasks(
     A task that the user named must run; of those that are there by default, one whose data is not to be had
     is skipped and said.
     """
-    from pitome.validate.evaluate.accuracy import MERGED, graph_encoders, measure_accuracy
-    from pitome.validate.evaluate.encoders import torch_encoder
+    from pitome.runtime import Runtime
+    from pitome.runtime.pytorch import PyTorchRuntime
+    from pitome.validate.evaluate.accuracy import MERGED, graph_runtimes, measure_accuracy
     from pitome.validate.evaluate.padding import padding_record, removed_padding
     from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
     from pitome.validate.evaluate.tasks.text_classification import TextClassification
@@ -135,7 +136,7 @@ def measure_tasks(
         return [], [{"what": ACCURACY, "reason": "the weights are random, so it would mean nothing"}]
     names = options.tasks or default_tasks(loaded)
     outputs = loaded.family.outputs[loaded.task]
-    graphs, unavailable = graph_encoders({graph.precision: bundle / graph.file for graph in manifest.onnx})
+    graphs, unavailable = graph_runtimes({graph.precision: bundle / graph.file for graph in manifest.onnx})
     compression = prepared.compression
     found: list[dict[str, Any]] = []
     skipped = [] if names else [{"what": ACCURACY, "reason": f"no built-in task fits {loaded.task}"}]
@@ -148,10 +149,10 @@ def measure_tasks(
                     raise
                 skipped.append({"what": name, "reason": str(error)})
                 continue
-            candidates = {MERGED: torch_encoder(prepared.compressed, outputs), **graphs}
+            candidates: dict[str, Runtime] = {MERGED: PyTorchRuntime(prepared.compressed, outputs), **graphs}
             measured = measure_accuracy(
                 task,
-                torch_encoder(loaded.model, outputs),
+                PyTorchRuntime(loaded.model, outputs),
                 candidates,
                 unavailable=unavailable,
                 progress=report,

@@ -1,4 +1,4 @@
-"""PyTorch: a model as it is, where its parameters lie and in their precision. Decisions can be forced here."""
+"""PyTorch: a model where its parameters lie and in their precision. Decisions can be forced here."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pitome.compression import compress
 from pitome.merge import merge
 from pitome.methods.settings import Metric
 from pitome.plugins.tools.merge_library import HOST_LIBRARY, HostLibrary
-from pitome.validate.gpu.passes import merging_layers
+from pitome.validate.parity.passes import merging_layers
 from tests.gpu.all_merges import AllMerges, MergedModel
 from tests.tiny_models import NUM_LAYERS, NUM_PATCHES, WIDTH, tiny_model
 

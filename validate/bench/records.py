@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pitome.validate.bench.contestants import Runtime
+from pitome.validate.bench.contestants import RuntimeKind
 from pitome.validate.bench.memory import Memory
 from pitome.validate.bench.rounds import Seconds
 
@@ -31,7 +31,8 @@ class ContestantRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    runtime: Runtime
+    runtime: RuntimeKind
+    provider: str | None = Field(None, description="of onnxruntime: who took the graph")
     timing: Timing
     against: str | None = Field(description="the contestant that its speed is a ratio to; none: a baseline")
     ratio: float | None = Field(description="median time of that one / its own")
@@ -101,7 +102,7 @@ class LatencyReport(BaseModel):
         configuration: Mapping[str, Any] | None = None,
         comparison: Sequence[BatchRecord] | None = None,
     ) -> LatencyReport:
-        """Gather records that ``measure`` returned from one call; ValueError where there are none."""
+        """Gather the records of one measurement; ValueError where there are none."""
         if not records:
             raise ValueError("a latency report needs at least one record")
         first = records[0]

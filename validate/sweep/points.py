@@ -18,7 +18,8 @@ from pitome.compression import Compression, compress
 from pitome.errors import InputError, PitomeError
 from pitome.methods import MethodSettings
 from pitome.models.loading import LoadedModel
-from pitome.validate.evaluate.encoders import Encoder, torch_encoder
+from pitome.runtime import Runtime
+from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.evaluate.padding import PaddingCounter, padding_record
 from pitome.validate.evaluate.pointer_forest import with_pointer_forest
 from pitome.validate.resume import ResumableLog
@@ -132,7 +133,7 @@ class Sweep:
             self._append(FailedPoint(key=point.key, label=point.label, task=None, reason=str(error)))
             self._clock.skip(point.key)
             return
-        encoder = torch_encoder(merged, self.loaded.family.outputs[self.loaded.task])
+        encoder = PyTorchRuntime(merged, self.loaded.family.outputs[self.loaded.task])
         for task in tasks:
             self._prepare(task, tell)
             unmerged = self._values(UNMERGED, task)
@@ -187,12 +188,12 @@ class Sweep:
             self._kept[key, task.name] = found
         return self._kept[key, task.name]
 
-    def _encoder(self, key: str) -> Encoder:
+    def _encoder(self, key: str) -> Runtime:
         outputs = self.loaded.family.outputs[self.loaded.task]
         if key == UNMERGED:
-            return torch_encoder(self.loaded.model, outputs)
+            return PyTorchRuntime(self.loaded.model, outputs)
         point = self._points[key]
-        return torch_encoder(self._compress(point), outputs)
+        return PyTorchRuntime(self._compress(point), outputs)
 
     def _compress(self, point: Point) -> nn.Module:
         merged = compress(self.loaded.model, point.schedule, **point.setting.as_arguments())

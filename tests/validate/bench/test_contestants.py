@@ -14,7 +14,6 @@ from pitome.validate.bench.contestants import (
     eager_contestant,
     graph_digest,
     onnx_contestant,
-    sample_feeds,
     torch_threads,
 )
 from pitome.validate.bench.latency import (
@@ -24,12 +23,10 @@ from pitome.validate.bench.latency import (
     compare,
     configuration,
     latency_records,
-    measure,
     merged_and_unmerged,
 )
 from pitome.validate.resume import ResumableLog
-from pitome.validate.samples import Samples
-from tests.validate.bench.test_latency import WIDTH, chain
+from tests.validate.bench.chains import WIDTH, chain, measure_pair
 
 QUICK = LatencySettings((1, 2), threads=1, repeats=9, seed=3)
 
@@ -204,6 +201,7 @@ def test_configuration_names_what_the_numbers_depend_on(contestants):
     }
     assert found["contestants"]["unmerged-eager"]["digest"] == "bb"
     assert (found["batches"], found["threads"], found["seed"], found["inputs"]) == ([1, 2], 1, 3, "seeded")
+    assert found["device"] == "cpu"
     assert set(found["packages"]) == {"numpy", "onnxruntime", "pitome", "torch", "transformers"}
     assert "torch" not in configuration(contestants[:2], QUICK)["packages"]
     assert found["cpu"]
@@ -222,12 +220,6 @@ def test_digest_of_weights_beside_the_graph(tmp_path):
     (tmp_path / "model.onnx.data").write_bytes(b"weights")
     (tmp_path / "model.onnx.lock").write_bytes(b"")
     assert graph_digest(path).startswith(f"{alone}+")
-
-
-def test_real_samples_fill_any_batch():
-    feeds = sample_feeds(Samples({"input_ids": torch.arange(6).reshape(3, 2)}))
-    assert feeds(2)["input_ids"].tolist() == [[0, 1], [2, 3]]
-    assert feeds(5)["input_ids"].tolist() == [[0, 1], [2, 3], [4, 5], [0, 1], [2, 3]]
 
 
 def test_threads_of_torch_come_back():
@@ -258,7 +250,7 @@ def test_names_must_fit(contestants):
 
 def test_few_rounds_are_never_called_steady(tmp_path: Path):
     model = chain(tmp_path / "model.onnx", 1)
-    (found,) = measure(model, model, [1], bound=1.0, threads=1, repeats=2)
+    (found,) = measure_pair(model, model, LatencySettings((1,), threads=1, repeats=2))
     assert found.steady is None
     assert found.steady_reason == (
         "merged: 2 rounds are too few to tell; unmerged: 2 rounds are too few to tell"

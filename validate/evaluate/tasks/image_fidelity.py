@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.image_set import ImageSet
-from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.tasks.image_classification import ImageTask
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split, refuse_refit, run_encoder
 from pitome.validate.evaluate.tasks.unmerged_outputs import UnmergedOutputs
@@ -32,12 +32,12 @@ class ImageFidelity(ImageTask):
         super().__init__(f"{name}{SUFFIX}", splits)
         self._unmerged = UnmergedOutputs(self, _vectors)
 
-    def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
+    def prepare(self, unmerged: Runtime, progress: Progress | None = None) -> None:
         """Remember the unmerged model; it runs over a split when that is first scored."""
         self._unmerged.prepare(unmerged)
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Cosines, one per image, the mean of those of all outputs; see `Task.score`.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.photos import PHOTOS, real_photos
-from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, refuse_refit, run_encoder
 from pitome.validate.evaluate.tasks.unmerged_outputs import UnmergedOutputs
 from pitome.validate.outputs import cosines, task_vectors
@@ -68,12 +68,12 @@ class PhotoFidelity(Task):
         """Views as pixel_values."""
         return self._samples[split].rows(rows)
 
-    def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
+    def prepare(self, unmerged: Runtime, progress: Progress | None = None) -> None:
         """Remember the unmerged model; it runs over a split when that is first scored."""
         self._unmerged.prepare(unmerged)
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Cosines, one per view; see `Task.score`.
 

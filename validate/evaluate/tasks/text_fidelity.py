@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pitome.validate.evaluate.encoders import Encoder
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, refuse_refit, run_encoder
 from pitome.validate.evaluate.tasks.text_classification import TextClassification, sentence_vectors
 from pitome.validate.evaluate.tasks.unmerged_outputs import UnmergedOutputs
@@ -41,12 +41,12 @@ class TextFidelity(Task):
         """Tokenised documents."""
         return self._corpus.samples(split, rows)
 
-    def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
+    def prepare(self, unmerged: Runtime, progress: Progress | None = None) -> None:
         """Remember the unmerged model; it runs over a split when that is first scored."""
         self._unmerged.prepare(unmerged)
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Cosines, one per document; see `Task.score`.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pitome.errors import InputError
-from pitome.validate.evaluate.encoders import Encoder
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.tasks.task import Progress, Split, Task, run_encoder
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ class UnmergedOutputs:
     ) -> None:
         """``task``: whose samples; ``reduce``: (inputs, outputs) of a batch -> name -> [b, C]."""
         self._task, self._reduce = task, reduce
-        self._encoder: Encoder | None = None
+        self._encoder: Runtime | None = None
         self._made: dict[Split, dict[str, Tensor]] = {}
 
-    def prepare(self, unmerged: Encoder) -> None:
+    def prepare(self, unmerged: Runtime) -> None:
         """From now on it is this model."""
         self._encoder, self._made = unmerged, {}
 

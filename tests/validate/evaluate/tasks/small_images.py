@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from pitome.validate.evaluate.datasets.image_set import ImageSet
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 
 
 def image_set(labels, class_names=("a", "b", "c")):
@@ -28,4 +29,4 @@ def looks_up(name, rows):
     def encoder(inputs):
         return {name: table[inputs["pixel_values"][:, 0, 0, 1].long()]}
 
-    return encoder
+    return FunctionRuntime(encoder)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 
 LENGTH, WIDTH, CLASSES = 12, 8, 3
 WORDS = 30
@@ -46,4 +47,4 @@ def embedding(seed=0, noise=0.0):
         disturbance = torch.randn(hidden.shape, generator=torch.Generator().manual_seed(1))
         return {"last_hidden_state": hidden + noise * disturbance}
 
-    return encoder
+    return FunctionRuntime(encoder)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pitome.errors import InputError
 from pitome.models.loading import load_model
-from pitome.validate.evaluate.encoders import torch_encoder
+from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.evaluate.tasks.image_classification import ImageClassification
 from pitome.validate.evaluate.tasks.image_text import ZeroShotClassification
 from pitome.validate.evaluate.tasks.registry import make_task
@@ -51,7 +51,7 @@ def test_images_with_a_classifier(classifier, tmp_path):
     task = make_task(f"hf:{folder}", classifier, limit=7)
     assert isinstance(task, ImageClassification)
     assert (task.count("test"), task.count("validation")) == (7, 7)
-    score = task.score(torch_encoder(classifier.model, ("logits",)), "test")
+    score = task.score(PyTorchRuntime(classifier.model, ("logits",)), "test")
     assert score.metrics["accuracy"].shape == (7,)
 
     def by_red_level(inputs):
@@ -69,7 +69,7 @@ def test_zero_shot_with_a_clip(clip, tmp_path):
     folder = save(tmp_path / "saved", train=images(8), test=images(12))
     task = make_task(f"hf:{folder}", clip, limit=5)
     assert isinstance(task, ZeroShotClassification)
-    score = task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    score = task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert score.metrics["accuracy"].shape == (5,)
     assert set(score.details["per_class"]) == {"ant", "bee"}
 
@@ -87,7 +87,7 @@ def test_zero_shot_on_class_folders(clip, tmp_path):
             Image.new("RGB", (20, 18), (level, place, 0)).save(tmp_path / "images" / name / f"{place}.png")
     task = make_task(f"hf:{tmp_path / 'images'}", clip)
     assert (task.count("validation"), task.count("test")) == (2, 10)
-    score = task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    score = task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert score.details["per_class"].keys() == {"ant", "bee"}
 
 
@@ -105,7 +105,7 @@ def test_texts_with_a_fitted_head(tmp_path):
     task = make_task(f"hf:{folder}", encoder, limit=8)
     assert isinstance(task, TextClassification)
     assert (task.count("validation"), task.count("test")) == (8, 8)
-    model = torch_encoder(encoder.model, ("last_hidden_state",))
+    model = PyTorchRuntime(encoder.model, ("last_hidden_state",))
     task.prepare(model)
     score = task.score(model, "test")
     assert score.metrics["accuracy"].shape == (8,)
@@ -134,7 +134,7 @@ def test_texts_with_logits(judge, tmp_path):
     assert (task.count("validation"), task.count("test")) == (9, 9)
     inputs = task.samples("test", slice(0, 4)).inputs
     assert inputs["input_ids"].shape == (4, judge.sequence_length)
-    score = task.score(torch_encoder(judge.model, ("logits",)), "test")
+    score = task.score(PyTorchRuntime(judge.model, ("logits",)), "test")
     assert score.metrics["accuracy"].shape == (9,)
 
     def by_word(inputs):
@@ -154,7 +154,7 @@ def test_texts_with_logits(judge, tmp_path):
 def test_texts_of_a_split_that_is_not_used_are_not_read(judge, tmp_path):
     folder = save(tmp_path / "saved", train=texts(10, labelled=False), test=texts(6))
     task = make_task(f"hf:{folder}", judge)
-    assert task.score(torch_encoder(judge.model, ("logits",)), "test").metrics["accuracy"].shape == (6,)
+    assert task.score(PyTorchRuntime(judge.model, ("logits",)), "test").metrics["accuracy"].shape == (6,)
     with pytest.raises(InputError, match="10 of its 10 rows have no label"):
         task.count("validation")
 

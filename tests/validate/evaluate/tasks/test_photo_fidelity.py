@@ -9,6 +9,7 @@ from pitome.models.presets import make_preprocess
 from pitome.validate.evaluate.datasets.photos import PHOTOS
 from pitome.validate.evaluate.tasks.photo_fidelity import VALIDATION_PHOTOS, PhotoFidelity
 from pitome.validate.statistics import paired_difference
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 
 PLAIN = make_preprocess(16, ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
 
@@ -23,7 +24,7 @@ def patches(noise=0.0):
         disturbance = torch.randn(tokens.shape, generator=torch.Generator().manual_seed(0))
         return {"last_hidden_state": tokens + noise * disturbance}
 
-    return encoder
+    return FunctionRuntime(encoder)
 
 
 @pytest.fixture(scope="module")

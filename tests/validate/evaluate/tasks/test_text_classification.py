@@ -8,6 +8,7 @@ from pitome.errors import InputError
 from pitome.validate.evaluate.tasks.feature_cache import FeatureCache
 from pitome.validate.evaluate.tasks.linear_head import HeadSettings, fit_head
 from pitome.validate.evaluate.tasks.text_classification import TextClassification, sentence_vectors
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 from tests.validate.evaluate.tasks.small_texts import LENGTH, WIDTH, corpus, embedding, encode
 
 
@@ -99,7 +100,9 @@ def test_a_score_needs_preparation():
 
 def test_an_encoder_without_token_vectors(task):
     with pytest.raises(InputError, match="it needs the output last_hidden_state, and the model gives logits"):
-        task.score(lambda inputs: {"logits": torch.zeros(len(inputs["input_ids"]), 3)}, "test")
+        task.score(
+            FunctionRuntime(lambda inputs: {"logits": torch.zeros(len(inputs["input_ids"]), 3)}), "test"
+        )
 
 
 def test_features_of_the_unmerged_model_are_kept_and_only_used_for_that_model(tmp_path):
