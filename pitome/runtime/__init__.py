@@ -3,7 +3,7 @@
 The runtimes themselves are in ``onnxruntime``, ``pytorch`` and ``tensorrt``; the last two need PyTorch.
 """
 
-from pitome.runtime.devices import CPU, DEVICES, Device, check_device, parse_device
+from pitome.runtime.devices import CPU, DEVICES, Device, Provider, check_device, parse_device
 from pitome.runtime.protocol import Array, DeclaredInput, Inputs, RunResult, Runtime
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "DeclaredInput",
     "Device",
     "Inputs",
+    "Provider",
     "RunResult",
     "Runtime",
     "check_device",

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from pitome.errors import InputError
 
-CPU_PROVIDER = "CPUExecutionProvider"
+
+@dataclass(frozen=True)
+class Provider:
+    """An execution provider of onnxruntime's."""
+
+    name: str
+    options: tuple[tuple[str, str], ...] = ()
+    """Those that are not its defaults."""
 
 
 @dataclass(frozen=True)
@@ -15,25 +22,28 @@ class Device:
 
     name: str
     """Value of ``--device``."""
-    providers: tuple[str, ...]
-    """onnxruntime's names, the preferred one first; the CPU takes what the others leave."""
+    providers: tuple[Provider, ...]
+    """The preferred one first; each takes what those before it leave, the CPU whatever is left."""
     package: str
     """The distribution of onnxruntime that has them. An environment holds only one: they own one folder."""
 
     @property
     def provider(self) -> str:
-        """The preferred one."""
-        return self.providers[0]
+        """Name of the preferred one."""
+        return self.providers[0].name
 
 
-CPU = Device("cpu", (CPU_PROVIDER,), "onnxruntime")
+_CPU = Provider("CPUExecutionProvider")
+# TF32 rounds float32 factors to 10 bits, enough to change merge decisions. TensorRT's provider has no option
+# for it; the variable NVIDIA_TF32_OVERRIDE=0 turns it off there.
+_CUDA = Provider("CUDAExecutionProvider", (("use_tf32", "0"),))
+CPU = Device("cpu", (_CPU,), "onnxruntime")
 DEVICES = (
     CPU,
-    Device("cuda", ("CUDAExecutionProvider", CPU_PROVIDER), "onnxruntime-gpu"),
-    Device(
-        "tensorrt", ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU_PROVIDER), "onnxruntime-gpu"
-    ),
+    Device("cuda", (_CUDA, _CPU), "onnxruntime-gpu"),
+    Device("tensorrt", (Provider("TensorrtExecutionProvider"), _CUDA, _CPU), "onnxruntime-gpu"),
 )
+"""CUDA and TensorRT have not run yet: that needs a GPU."""
 
 
 def parse_device(name: str) -> Device:

@@ -61,7 +61,11 @@ def open_session(
     try:
         # enable_fallback=0: else it tries again with other providers, and says so on stdout only.
         session = onnxruntime.InferenceSession(
-            str(path), options, providers=list(device.providers), enable_fallback=0
+            str(path),
+            options,
+            providers=[provider.name for provider in device.providers],
+            provider_options=[dict(provider.options) for provider in device.providers],
+            enable_fallback=0,
         )
     except Exception as error:  # onnxruntime's exceptions share no base class but Exception
         raise InputError(

@@ -10,21 +10,28 @@ import onnxruntime
 import pytest
 
 from pitome.errors import BackendError, InputError
-from pitome.runtime import CPU, DEVICES, Device, check_device, parse_device
+from pitome.runtime import CPU, DEVICES, Device, Provider, check_device, parse_device
 from pitome.runtime.onnxruntime import OnnxRuntime, open_session, placement
 from tests.validate.bench.chains import chain
 
 
 def test_names_and_the_order_of_their_providers() -> None:
-    assert [device.name for device in DEVICES] == ["cpu", "cuda", "tensorrt"]
-    assert parse_device("tensorrt").providers == (
+    assert [parse_device(device.name) for device in DEVICES] == list(DEVICES)
+    assert [provider.name for provider in parse_device("tensorrt").providers] == [
         "TensorrtExecutionProvider",
         "CUDAExecutionProvider",
         "CPUExecutionProvider",
-    )
-    assert all(device.providers[-1] == "CPUExecutionProvider" for device in DEVICES)
-    with pytest.raises(InputError, match=r"DEVICE=gpu: .* no such device\. Choose cpu, cuda or tensorrt$"):
+    ]
+    assert all(device.providers[-1].name == "CPUExecutionProvider" for device in DEVICES)
+    with pytest.raises(InputError) as caught:
         parse_device("gpu")
+    assert str(caught.value).startswith("DEVICE=gpu: onnxruntime is used on no such device. Choose cpu, cuda")
+
+
+def test_cuda_keeps_float32_as_it_is() -> None:
+    for device in (parse_device("cuda"), parse_device("tensorrt")):
+        (cuda,) = [each for each in device.providers if each.name == "CUDAExecutionProvider"]
+        assert ("use_tf32", "0") in cuda.options
 
 
 def test_a_provider_that_is_not_installed(tmp_path: Path) -> None:
@@ -48,7 +55,7 @@ def test_a_provider_that_is_not_installed(tmp_path: Path) -> None:
 )
 def test_a_provider_that_takes_nothing_is_no_silent_fallback(tmp_path: Path) -> None:
     """The one for Azure's services is in onnxruntime's own package, and runs no such graph."""
-    azure = Device("azure", ("AzureExecutionProvider", "CPUExecutionProvider"), "onnxruntime")
+    azure = Device("azure", (Provider("AzureExecutionProvider"), *CPU.providers), "onnxruntime")
     with pytest.raises(BackendError) as caught:
         OnnxRuntime(chain(tmp_path / "model.onnx", 1), device=azure)
     assert "with DEVICE=azure: AzureExecutionProvider took nothing of the graph" in str(caught.value)
