@@ -75,7 +75,11 @@ def run_comparison(
     from pitome.validate.resume import ResumableLog
 
     described = configuration(contestants, settings)
-    opened = nullcontext() if resume is None else ResumableLog.open(resume, described, display.note)
+    opened = (
+        nullcontext()
+        if resume is None
+        else ResumableLog.open(resume, described.model_dump(mode="json"), display.note)
+    )
     with opened as log, display.step("Measure latency") as report:
         found = compare(contestants, settings, progress=report, log=log)
     results = latency_records(found, settings)

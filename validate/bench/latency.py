@@ -12,24 +12,24 @@ import platform
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from pitome.errors import InputError
-from pitome.runtime import CPU, Inputs, Runtime
+from pitome.runtime import Inputs, Runtime
 from pitome.runtime.onnxruntime import OnnxRuntime
 from pitome.validate.bench.contestants import Contestant, RuntimeKind, onnx_contestant, torch_threads
 from pitome.validate.bench.feeds import Feeds, check_signatures, seeded_inputs
 from pitome.validate.bench.memory import Memory, measure_memory, module_memory
 from pitome.validate.bench.records import (
     BatchRecord,
+    ContestantConfiguration,
     ContestantRecord,
     LatencyRecord,
     LatencyReport,
+    MeasurementConfiguration,
     Timing,
     timing_of,
 )
@@ -121,21 +121,25 @@ def configuration(
     contestants: Sequence[Contestant],
     settings: LatencySettings,
     inputs: Feeds | None = None,
-) -> dict[str, Any]:
-    """Everything that the records of :func:`compare` depend on, as JSON values."""
-    runtimes = {contestant.runtime for contestant in contestants}
-    return {
-        "contestants": {
-            c.name: {"digest": c.digest, "against": c.against, "bound": c.bound} for c in contestants
+) -> MeasurementConfiguration:
+    """Everything that the records of :func:`compare` depend on."""
+    return MeasurementConfiguration(
+        contestants={
+            each.name: ContestantConfiguration(digest=each.digest, against=each.against, bound=each.bound)
+            for each in contestants
         },
-        **asdict(replace(settings, device=CPU)),
-        "device": settings.device.name,
-        "batches": list(dict.fromkeys(settings.batches)),
-        "inputs": "seeded" if inputs is None else _digest(inputs(1)),
-        "packages": _versions(runtimes),
-        "python": platform.python_version(),
-        "cpu": cpu_model(),
-    }
+        batches=tuple(dict.fromkeys(settings.batches)),
+        threads=settings.threads,
+        repeats=settings.repeats,
+        min_seconds=settings.min_seconds,
+        seed=settings.seed,
+        memory=settings.memory,
+        device=settings.device.name,
+        inputs="seeded" if inputs is None else _digest(inputs(1)),
+        packages=_versions({contestant.runtime for contestant in contestants}),
+        python=platform.python_version(),
+        cpu=cpu_model(),
+    )
 
 
 def _versions(runtimes: Collection[RuntimeKind]) -> dict[str, str]:
@@ -158,26 +162,28 @@ def latency_records(records: Sequence[BatchRecord], settings: LatencySettings) -
     for record in records:
         merged, unmerged = record.contestant("merged"), record.contestant("unmerged")
         steady = _both((merged, unmerged))
+        assert merged.ratio is not None, "it is measured against the unmerged one"
+        assert merged.ratio_interval is not None
+        assert merged.bound is not None
+        assert merged.share_of_bound is not None
         found.append(
-            LatencyRecord.model_validate(
-                {
-                    "batch": record.batch,
-                    "speedup": merged.ratio,
-                    "speedup_interval": merged.ratio_interval,
-                    "bound": merged.bound,
-                    "share_of_bound": merged.share_of_bound,
-                    "merged": merged.timing,
-                    "unmerged": unmerged.timing,
-                    "steady": steady.steady,
-                    "steady_reason": steady.reason,
-                    "rounds": record.rounds,
-                    "warmup_rounds": record.warmup_rounds,
-                    "threads": settings.threads,
-                    "seed": settings.seed,
-                    "onnxruntime": onnxruntime.__version__,
-                    "provider": merged.provider or settings.device.provider,
-                    "cpu": cpu_model(),
-                }
+            LatencyRecord(
+                batch=record.batch,
+                speedup=merged.ratio,
+                speedup_interval=merged.ratio_interval,
+                bound=merged.bound,
+                share_of_bound=merged.share_of_bound,
+                merged=merged.timing,
+                unmerged=unmerged.timing,
+                steady=steady.steady,
+                steady_reason=steady.reason,
+                rounds=record.rounds,
+                warmup_rounds=record.warmup_rounds,
+                threads=settings.threads,
+                seed=settings.seed,
+                onnxruntime=onnxruntime.__version__,
+                provider=merged.provider or settings.device.provider,
+                cpu=cpu_model(),
             )
         )
     return found

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,6 +58,35 @@ class BatchRecord(BaseModel):
         return next(record for record in self.contestants if record.name == name)
 
 
+class ContestantConfiguration(BaseModel):
+    """What a contestant is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    digest: str = Field(description="of its graph, or of its weights and method")
+    against: str | None
+    bound: float | None
+
+
+class MeasurementConfiguration(BaseModel):
+    """Everything that a comparison's records depend on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contestants: dict[str, ContestantConfiguration]
+    batches: tuple[int, ...]
+    threads: int
+    repeats: int | None
+    min_seconds: float
+    seed: int
+    memory: bool
+    device: str = Field("cpu", description="of onnxruntime")
+    inputs: str = Field(description='"seeded", or a digest of the first of them')
+    packages: dict[str, str] = Field(description="name -> version")
+    python: str
+    cpu: str
+
+
 class LatencyRecord(BaseModel):
     """One batch size: merged against unmerged on onnxruntime, and everything the numbers depend on."""
 
@@ -92,14 +120,14 @@ class LatencyReport(BaseModel):
     onnxruntime: str
     provider: str
     cpu: str
-    configuration: dict[str, Any] | None = Field(None, description="what the numbers depend on")
+    configuration: MeasurementConfiguration | None = Field(None, description="what the numbers depend on")
     comparison: tuple[BatchRecord, ...] | None = Field(None, description="where more than the two compete")
 
     @classmethod
     def of(
         cls,
         records: Sequence[LatencyRecord],
-        configuration: Mapping[str, Any] | None = None,
+        configuration: MeasurementConfiguration | None = None,
         comparison: Sequence[BatchRecord] | None = None,
     ) -> LatencyReport:
         """Gather the records of one measurement; ValueError where there are none."""
@@ -112,7 +140,7 @@ class LatencyReport(BaseModel):
             onnxruntime=first.onnxruntime,
             provider=first.provider,
             cpu=first.cpu,
-            configuration=None if configuration is None else dict(configuration),
+            configuration=configuration,
             comparison=None if comparison is None else tuple(comparison),
         )
 

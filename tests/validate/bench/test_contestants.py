@@ -141,7 +141,7 @@ def test_a_report_of_an_earlier_version_is_still_read():
 
 def test_finished_batch_sizes_are_taken_over(contestants, tmp_path):
     path, pair = tmp_path / "bench.jsonl", contestants[:2]
-    described = configuration(pair, QUICK)
+    described = configuration(pair, QUICK).model_dump(mode="json")
 
     def run(stop_at=None):
         measured = set()
@@ -168,10 +168,12 @@ def test_finished_batch_sizes_are_taken_over(contestants, tmp_path):
 
 def test_a_resume_with_other_models_is_refused(contestants, tmp_path):
     path, (merged, unmerged) = tmp_path / "bench.jsonl", contestants[:2]
-    ResumableLog.open(path, configuration([merged, unmerged], QUICK)).close()
+    first = configuration([merged, unmerged], QUICK)
+    ResumableLog.open(path, first.model_dump(mode="json")).close()
     swapped = merged_and_unmerged(unmerged.path, merged.path, 2.0)
+    other = configuration(swapped, LatencySettings((1,), threads=2, repeats=9, seed=3))
     with pytest.raises(InputError) as caught:
-        ResumableLog.open(path, configuration(swapped, LatencySettings((1,), threads=2, repeats=9, seed=3)))
+        ResumableLog.open(path, other.model_dump(mode="json"))
     message = str(caught.value)
     assert f'contestants.merged.digest is "{merged.digest}" in it and "{unmerged.digest}" now' in message
     assert "threads is 1 in it and 2 now" in message
@@ -193,7 +195,7 @@ def test_foreign_records_are_refused(contestants, compared, tmp_path, record, me
 
 
 def test_configuration_names_what_the_numbers_depend_on(contestants):
-    found = configuration(contestants, QUICK)
+    found = configuration(contestants, QUICK).model_dump(mode="json")
     assert found["contestants"]["merged"] == {
         "digest": graph_digest(contestants[0].path),
         "against": "unmerged",
@@ -203,7 +205,7 @@ def test_configuration_names_what_the_numbers_depend_on(contestants):
     assert (found["batches"], found["threads"], found["seed"], found["inputs"]) == ([1, 2], 1, 3, "seeded")
     assert found["device"] == "cpu"
     assert set(found["packages"]) == {"numpy", "onnxruntime", "pitome", "torch", "transformers"}
-    assert "torch" not in configuration(contestants[:2], QUICK)["packages"]
+    assert "torch" not in configuration(contestants[:2], QUICK).packages
     assert found["cpu"]
     one, other = (
         configuration(
@@ -211,7 +213,7 @@ def test_configuration_names_what_the_numbers_depend_on(contestants):
         )
         for fill in (0.0, 1.0)
     )
-    assert one["inputs"] != other["inputs"]
+    assert one.inputs != other.inputs
 
 
 def test_digest_of_weights_beside_the_graph(tmp_path):
