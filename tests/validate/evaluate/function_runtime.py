@@ -12,7 +12,7 @@ from pitome.runtime.pytorch import to_array
 
 
 class FunctionRuntime:
-    """Runs ``function``: tensors by name -> tensors by name."""
+    """Runs ``function``: tensors by name -> tensors by name. Also a decorator of such a function."""
 
     name, precision = "a function", "fp32"
     inputs: tuple[DeclaredInput, ...] = ()

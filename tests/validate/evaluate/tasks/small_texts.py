@@ -42,9 +42,10 @@ def embedding(seed=0, noise=0.0):
     table = torch.randn(WORDS + 2, WIDTH, generator=generator)
     table[0] = torch.nan
 
+    @FunctionRuntime
     def encoder(inputs):
         hidden = table[inputs["input_ids"]]
         disturbance = torch.randn(hidden.shape, generator=torch.Generator().manual_seed(1))
         return {"last_hidden_state": hidden + noise * disturbance}
 
-    return FunctionRuntime(encoder)
+    return encoder

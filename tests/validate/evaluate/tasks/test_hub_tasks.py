@@ -17,6 +17,7 @@ from pitome.validate.evaluate.tasks.text_classification import TextClassificatio
 from pitome.validate.evaluate.tasks.text_labels import TextLabels
 from tests.tiny_models import tiny_model
 from tests.validate.evaluate.datasets.small_hub import cut_off, images, save, texts
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 from tests.validate.evaluate.tasks.small_clip import write_clip
 from tests.validate.evaluate.tasks.small_text_models import WORDS, load_tiny_text_model
 
@@ -54,6 +55,7 @@ def test_images_with_a_classifier(classifier, tmp_path):
     score = task.score(PyTorchRuntime(classifier.model, ("logits",)), "test")
     assert score.metrics["accuracy"].shape == (7,)
 
+    @FunctionRuntime
     def by_red_level(inputs):
         red = classifier.preprocess["mean"][0] + classifier.preprocess["std"][0] * inputs["pixel_values"]
         level = (255 * red[:, 0, 0, 0]).round().long()
@@ -73,6 +75,7 @@ def test_zero_shot_with_a_clip(clip, tmp_path):
     assert score.metrics["accuracy"].shape == (5,)
     assert set(score.details["per_class"]) == {"ant", "bee"}
 
+    @FunctionRuntime
     def always_ant(inputs):
         return {"image_embeds": task._class_vectors[[0] * len(inputs["pixel_values"])]}
 
@@ -137,6 +140,7 @@ def test_texts_with_logits(judge, tmp_path):
     score = task.score(PyTorchRuntime(judge.model, ("logits",)), "test")
     assert score.metrics["accuracy"].shape == (9,)
 
+    @FunctionRuntime
     def by_word(inputs):
         bad = (inputs["input_ids"] != GOOD).all(dim=1).long()
         return {"logits": torch.eye(2)[bad]}

@@ -17,6 +17,7 @@ PLAIN = make_preprocess(16, ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
 def patches(noise=0.0):
     """Tokens of an image: its 2 x 2 patches' pixels, their mean in front; noise disturbs all of them."""
 
+    @FunctionRuntime
     def encoder(inputs):
         pixels = inputs["pixel_values"]
         tokens = pixels.unfold(2, 8, 8).unfold(3, 8, 8).flatten(2, 3).permute(0, 2, 1, 3, 4).flatten(2)
@@ -24,7 +25,7 @@ def patches(noise=0.0):
         disturbance = torch.randn(tokens.shape, generator=torch.Generator().manual_seed(0))
         return {"last_hidden_state": tokens + noise * disturbance}
 
-    return FunctionRuntime(encoder)
+    return encoder
 
 
 @pytest.fixture(scope="module")

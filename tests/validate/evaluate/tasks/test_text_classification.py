@@ -85,6 +85,7 @@ def test_every_test_document_in_order_without_a_limit():
 
 
 def test_a_model_that_gives_nan_is_wrong_and_can_not_be_fitted_to(task):
+    @FunctionRuntime
     def broken(inputs):
         return {"last_hidden_state": torch.full((len(inputs["input_ids"]), LENGTH, WIDTH), torch.nan)}
 
@@ -108,9 +109,10 @@ def test_an_encoder_without_token_vectors(task):
 def test_features_of_the_unmerged_model_are_kept_and_only_used_for_that_model(tmp_path):
     calls = []
 
+    @FunctionRuntime
     def counted(inputs):
         calls.append(len(inputs["input_ids"]))
-        return embedding()(inputs)
+        return embedding().function(inputs)
 
     cache = FeatureCache(tmp_path, "weights")
     first, again, other = (make_task(cache=cache) for _ in range(3))

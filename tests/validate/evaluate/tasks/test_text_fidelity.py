@@ -29,7 +29,7 @@ def test_cosines_are_those_of_the_sentence_vectors(task):
     found = task.score(other, "test").metrics["cosine"]
     mask = samples.inputs["attention_mask"]
     # The noise of `embedding` depends on the batch, so the reference runs in the task's batches.
-    first = [embedding()(part)["last_hidden_state"] for part in samples.batches(task.batch)]
+    first = [embedding().function(part)["last_hidden_state"] for part in samples.batches(task.batch)]
     again = embedding(noise=1.0)
     second = [again(part)["last_hidden_state"] for part in samples.batches(task.batch)]
     row = 0
