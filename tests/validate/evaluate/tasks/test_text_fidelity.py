@@ -31,7 +31,7 @@ def test_cosines_are_those_of_the_sentence_vectors(task):
     # The noise of `embedding` depends on the batch, so the reference runs in the task's batches.
     first = [embedding().function(part)["last_hidden_state"] for part in samples.batches(task.batch)]
     again = embedding(noise=1.0)
-    second = [again(part)["last_hidden_state"] for part in samples.batches(task.batch)]
+    second = [again.function(part)["last_hidden_state"] for part in samples.batches(task.batch)]
     row = 0
     for plain, noisy in zip(first, second, strict=True):
         for one, two in zip(plain, noisy, strict=True):
