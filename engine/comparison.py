@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitome.bundle import LatencyReport, digest_of
-from pitome.bundle.latency_records import LatencyConfiguration
 from pitome.engine import records
 from pitome.engine.graph_cache import tome_graph, unmerged_graph
 from pitome.engine.prepare import Prepared
@@ -73,10 +72,13 @@ def run_comparison(
     from pitome.validate.resume import ResumableLog
 
     described = configuration(contestants, settings)
-    opened = nullcontext() if resume is None else ResumableLog.open(resume, described, progress.note)
+    opened = (
+        nullcontext()
+        if resume is None
+        else ResumableLog.open(resume, described.model_dump(mode="json"), progress.note)
+    )
     with opened as log, progress.step("Measure latency") as report:
         found = compare(contestants, settings, progress=report, log=log)
     results = latency_records(found, settings)
     more = found if len(contestants) > 2 else None
-    made_with = LatencyConfiguration.model_validate(described)
-    return LatencyReport.of(results, made_with, more)
+    return LatencyReport.of(results, described, more)

@@ -61,19 +61,19 @@ def measure_tasks(
     tasks: Sequence[Task], bundle: Path, manifest: Manifest, prepared: Prepared, progress: Progress
 ) -> list[TaskAccuracy]:
     """Accuracy of every model and runtime on each task."""
-    from pitome.validate.evaluate.accuracy import MERGED, graph_encoders, measure_accuracy
-    from pitome.validate.evaluate.encoders import torch_encoder
+    from pitome.runtime.pytorch import PyTorchRuntime
+    from pitome.validate.evaluate.accuracy import MERGED, graph_runtimes, measure_accuracy
 
     loaded = prepared.loaded
     outputs = loaded.family.outputs[loaded.task]
-    graphs, unavailable = graph_encoders({graph.precision: bundle / graph.file for graph in manifest.onnx})
+    graphs, unavailable = graph_runtimes({graph.precision: bundle / graph.file for graph in manifest.onnx})
     found = []
     for task in tasks:
         with progress.step(f"Accuracy on {task.name}") as report:
             measured = measure_accuracy(
                 task,
-                torch_encoder(loaded.model, outputs),
-                {MERGED: torch_encoder(prepared.compressed, outputs), **graphs},
+                PyTorchRuntime(loaded.model, outputs),
+                {MERGED: PyTorchRuntime(prepared.compressed, outputs), **graphs},
                 unavailable=unavailable,
                 progress=report,
             )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Runtime = Literal["onnxruntime", "pytorch"]
+RuntimeKind = Literal["onnxruntime", "pytorch"]
 
 
 class Memory(BaseModel):
@@ -40,7 +40,8 @@ class ContestantRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    runtime: Runtime
+    runtime: RuntimeKind
+    provider: str | None = Field(None, description="of onnxruntime: who took the graph")
     timing: Timing
     against: str | None = Field(description="the contestant that its speed is a ratio to; none: a baseline")
     ratio: float | None = Field(description="median time of that one / its own")
@@ -112,6 +113,7 @@ class LatencyConfiguration(BaseModel):
     min_seconds: float = Field(description="seconds to measure per batch size")
     seed: int = Field(description="of inputs, of the order inside the rounds, and of the bootstrap")
     memory: bool = Field(description="true: the peak memory was measured too")
+    device: str = Field("cpu", description="of onnxruntime")
     inputs: str = Field(description="`seeded`, or the digest of real inputs")
     packages: dict[str, str] = Field(description="versions, by package")
     python: str = Field(description="version of Python")

@@ -11,7 +11,7 @@ import torch
 from pitome.merge import merge
 from pitome.plugins.tools.merge_library import HOST_LIBRARY, HostLibrary
 from pitome.settings import Metric
-from pitome.validate.gpu.passes import merging_layers
+from pitome.validate.parity.passes import merging_layers
 from tests.compressed import compress_with
 from tests.gpu.all_merges import AllMerges, MergedModel
 from tests.tiny_models import NUM_LAYERS, NUM_PATCHES, WIDTH, tiny_model

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from pitome.errors import InputError
-from pitome.validate.evaluate.encoders import Encoder, onnx_encoder
+from pitome.runtime import CPU, Device, Runtime
+from pitome.runtime.onnxruntime import OnnxRuntime, runtime_name
 from pitome.validate.evaluate.records import (
     AccuracyReport,
     DifferenceRecord,
@@ -24,8 +25,8 @@ _NO_BFLOAT16 = "onnxruntime has no bfloat16 kernels on a CPU"
 
 def measure_accuracy(
     task: Task,
-    unmerged: Encoder,
-    candidates: Mapping[str, Encoder],
+    unmerged: Runtime,
+    candidates: Mapping[str, Runtime],
     split: Literal["validation", "test"] = "test",
     *,
     merged: str = MERGED,
@@ -39,7 +40,7 @@ def measure_accuracy(
     Args:
         task: is prepared with ``unmerged`` here.
         unmerged: the model before merging, in PyTorch.
-        candidates: name -> model; ``graph_encoders`` makes those of a bundle's graphs.
+        candidates: name -> model; ``graph_runtimes`` makes those of a bundle's graphs.
         split: which samples.
         merged: the candidate that the others are compared with beside the unmerged model.
         refit: candidates that are also judged with a head fitted to their own features, where the task has a
@@ -62,8 +63,8 @@ def measure_accuracy(
         )
     task.prepare(unmerged, progress)
     scores = {(UNMERGED, False): task.score(unmerged, split, progress=progress)}
-    for name, encoder in candidates.items():
-        scores[name, False] = task.score(encoder, split, progress=progress)
+    for name, runtime in candidates.items():
+        scores[name, False] = task.score(runtime, split, progress=progress)
     if task.has_head:
         for name in wanted:
             scores[name, True] = task.score(candidates[name], split, refit=True, progress=progress)
@@ -77,27 +78,30 @@ def measure_accuracy(
     )
 
 
-def graph_encoders(graphs: Mapping[str, Path], threads: int = 2) -> tuple[dict[str, Encoder], dict[str, str]]:
-    """The exported graphs that can run here.
+def graph_runtimes(
+    graphs: Mapping[str, Path], threads: int = 2, device: Device = CPU
+) -> tuple[dict[str, Runtime], dict[str, str]]:
+    """The exported graphs that can run here, loaded.
 
     Args:
         graphs: precision -> ONNX file.
         threads: of onnxruntime.
+        device: where it runs.
 
     Returns:
         Candidates for ``measure_accuracy``, and those that can't run with the reason.
 
     Raises:
-        InputError: a file is missing or does not load.
+        InputError: a file is missing or does not load, or onnxruntime does not have the device.
     """
-    found: dict[str, Encoder] = {}
+    found: dict[str, Runtime] = {}
     left_out: dict[str, str] = {}
     for precision, path in graphs.items():
-        name = f"onnxruntime {precision}"
+        name = f"{runtime_name(device)} {precision}"
         if precision == "bf16":
             left_out[name] = _NO_BFLOAT16
         else:
-            found[name] = onnx_encoder(path, threads)
+            found[name] = OnnxRuntime(path, precision, threads=threads, device=device)
     return found, left_out
 
 

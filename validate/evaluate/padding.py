@@ -6,7 +6,7 @@ never pads (one text at a time), or pads to the next of a few lengths (buckets).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -17,13 +17,15 @@ import numpy.typing as npt
 from pitome.errors import InputError
 from pitome.flops import count_flops
 from pitome.models.family import ModelShape
+from pitome.runtime import Array, Inputs, RunResult
 from pitome.schedule import TokenSchedule
-from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.records import BUCKET, PaddingRecord
 from pitome.validate.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from pitome.runtime.pytorch import PyTorchRuntime
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,18 @@ class PaddingCounter:
             layer[0] += removed
             layer[1] += padding
 
-    def watched(self, encoder: Encoder) -> Encoder:
-        """The encoder of a PyTorch model, with every pass of it counted."""
+    def watched(self, model: PyTorchRuntime) -> PyTorchRuntime:
+        """The same model, with every run of it counted."""
+        from pitome.runtime.pytorch import PyTorchRuntime
 
-        def encode(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            with self.counting():
-                return encoder(inputs)
+        counting = self.counting
 
-        return encode
+        class Counted(PyTorchRuntime):
+            def run(self, inputs: Inputs, forced: Sequence[Array] | None = None) -> RunResult:
+                with counting():
+                    return super().run(inputs, forced)
+
+        return Counted(model.model, model.outputs)
 
 
 def removed_padding(model: nn.Module, samples: Samples, batch: int = 32) -> tuple[RemovedTokens, ...]:

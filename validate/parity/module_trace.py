@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from pitome.merged_layers import merged_layers_of
-from pitome.observe import MergeRecord, current_observer, observe_merges
+from pitome.observe import MergeRecord, current_observer
+from pitome.runtime.pytorch import PyTorchRuntime
+from pitome.validate.runs import arrays
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,13 @@ def trace(
 
     Args:
         model: compressed.
-        inputs: of the model, in its precision.
+        inputs: of the model; floats are cast to its precision.
         forced: assignments [B, N] int32 of the merges; None = the model's own.
     """
-    with torch.no_grad(), observe_merges(forced) as observer, _collecting(model) as collected:
-        model(**inputs)
-    return collected.norms, observer.records
+    own = None if forced is None else [assignment.numpy() for assignment in forced]
+    with _collecting(model) as collected:
+        records = PyTorchRuntime(model, ()).observe(arrays(inputs), own)
+    return collected.norms, records
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from pitome.compression import Compression, compress
 from pitome.errors import InputError, PitomeError
 from pitome.models.loading import LoadedModel
+from pitome.runtime import Runtime
+from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.schedule import TokenSchedule
 from pitome.settings import MergeSettings
-from pitome.validate.evaluate.encoders import Encoder, torch_encoder
 from pitome.validate.evaluate.padding import PaddingCounter, padding_record
 from pitome.validate.resume import ResumableLog
 from pitome.validate.statistics import mean_interval
@@ -131,7 +132,7 @@ class Sweep:
             self._append(FailedPoint(key=point.key, label=point.label, task=None, reason=str(error)))
             self._clock.skip(point.key)
             return
-        encoder = torch_encoder(merged, self.loaded.family.outputs[self.loaded.task])
+        encoder = PyTorchRuntime(merged, self.loaded.family.outputs[self.loaded.task])
         for task in tasks:
             self._prepare(task, tell)
             unmerged = self._values(UNMERGED, task)
@@ -186,12 +187,12 @@ class Sweep:
             self._kept[key, task.name] = found
         return self._kept[key, task.name]
 
-    def _encoder(self, key: str) -> Encoder:
+    def _encoder(self, key: str) -> Runtime:
         outputs = self.loaded.family.outputs[self.loaded.task]
         if key == UNMERGED:
-            return torch_encoder(self.loaded.model, outputs)
+            return PyTorchRuntime(self.loaded.model, outputs)
         point = self._points[key]
-        return torch_encoder(self._compress(point), outputs)
+        return PyTorchRuntime(self._compress(point), outputs)
 
     def _compress(self, point: Point) -> nn.Module:
         return compress(self.loaded.model, point.schedule, point.settings)

@@ -13,7 +13,8 @@ import pytest
 
 from pitome.errors import InputError
 from pitome.models.loading import LoadedModel
-from pitome.validate.evaluate.encoders import Encoder, torch_encoder
+from pitome.runtime import Runtime
+from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split
 from pitome.validate.resume import ResumableLog
 from pitome.validate.statistics import mean_interval, paired_difference
@@ -65,7 +66,7 @@ def whole(loaded: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> tupl
 def test_records_hold_what_was_measured(loaded: LoadedModel, whole: tuple[Path, list[AnyRecord]]) -> None:
     path, records = whole
     task = SameClass()
-    task.prepare(torch_encoder(loaded.model, ("logits",)))
+    task.prepare(PyTorchRuntime(loaded.model, ("logits",)))
     unmerged = records[0]
     assert isinstance(unmerged, SweepRecord)
     assert (unmerged.key, unmerged.settings.method, unmerged.flops_ratio) == (UNMERGED, "none", 1.0)
@@ -176,7 +177,7 @@ def test_samples_that_belong_together_are_resampled_together(loaded: LoadedModel
 def test_a_point_that_fails_is_recorded_and_the_sweep_goes_on(loaded: LoadedModel, tmp_path: Path) -> None:
     class Fails(SameClass):
         def score(
-            self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+            self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
         ) -> Score:
             if self.scored == 2:
                 self.scored += 1

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.image_set import Skipped
-from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, refuse_refit, run_encoder
 from pitome.validate.evaluate.tasks.text_classification import MASK, OUTPUT, sentence_vectors
 from pitome.validate.outputs import cosines, task_vectors
@@ -65,7 +65,7 @@ class Fidelity(Task):
         """
         self.name = name
         self._source, self._photos = source, photos
-        self._unmerged: Encoder | None = None
+        self._unmerged: Runtime | None = None
         self._references: dict[Split, dict[str, Tensor]] = {}
 
     def count(self, split: Split) -> int:
@@ -81,12 +81,12 @@ class Fidelity(Task):
         """What the source could not use."""
         return self._source.skipped
 
-    def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
+    def prepare(self, unmerged: Runtime, progress: Progress | None = None) -> None:
         """Remember the unmerged model; it runs over a split when that is first scored."""
         self._unmerged, self._references = unmerged, {}
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Cosines, one per sample; see `Task.score`.
 

@@ -12,7 +12,7 @@ from pitome.errors import BackendError, InputError
 from pitome.export.plans import PlanRequest, build_plan
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.merge_library import HOST_LIBRARY
-from pitome.validate.gpu.engine import Engine
+from pitome.runtime.tensorrt import Engine
 from pitome.validate.gpu.environment import missing_gpu
 from tests.operator_model import operator_model
 

@@ -1,13 +1,14 @@
-"""A plan on the GPU, with PyTorch's tensors as its inputs and outputs.
+"""TensorRT and TensorRT-RTX: a plan on the GPU, with PyTorch's tensors as its inputs and outputs.
 
 The same calls serve classic TensorRT from 10.7 on and TensorRT-RTX, but for CUDA graphs: a TensorRT engine
 is captured from outside, TensorRT-RTX captures by itself once it has compiled for the shapes.
+No plan has run yet: that needs a GPU.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import torch
 from torch import Tensor
 
 from pitome.errors import BackendError, InputError
-from pitome.export.plans.checks import find_backend
-from pitome.export.plans.tensorrt import load_plugin
+from pitome.runtime.backends import find_plan_backend
+from pitome.runtime.protocol import DeclaredInput, Inputs, RunResult
+from pitome.runtime.pytorch import to_array
+from pitome.runtime.tensorrt_plugin import load_plugin
 
 _TORCH_TYPES = {
     "FLOAT": torch.float32,
@@ -40,14 +43,26 @@ class Engine:
         plan: the file.
         plugin: the plugin library to load into this process; never with TensorRT-RTX.
         host_code: allow libraries inside the plan to run, as an embedded plugin needs.
+        precision: of the graph that it was built from.
+        assignments: those of its outputs that are the decisions of merges, in their order.
 
     Raises:
         BackendError: the runtime is not installed, finds no GPU, or refuses the plan or the plugin.
         InputError: no such file.
     """
 
-    def __init__(self, backend: str, plan: Path, plugin: Path | None = None, host_code: bool = False) -> None:
-        found = find_backend(backend)
+    def __init__(
+        self,
+        backend: str,
+        plan: Path,
+        plugin: Path | None = None,
+        host_code: bool = False,
+        *,
+        precision: str = "fp32",
+        assignments: Sequence[str] = (),
+    ) -> None:
+        found = find_plan_backend(backend)
+        self.name, self.precision, self._assignments = found.label, precision, tuple(assignments)
         try:
             self._trt: Any = importlib.import_module(found.module)
         except ImportError as error:
@@ -68,6 +83,48 @@ class Engine:
         self._engine: Any = self._runtime.deserialize_cuda_engine(plan.read_bytes())
         if self._engine is None:
             raise self._refusal("the runtime refuses the plan")
+        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
+        self._inputs = tuple(name for name in names if self._is_input(name))
+        self._outputs = tuple(name for name in names if name not in self._inputs)
+        self.outputs = tuple(name for name in self._outputs if name not in self._assignments)
+
+    @property
+    def inputs(self) -> tuple[DeclaredInput, ...]:
+        """As the plan declares them."""
+        kinds = {name: self._engine.get_tensor_dtype(name).name for name in self._inputs}
+        return tuple(
+            DeclaredInput(
+                name,
+                str(_TORCH_TYPES.get(kind, kind)).removeprefix("torch."),
+                tuple(size if size >= 0 else None for size in self._engine.get_tensor_shape(name)),
+            )
+            for name, kind in kinds.items()
+        )
+
+    def run(self, inputs: Inputs) -> RunResult:
+        """Run once; errors as those of ``bind`` and ``BoundEngine.enqueue``."""
+        bound = self._fed(inputs)
+        bound.enqueue()
+        torch.cuda.current_stream().synchronize()
+        found = {name: to_array(value) for name, value in bound.outputs.items()}
+        decided = tuple(found.pop(name) for name in self._assignments)
+        return RunResult(found, decided)
+
+    def prepare(self, inputs: Inputs) -> Callable[[], object]:
+        """A function that replays it from a CUDA graph and waits; inputs lie on the GPU before."""
+        replay = self._fed(inputs).capture()
+
+        def run() -> object:
+            replay()
+            torch.cuda.current_stream().synchronize()
+            return None
+
+        return run
+
+    def _fed(self, inputs: Inputs) -> BoundEngine:
+        bound = self.bind(len(next(iter(inputs.values()))))
+        bound.feed({name: torch.from_numpy(inputs[name]) for name in self._inputs if name in inputs})
+        return bound
 
     def _load_plugin(self, plugin: Path, has_plugins: bool) -> None:
         if not has_plugins:
@@ -93,9 +150,7 @@ class Engine:
         context = self._make_context()
         if context is None:
             raise self._refusal("there is no execution context")
-        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
-        inputs = [name for name in names if self._is_input(name)]
-        for name in inputs:
+        for name in self._inputs:
             shape = (batch, *tuple(self._engine.get_tensor_shape(name))[1:])
             if not context.set_input_shape(name, shape):
                 smallest, _, largest = self._engine.get_tensor_profile_shape(name, 0)
@@ -104,15 +159,15 @@ class Engine:
                     f"its profile goes from {tuple(smallest)} to {tuple(largest)} for input {name}",
                     "Choose a batch within the plan's profile",
                 )
-        tensors = {name: self._make_tensor(context, name) for name in names}
+        tensors = {name: self._make_tensor(context, name) for name in (*self._inputs, *self._outputs)}
         for name, tensor in tensors.items():
             if not context.set_tensor_address(name, tensor.data_ptr()):
                 raise self._refusal(f"it does not take the tensor {name}")
         return BoundEngine(
             self,
             context,
-            {name: tensors[name] for name in inputs},
-            {name: tensor for name, tensor in tensors.items() if name not in inputs},
+            {name: tensors[name] for name in self._inputs},
+            {name: tensors[name] for name in self._outputs},
         )
 
     def _make_context(self) -> Any:
@@ -154,6 +209,21 @@ class BoundEngine:
     context: Any
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
+
+    def feed(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy the values of all inputs in.
+
+        Raises:
+            InputError: other names than the engine's.
+        """
+        if set(tensors) != set(self.inputs):
+            raise InputError(
+                self.engine.asked,
+                f"its inputs are {', '.join(sorted(self.inputs))}, given are {', '.join(sorted(tensors))}",
+                "Give every input of the engine",
+            )
+        for name, tensor in tensors.items():
+            self.inputs[name].copy_(tensor)
 
     def enqueue(self) -> None:
         """Run once on PyTorch's current stream, without waiting.
