@@ -227,13 +227,15 @@ def make_point(settings: MergeSettings, planned: PlannedSchedule, family: Family
 def _digest(method: Method, schedule: TokenSchedule, merges: Merges) -> str:
     """Of all that a result, or a speed, depends on; a file of records is resumed by it."""
     settings = method.settings
-    depends = {
+    depends: dict[str, object] = {
         "num_merged": schedule.num_merged,
         "proportional_attention": settings.proportional_attention,
         "metric": settings.metric,
         "seed": settings.seed if "seed" in method.takes else None,
         "merges": merges,
     }
+    if not (any(merges) or schedule.merges_nothing or "seed" in method.takes):
+        depends["method"] = asdict(settings)  # no operator's attributes say what it does
     return digest_of(depends)[:16]
 
 
