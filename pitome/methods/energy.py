@@ -98,8 +98,14 @@ class EnergyMethod(Method):
         """How many tokens of a layer may merge."""
         return _chosen(self.settings.candidates)
 
-    def merger(self, layer: int, num_tokens: int, num_protected: int, num_merged: int) -> EnergyMerger | None:
+    def merger(self, layer: int, num_tokens: int, num_protected: int, num_merged: int) -> Merger | None:
         """The operator with this layer's attributes; InputError for candidates that do not fit it."""
+        return self.operator(layer, num_tokens, num_protected, num_merged)
+
+    def operator(
+        self, layer: int, num_tokens: int, num_protected: int, num_merged: int
+    ) -> EnergyMerger | None:
+        """As ``merger``, for a method that decides by the operator and combines in its own way."""
         if num_merged == 0:
             return None
         candidates = choose_candidates(self.candidates(layer), num_tokens - num_protected, num_merged)

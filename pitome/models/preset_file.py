@@ -87,14 +87,6 @@ class PresetFile(_Table):
     speed: PresetSpeed | None = None
     origin: PresetOrigin | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _names_its_method(cls, content: object) -> object:
-        method = content.get("method") if isinstance(content, dict) else None
-        if isinstance(method, dict) and "name" not in method:
-            raise ValueError("method.name: it is not there")
-        return content
-
     @model_validator(mode="after")
     def _has_a_schedule(self) -> PresetFile:
         if not {"r", "ratio", "flops"}.intersection(self.schedule.given()):
@@ -130,6 +122,11 @@ def read_preset_file(path: Path) -> PresetFile:
             found,
             f"This pitome reads schema_version = {SCHEMA_VERSION}; write it again with `pitome tune`",
         )
+    method = content.get("method")
+    if (
+        isinstance(method, dict) and "name" not in method
+    ):  # settings have a default, a file says what it means
+        raise InputError(asked, "method.name: it is not there", "Name the method")
     try:
         # By way of JSON, in which a list may become a tuple although types are strict.
         return PresetFile.model_validate_json(json.dumps(content))
@@ -213,14 +210,16 @@ def _value(value: Any) -> str:
     return json.dumps(value, allow_nan=False)  # numbers and booleans are written alike
 
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""How pydantic names a key that a model, or a dataclass, does not have."""
+
+
 def _problems(error: ValidationError) -> list[str]:
     found: dict[str, list[str]] = {}
     for each in error.errors():
         # A union names its members behind the key; the key is what the user can find.
         place = [str(part) for part in each["loc"]]
         name = ".".join(place[:3] if place[:1] == ["measured"] else place[:2]) or "the file"
-        text = (
-            "unknown key" if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
-        )
+        text = "unknown key" if each["type"] in _UNKNOWN else each["msg"].removeprefix("Value error, ")
         found.setdefault(name, []).append(text)
     return [f"{name}: {' or '.join(dict.fromkeys(texts))}" for name, texts in found.items()]

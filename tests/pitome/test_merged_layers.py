@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from pitome.compression import compress
-from pitome.methods import EnergyMerger
+from pitome.methods.energy import EnergyMerger
 from pitome.observe import observe_merges
 from pitome.schedule import TokenSchedule
+from tests.compressed import compress_with
 from tests.pitome.slow_merge import merge_values, slow_merge
 from tests.pitome.test_compression import stack_of
 from tests.tiny_models import NO_CLASSIFIERS, NUM_HEADS, tiny_images, tiny_model
@@ -81,7 +82,7 @@ def test_merged_model_is_the_slow_one(name: str, options: dict[str, Any]) -> Non
     counts = (7, 0, 6, 4)  # a layer without a merge behind one with a merge
     num_protected = 2 if name.startswith("DeiT") else 1
     schedule = TokenSchedule(36 + num_protected, num_protected, counts)
-    compressed: Any = compress(model, schedule, tokens="merged", **options).double()
+    compressed: Any = compress_with(model, schedule, tokens="merged", **options).double()
     seen: list[Tensor] = []
     stack = stack_of(compressed)
     stack.register_forward_pre_hook(lambda _, args, kwargs: seen.append(args[0]), with_kwargs=True)

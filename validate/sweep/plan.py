@@ -91,7 +91,7 @@ def make_points(grid: Grid, family: Family, shape: ModelShape) -> tuple[list[Poi
     chosen = list(_settings(grid, family))
     for (place, planned), (changes, settings) in itertools.product(enumerate(schedules), chosen):
         try:
-            point = _point(settings, planned, family, shape)
+            point = make_point(settings, planned, family, shape)
         except InputError as error:
             refused.append(Refused(f"{label_of(settings)} at {planned.name}", str(error)))
             continue
@@ -204,7 +204,8 @@ def _is_own(axis: Axis, change: MergeSettings, own: MergeSettings | None) -> boo
     return change == own.over(MergeSettings(), (axis.setting,))
 
 
-def _point(settings: MergeSettings, planned: PlannedSchedule, family: Family, shape: ModelShape) -> Point:
+def make_point(settings: MergeSettings, planned: PlannedSchedule, family: Family, shape: ModelShape) -> Point:
+    """One point, without its baseline; InputError for settings that do not fit the model."""
     method = make_method(settings, family, shape.num_layers)
     schedule = planned.schedule
     parameters = method.parameters(schedule)
@@ -226,13 +227,15 @@ def _point(settings: MergeSettings, planned: PlannedSchedule, family: Family, sh
 def _digest(method: Method, schedule: TokenSchedule, merges: Merges) -> str:
     """Of all that a result, or a speed, depends on; a file of records is resumed by it."""
     settings = method.settings
-    depends = {
+    depends: dict[str, object] = {
         "num_merged": schedule.num_merged,
         "proportional_attention": settings.proportional_attention,
         "metric": settings.metric,
         "seed": settings.seed if "seed" in method.takes else None,
         "merges": merges,
     }
+    if not (any(merges) or schedule.merges_nothing or "seed" in method.takes):
+        depends["method"] = asdict(settings)  # no operator's attributes say what it does
     return digest_of(depends)[:16]
 
 

@@ -74,12 +74,15 @@ class SweepRecord(_Record):
     @model_validator(mode="before")
     @classmethod
     def _of_older_files(cls, content: object) -> object:
-        """The settings of older files hold the numbers of each layer too, and None for no seed."""
+        """Settings in older files hold the numbers of each layer too, and some values that nothing takes."""
         settings = content.get("settings") if isinstance(content, dict) else None
         if not isinstance(content, dict) or not isinstance(settings, dict) or "margins" not in settings:
             return content
         chosen = {name: value for name, value in settings.items() if value is not None}
         layers = {name: chosen.pop(name) for name in ("margins", "num_candidates") if name in chosen}
+        if "metric" not in chosen:  # no similarity is measured, so nothing decides by it
+            meant = ("method", "proportional_attention", "seed")
+            chosen = {name: value for name, value in chosen.items() if name in meant}
         return {**content, "settings": chosen, **layers}
 
     @property

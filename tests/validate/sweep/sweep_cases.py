@@ -10,14 +10,18 @@ import numpy as np
 from torch import Tensor
 
 from pitome.models.loading import LoadedModel, load_model
+from pitome.settings import MergeSettings
 from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, run_encoder
 from pitome.validate.samples import Samples
-from pitome.validate.sweep.grid import Grid
+from pitome.validate.sweep.grid import QUICK, Axis, Grid
 from tests.tiny_models import tiny_images, tiny_model
 
 GRID = Grid(
-    methods=("pitome", "tome", "random"), flops=(0.7,), shapes=("ratio", "constant"), metrics=("hidden",)
+    methods=("pitome", "tome", "random"),
+    flops=(0.7,),
+    shapes=("ratio", "constant"),
+    axes=QUICK.with_axes(Axis("metric", (MergeSettings(metric="hidden"),))),
 )
 """Two schedules, and few settings for each."""
 

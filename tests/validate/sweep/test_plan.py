@@ -8,26 +8,34 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pitome.validate.sweep.settings import (
-    FULL,
-    GRIDS,
-    QUICK,
-    Grid,
-    Point,
-    is_plain_tome,
-    make_points,
-    margin_of,
-)
 
 from pitome import compress
 from pitome.errors import InputError
+from pitome.methods import make_method
 from pitome.models.families import family_of
+from pitome.settings import MergeSettings, ScheduleOptions
+from pitome.validate.sweep.grid import FULL, GRIDS, OWN, QUICK, Axis, Grid
+from pitome.validate.sweep.plan import Point, is_baseline, label_of, make_points
 from tests.tiny_models import outputs_of, tiny_images, tiny_model
 
 SMALL = Grid(flops=(0.7,), shapes=("ratio",))
 MODEL = tiny_model("ViTForImageClassification")
+
+
+def metrics(*values: Any) -> Axis:
+    return Axis("metric", tuple(MergeSettings(metric=value) for value in values))
+
+
+def candidates(*values: Any) -> Axis:
+    return Axis("candidates", tuple(MergeSettings(candidates=value) for value in values))
+
+
+def margins(*values: Any) -> Axis:
+    return Axis("margin", tuple(MergeSettings(margin=value) for value in values))
+
+
+def penalties(*values: float) -> Axis:
+    return Axis("size_penalty", tuple(MergeSettings(size_penalty=value) for value in values))
 
 
 def points_of(grid: Grid) -> list[Point]:
@@ -37,7 +45,7 @@ def points_of(grid: Grid) -> list[Point]:
 
 
 def logits(point: Point) -> torch.Tensor:
-    merged = compress(MODEL, point.schedule, **point.setting.as_arguments())
+    merged = compress(MODEL, point.schedule, point.settings)
     return outputs_of(merged, tiny_images(3))["logits"]
 
 
@@ -45,8 +53,8 @@ def test_every_method_gets_the_same_schedules_and_options() -> None:
     points = points_of(replace(QUICK, flops=(0.7,), changes=9))
     by_method: dict[str, set[Any]] = {}
     for point in points:
-        by_method.setdefault(point.setting.method, set()).add(
-            (point.schedule.num_merged, point.setting.metric, point.setting.size_penalty)
+        by_method.setdefault(point.settings.method, set()).add(
+            (point.schedule.num_merged, point.settings.metric, point.settings.size_penalty)
         )
     assert by_method["pitome"] == by_method["tome"]
     assert {(merged, metric) for merged, metric, _ in by_method["paper"]} == {
@@ -60,12 +68,14 @@ def test_points_that_mean_the_same_appear_once() -> None:
         methods=("pitome", "paper"),
         flops=(0.7,),
         shapes=("ratio",),
-        metrics=("keys",),
-        candidates=("paper",),
-        margins=(None, (0.9, 0.9)),
-        energies=(None, "elu"),
-        splits=(None, "alternate"),
-        size_penalties=(0.0, 0.05),
+        axes=(
+            metrics("keys"),
+            candidates("paper"),
+            margins(None, (0.9, 0.9)),
+            Axis("energy", (OWN, MergeSettings(energy="elu"))),
+            Axis("split", (OWN, MergeSettings(split="alternate"))),
+            penalties(0.0, 0.05),
+        ),
         changes=9,
     )
     assert len(points_of(same)) == 1
@@ -75,10 +85,12 @@ def test_points_with_different_keys_give_different_answers() -> None:
     grid = replace(
         SMALL,
         methods=("pitome", "tome", "paper", "random"),
-        metrics=("hidden",),
-        candidates=(0.3, "all", "paper"),
-        margins=(None, (0.5, 0.0)),
-        size_penalties=(0.0, 1.0),
+        axes=(
+            metrics("hidden"),
+            candidates(0.3, "all", "paper"),
+            margins(None, (0.5, 0.0)),
+            penalties(0.0, 1.0),
+        ),
         changes=9,
     )
     points = points_of(grid)
@@ -91,18 +103,23 @@ def test_points_with_different_keys_give_different_answers() -> None:
 def test_a_setting_without_effect_has_the_same_answers() -> None:
     """With M = 2r every edge is taken, and in the first merge all sizes are 1: no size penalty matters."""
     images = tiny_images(3)
-    for options in ({"candidates": "paper", "flops": 0.7}, {"ratio": 0.7, "layers": [1]}):
+    cases = (
+        (ScheduleOptions(flops=0.7), MergeSettings(candidates="paper")),
+        (ScheduleOptions(ratio=0.7, layers=(1,)), MergeSettings()),
+    )
+    for schedule, settings in cases:
         free, charged = (
-            outputs_of(compress(MODEL, method="pitome", size_penalty=penalty, **options), images)["logits"]
+            outputs_of(compress(MODEL, schedule, replace(settings, size_penalty=penalty)), images)["logits"]
             for penalty in (0.0, 3.0)
         )
         assert torch.equal(free, charged)
 
 
 def test_options_that_a_method_ignores_do_not_multiply_its_points() -> None:
-    wide = replace(SMALL, margins=(None, (0.5, 0.0), (0.7, 0.0)), candidates=(0.1, 0.3, "all"), changes=9)
+    axes = SMALL.with_axes(margins(None, (0.5, 0.0), (0.7, 0.0)), candidates(0.1, 0.3, "all"))
+    wide = replace(SMALL, axes=axes, changes=9)
     count = {
-        method: sum(point.setting.method == method for point in points_of(wide))
+        method: sum(point.settings.method == method for point in points_of(wide))
         for method in ("tome", "random")
     }
     assert count == {"tome": 4, "random": 1}
@@ -110,7 +127,7 @@ def test_options_that_a_method_ignores_do_not_multiply_its_points() -> None:
 
 def test_first_come_the_points_that_change_nothing() -> None:
     points = points_of(replace(QUICK, flops=(0.7, 0.8), shapes=("ratio",)))
-    plain = [point for point in points if point.setting.metric in ("hidden", None)]
+    plain = [point for point in points if point.settings.metric in ("hidden", None)]
     labels = [point.label for point in plain[:5]]
     assert labels == [
         "tome hidden penalty 0 at FLOPs 0.7, ratio",
@@ -122,15 +139,15 @@ def test_first_come_the_points_that_change_nothing() -> None:
 
 
 def test_plain_tome_is_there_and_comes_before_what_is_compared_with_it() -> None:
-    points = points_of(replace(QUICK, flops=(0.7, 0.8), size_penalties=(0.05,)))
+    points = points_of(replace(QUICK, flops=(0.7, 0.8), axes=QUICK.with_axes(penalties(0.05))))
     seen: dict[str, Point] = {}
     for point in points:
         if point.baseline is None:
-            assert is_plain_tome(point.setting)
+            assert is_baseline(point.settings, family_of(MODEL))
         else:
             tome = seen[point.baseline]
             assert tome.schedule == point.schedule
-            assert point.setting.metric in (None, tome.setting.metric)
+            assert point.settings.metric in (None, tome.settings.metric)
         seen[point.key] = point
 
 
@@ -145,7 +162,9 @@ def test_a_flops_target_is_not_exceeded_whatever_the_metric(shape: Any) -> None:
 
 
 def test_other_shapes_of_a_keep_ratio_cost_what_it_costs() -> None:
-    points = points_of(Grid(methods=("tome",), flops=(), ratios=(0.8,), metrics=("hidden",)))
+    points = points_of(
+        Grid(methods=("tome",), flops=(), ratios=(0.8,), axes=QUICK.with_axes(metrics("hidden")))
+    )
     ratio, constant = (
         next(point for point in points if point.planned.form == form) for form in ("ratio", "constant")
     )
@@ -163,7 +182,8 @@ def test_chosen_layers() -> None:
 
 def test_what_cannot_be_made_is_kept_with_its_reason() -> None:
     shape = family_of(MODEL).shape(MODEL)
-    grid = Grid(methods=("tome", "pitome"), flops=(0.1, 0.7), shapes=("ratio",), candidates=(0.1, 3))
+    axes = QUICK.with_axes(candidates(0.1, 3))
+    grid = Grid(methods=("tome", "pitome"), flops=(0.1, 0.7), shapes=("ratio",), axes=axes)
     points, refused = make_points(grid, family_of(MODEL), shape)
     assert points
     reasons = {each.label: each.reason for each in refused}
@@ -174,34 +194,48 @@ def test_what_cannot_be_made_is_kept_with_its_reason() -> None:
 
 def test_a_point_leaves_nothing_to_the_method() -> None:
     for point in points_of(replace(SMALL, methods=("pitome", "tome", "paper"))):
-        assert None not in point.setting.as_arguments().values()
-        merged: Any = compress(MODEL, point.schedule, **point.setting.as_arguments())
+        again = make_method(point.settings, family_of(MODEL), len(point.schedule.num_merged))
+        assert again.settings == point.settings
+        merged: Any = compress(MODEL, point.schedule, point.settings)
         assert merged.compression.settings == point.settings
         assert merged.compression.flops.ratio == point.flops_ratio
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.floats(-2, 2), st.floats(-2, 2), st.integers(1, 30))
-def test_margins_along_a_line_are_a_start_and_a_slope(start: float, slope: float, layers: int) -> None:
-    margins = tuple(start - slope * layer / layers for layer in range(layers))
-    found = margin_of(margins)
-    assert found is not None
-    for layer, margin in enumerate(margins):
-        assert found[0] - found[1] * layer / layers == pytest.approx(margin, abs=2e-9)
+@pytest.mark.parametrize(
+    ("settings", "label"),
+    [
+        (MergeSettings(metric="hidden", candidates=0.1), "pitome hidden protect 0.1"),
+        (MergeSettings(candidates="all", margin=(0.9, 0.9), energy="elu"), "pitome M=all"),
+        (
+            MergeSettings(margin=(0.5, 0.0), energy="gaussian", split="half"),
+            "pitome margin 0.5-0i/L gaussian half",
+        ),
+        (MergeSettings("tome", metric="keys", candidates="all", size_penalty=0.0), "tome keys penalty 0"),
+        (MergeSettings("tome", proportional_attention=False), "tome plain attention"),
+        (MergeSettings("random", seed=3), "random"),
+        (MergeSettings("authors", metric="keys", proportional_attention=False), "authors"),
+    ],
+)
+def test_labels_name_what_a_method_takes(settings: MergeSettings, label: str) -> None:
+    assert label_of(settings) == label
 
 
-def test_margins_off_a_line_have_no_slope() -> None:
-    assert margin_of((0.9, 0.5, 0.4)) is None
+def test_settings_of_all_points() -> None:
+    base = MergeSettings(proportional_attention=False, seed=7)
+    points = points_of(replace(SMALL, methods=("tome", "random", "authors"), base=base))
+    found = {(point.settings.method, point.settings.proportional_attention) for point in points}
+    assert found == {("tome", False), ("random", False), ("authors", False)}
+    assert {point.settings.seed for point in points} == {7}
+    assert all("plain attention" in point.label for point in points if point.settings.method != "authors")
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
         ({"methods": ("none",)}, "METHODS=none: the unmerged model is always in a sweep"),
-        ({"methods": ("tofu",)}, "METHODS=tofu: the methods are pitome, paper, tome, random, authors"),
+        ({"methods": ("tofu",)}, "METHODS=tofu: the methods are authors, paper, pitome, random, tome"),
         ({"flops": (1.5,)}, r"FLOPS=1.5: it lies in \(0, 1\]"),
         ({"flops": ()}, "FLOPS and RATIOS: both lists are empty"),
-        ({"metrics": ()}, "METRICS: the list is empty"),
         ({"changes": -1}, "CHANGES=-1: negative"),
     ],
 )
@@ -218,10 +252,16 @@ def test_the_grids_have_sensible_sizes() -> None:
     assert 10 * quick < full < 2000
 
 
-@pytest.mark.parametrize("metrics", [("keys",), ("hidden", "keys")])
-def test_the_target_is_met_by_the_dearest_metric_that_is_tried(metrics: Any) -> None:
-    points = points_of(Grid(methods=("pitome",), flops=(0.7,), shapes=("ratio",), metrics=metrics))
-    ratios = {point.setting.metric: point.flops_ratio for point in points}
-    alone: Any = compress(MODEL, flops=0.7, metric=metrics[0]).compression
-    assert ratios[metrics[0]] == alone.flops.ratio
+def test_an_axis_has_values() -> None:
+    with pytest.raises(InputError, match="METRICS: the list is empty"):
+        metrics()
+
+
+@pytest.mark.parametrize("tried", [("keys",), ("hidden", "keys")])
+def test_the_target_is_met_by_the_dearest_metric_that_is_tried(tried: Any) -> None:
+    axes = QUICK.with_axes(metrics(*tried))
+    points = points_of(Grid(methods=("pitome",), flops=(0.7,), shapes=("ratio",), axes=axes))
+    ratios = {point.settings.metric: point.flops_ratio for point in points}
+    alone: Any = compress(MODEL, flops=0.7, settings=MergeSettings(metric=tried[0])).compression
+    assert ratios[tried[0]] == alone.flops.ratio
     assert max(ratios.values()) <= 0.7

@@ -81,7 +81,7 @@ def test_records_hold_what_was_measured(loaded: LoadedModel, whole: tuple[Path, 
         assert (record.score, record.low, record.high) == (expected.mean, expected.low, expected.high)
         assert record.metrics == {"agreement": record.score, "disagreement": pytest.approx(1 - record.score)}
         assert record.num_merged == point.schedule.num_merged
-        assert record.settings.size_penalty == point.settings.size_penalty
+        assert (record.settings, record.margins) == (point.settings, point.margins)
         assert record.to_unmerged is not None
         assert record.to_unmerged.mean == pytest.approx(record.score - 1)
         if point.baseline is None:

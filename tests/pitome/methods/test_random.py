@@ -1,8 +1,6 @@
-"""One layer's merge: which parameters it gets, and the random pairs."""
+"""Random pairs: constants that depend on seed and layer only."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,42 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitome.methods import EnergyMerger, RandomMerger, build_merger, resolve_settings
-from pitome.models.families import family_of_type
+from pitome.methods.random import RandomMerger
 from tests.pitome.slow_merge import merge_values
-
-CLIP = family_of_type("clip")
-
-
-@pytest.mark.parametrize(
-    ("method", "candidates", "num_candidates"),
-    [
-        ("pitome", None, 32),  # floor(0.9 36 + 0.5)
-        ("pitome", 0.5, 18),
-        ("pitome", 0.95, 8),  # at least 2r
-        ("pitome", 11, 11),
-        ("paper", None, 8),
-        ("tome", None, 36),
-    ],
-)
-def test_parameters_of_one_layer(method: str, candidates: Any, num_candidates: int) -> None:
-    chosen = resolve_settings(method, CLIP, 4, candidates=candidates)
-    merger = build_merger(chosen, 2, 37, 1, 4)
-    assert isinstance(merger, EnergyMerger)
-    parameters = merger.parameters
-    assert (parameters.num_merged, parameters.num_candidates, parameters.num_protected) == (
-        4,
-        num_candidates,
-        1,
-    )
-    assert parameters.margin == pytest.approx(0.45)
-    assert parameters.size_penalty == chosen.size_penalty
-    assert parameters.order == chosen.order
-
-
-def test_nothing_to_merge_is_no_merger() -> None:
-    assert build_merger(resolve_settings("pitome", CLIP, 2), 0, 37, 1, 0) is None
-    assert build_merger(resolve_settings("none", CLIP, 2), 0, 37, 1, 4) is None
 
 
 @settings(max_examples=50, deadline=None)
@@ -104,3 +68,13 @@ def test_random_merge_of_padding_is_zero() -> None:
     counts = result.assignment[0].bincount()
     assert (result.x[0, counts == 2] == 0).all()
     assert (result.size == 0).all()
+
+
+def test_the_two_halves_are_the_whole_but_for_rounding() -> None:
+    merger = RandomMerger(11, 1, 3, 0, 0)
+    x = torch.randn(2, 11, 4, generator=torch.Generator().manual_seed(0))
+    size = torch.arange(1.0, 23).reshape(2, 11, 1)
+    whole, halves = merger(x, x, size), merger.combine(x, size, merger.decide(x, size))
+    torch.testing.assert_close(halves.x, whole.x)
+    assert torch.equal(halves.size, whole.size)
+    assert torch.equal(halves.assignment, whole.assignment)
