@@ -23,6 +23,7 @@ from pitome.validate.report.page import render_report
 from pitome.validate.sweep.records import FailedPoint, SweepFile, SweepRecord, parse_line
 from pitome.validate.thresholds import Thresholds
 from pitome.validate.validation_records import ValidationRecord
+from tests.pitome.bundle.bundle_cases import operator, settings
 
 if TYPE_CHECKING:
     from pitome.flops import FlopsCount
@@ -118,15 +119,16 @@ def make_document() -> dict[str, Any]:
             },
         },
         "method": {
-            "name": "pitome",
-            "order": "energy",
-            "energy": "elu",
-            "split": "alternate",
-            "metric": "hidden",
-            "layers": [{"margin": 0.9 - 0.9 * i / 12, "alpha": 1.0} for i in range(12)],
-            "size_penalty": 0.05,
+            "settings": settings(
+                metric="hidden", candidates=0.1, margin=[0.9, 0.9], energy="elu", size_penalty=0.05
+            )
+            | {"split": "alternate", "proportional_attention": True},
+            "restore": "groups",
             "num_protected": 1,
-            "proportional_attention": True,
+            "layers": [
+                operator(merged, candidates, 0.9 - 0.9 * layer / 12)
+                for layer, (merged, candidates) in enumerate(zip(MERGED, CANDIDATES, strict=True))
+            ],
         },
         "schedule": {"tokens": TOKENS, "num_merged": MERGED, "num_candidates": CANDIDATES},
         "flops": flops,

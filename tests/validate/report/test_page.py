@@ -15,6 +15,7 @@ from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.page import render_report
 from pitome.validate.report.sections import ORDER, all_sections
 from pitome.validate.report.summary import giga, megabytes, percent, summary_rows
+from tests.pitome.bundle.bundle_cases import settings
 from tests.validate.report.report_cases import (
     RANDOM_BANNER,
     TOKENS,
@@ -251,7 +252,7 @@ def test_missing_parts_are_said_to_be_missing(document):
 
 
 def test_model_that_merges_nothing(document):
-    document["method"].update(name="none")
+    document["method"] |= {"settings": settings(method="none"), "restore": "exact", "layers": [None] * 12}
     document["schedule"] = {"tokens": [197] * 13, "num_merged": [0] * 12, "num_candidates": [0] * 12}
     document["flops"] = {"base": 10, "merged": 10, "ratio": 1.0, "bound": 1.0}
     document["graphs"][0] |= {"merges": 0, "flops": document["flops"]}
