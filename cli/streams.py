@@ -27,6 +27,10 @@ def prepare_streams() -> None:
     Raises:
         InputError: stdout is closed.
     """
+    for name in ("COLUMNS", "LINES"):  # rich takes every digit of Unicode, and 0, for a number
+        size = os.environ.get(name, "1")
+        if not (size.isascii() and size.isdecimal() and int(size) > 0):
+            del os.environ[name]
     stdout_is_closed = sys.stdout is None
     # In the order of their numbers: a file that is opened in the place of a closed stream is written to.
     sys.stdin = sys.stdin or _opened(0, "r")

@@ -14,7 +14,8 @@ def tune(options: TuneOptions, as_json: Json = False) -> None:
     """Write the fastest setting within a budget as a preset file; exit code 1 where there is none."""
 
     def work(display: Display) -> Result:
-        from pitome.engine.tune import print_tuned, run_tune, tuned_document
+        from pitome.cli.tune_tables import print_tuned
+        from pitome.engine.tune import run_tune, tuned_document
 
         tuned = run_tune(options, command_line(), display)
         return tuned_document(tuned), lambda console: print_tuned(console, tuned)

@@ -65,7 +65,7 @@ def reload(bundle: Path, manifest: Manifest, progress: Progress) -> tuple[Prepar
             f"the model of {bundle}",
             f"its weights had the digest {weights.sha256[:12]}, those of {prepared.loaded.source} "
             f"now have {prepared.loaded.sha256[:12]}",
-            f"Get the same weights, or run `make engine` again with NAME={bundle.name}",
+            f"Get the same weights, or build it again with NAME={bundle.name}",
         )
     described = (records.method_record(prepared.compression), records.schedule_record(prepared.compression))
     if described != (manifest.method, manifest.schedule):

@@ -7,8 +7,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from pitome import __version__
 from pitome.engine.options import ModelOptions
 from pitome.engine.progress import Progress as Display
@@ -111,32 +109,6 @@ def check_same_settings(preset: PresetFile, point: Point, loaded: LoadedModel) -
             f"it would not lead to the same {', '.join(different or ['margins'])}",
             "Leave this method out with --methods",
         )
-
-
-def print_tuned(console: Console, tuned: Tuned) -> None:
-    """What was picked, and what to do with it."""
-    origin, speed = tuned.preset.origin, tuned.preset.speed
-    assert origin is not None
-    console.print(f"picked: {tuned.label}", style="bold", highlight=False)
-    console.print(f"FLOPs left: {origin.flops_ratio:.3f}", highlight=False)
-    if speed is not None:
-        console.print(
-            f"speed-up: {speed.speedup:.2f}x [{speed.low:.2f}, {speed.high:.2f}] at batch {speed.batch}, "
-            f"{speed.threads} threads, onnxruntime",
-            highlight=False,
-        )
-    for each in tuned.preset.measured:
-        surely = "the whole interval is" if each.drop_high <= origin.max_drop else "its upper end is NOT"
-        console.print(
-            f"{each.task}, {each.split}: {each.metric} {each.score:.4f}, {each.drop:+.2f} points lost "
-            f"[{each.drop_low:+.2f}, {each.drop_high:+.2f}] of {each.samples} samples; {surely} within the "
-            f"budget of {origin.max_drop:g}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    console.print(
-        f"wrote {tuned.file}; build it with: pitome engine {tuned.file}", highlight=False, soft_wrap=True
-    )
 
 
 def tuned_document(tuned: Tuned) -> dict[str, Any]:

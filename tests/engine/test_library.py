@@ -49,12 +49,12 @@ def test_a_build_needs_no_command_line(clip_folder: Path, tmp_path: Path) -> Non
 
 
 def test_the_engine_imports_nothing_of_the_command_line() -> None:
-    found = []
+    found, foreign = [], ("pitome.cli", "typer", "rich", "click")
     for path in sorted((ROOT / "engine").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            found += [f"{path.name}: {name}" for name in names if name.startswith(("pitome.cli", "typer"))]
+            found += [f"{path.name}: {name}" for name in names if name.startswith(foreign)]
     assert found == []
 
 

@@ -52,7 +52,7 @@ def test_build_needs_a_graph_of_its_precision(bundle: Path) -> None:
     refused = pitome("build", bundle, "--precision", "fp16")
     assert refused.code == 2
     assert f"a plan in fp16 from {bundle}: its graphs are in fp32. " in refused.message
-    assert "Export it with PRECISION=fp16 first" in refused.message
+    assert "Export it with --precision fp16 first" in refused.message
 
 
 def test_validate_records_parity(bundle: Path) -> None:
@@ -113,4 +113,4 @@ def test_validate_refuses_other_weights(vit_folder: Path, tmp_path: Path) -> Non
     refused = pitome("validate", tmp_path / "build" / "model")
     assert refused.code == 2
     assert "its weights had the digest " in refused.message
-    assert "Get the same weights, or run `make engine` again with NAME=model" in refused.message
+    assert "Get the same weights, or build it again with --name model" in refused.message
