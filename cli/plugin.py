@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pitome.cli import arguments as given
 from pitome.cli.application import Result, app, run
 from pitome.cli.display import Display
+from pitome.cli.options import Json
 from pitome.errors import InputError
 
 
@@ -33,7 +33,7 @@ def plugin(
             help="Build nothing: count what a merge's kernels ask for, and predict their time on GPUs.",
         ),
     ] = False,
-    as_json: given.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Build the TensorRT plugin for GPUs and for the CPU, in build/plugin."""
 

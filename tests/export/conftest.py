@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pitome.compression import compress
 from pitome.export.debug_graph import write_debug_graph
 from pitome.export.onnx import OnnxFile, Precision, export_onnx
 from pitome.runtime.onnxruntime import open_session
+from tests.compressed import compress_with
 from tests.export.tiny_models import OUTPUTS, make_model
 
 METADATA = {"method": {"name": "pitome", "margins": [0.9, 0.6]}, "version": "0.1.0", "ratio": 0.8}
@@ -64,7 +64,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
     def export(name: str, precision: Precision = "fp32", **options: Any) -> Exported:
         model = make_model(name)
         if options.get("ratio", 0.8) is not None:
-            model = compress(model, **{"ratio": 0.8, **options})
+            model = compress_with(model, **{"ratio": 0.8, **options})
         folder = tmp_path_factory.mktemp(f"{name}-{precision}")
         path, debug = folder / "model.onnx", folder / "debug.onnx"
         file = export_onnx(model, path, outputs=OUTPUTS[name], precision=precision, metadata=METADATA)
