@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pitome.cli import bundle_commands, proof_commands, search_commands
+from pitome.cli import bundle_commands, plugin, proof_commands, search_commands
 from pitome.cli.application import app
 
-__all__ = ["app", "bundle_commands", "main", "proof_commands", "search_commands"]
+__all__ = ["app", "bundle_commands", "main", "plugin", "proof_commands", "search_commands"]
 
 
 def main() -> None:

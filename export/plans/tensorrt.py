@@ -13,6 +13,7 @@ from typing import Any
 
 from pitome.errors import BackendError, InputError
 from pitome.export.plans.base import MERGE_OPERATOR, PlanRequest
+from pitome.extras import install_command
 
 OLDEST_FOR_PLUGIN = (10, 7)
 """Older parsers take an ONNX function although a plugin of its name is registered."""
@@ -26,7 +27,7 @@ class TensorRT:
     label = "TensorRT"
     module = "tensorrt"
     distribution = "tensorrt"
-    install = "pip install -e .[gpu]"
+    install = install_command("gpu")
     has_plugins = True
 
     def check_targets(self, request: PlanRequest) -> None:
@@ -76,7 +77,7 @@ def load_plugin(trt: Any, asked: str, library: Path, errors: Sequence[str]) -> N
     """
     check_plugin_support(trt.__version__)
     registry = trt.get_plugin_registry()
-    remedy = "Run `make plugin`, or use MERGE_PATH=function"
+    remedy = "Run `make plugin` or `pitome plugin`, or use MERGE_PATH=function"
     heard = len(errors)
     if registry.load_library(str(library)) is None:
         reasons = "".join(f"\n  - {line.strip()}" for line in errors[heard:])

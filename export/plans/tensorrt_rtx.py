@@ -6,6 +6,7 @@ from typing import Any
 
 from pitome.errors import InputError
 from pitome.export.plans.base import PlanRequest
+from pitome.extras import install_command
 
 TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
 """What TensorRT-RTX 1.7 compiles for. Written down here so that a check needs no import of the library."""
@@ -20,7 +21,7 @@ class TensorRTRTX:
     label = "TensorRT-RTX"
     module = "tensorrt_rtx"
     distribution = "tensorrt-rtx-cu13"
-    install = "pip install -e ."
+    install = install_command("build")
     has_plugins = False  # it would end in std::terminate
 
     def check_targets(self, request: PlanRequest) -> None:

@@ -79,7 +79,9 @@ class MergeLibrary:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise BackendError(
-                f"the plugin library {path}", "there is no such file", "Run `make plugin plugin-host` first"
+                f"the plugin library {path}",
+                "there is no such file",
+                "Run `make plugin` or `pitome plugin` first",
             )
         self.path = path
         self.handle = ctypes.CDLL(str(path))

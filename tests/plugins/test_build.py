@@ -6,18 +6,17 @@ import ctypes
 import re
 import struct
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from pitome.plugins.tools.ptxas_log import Usage, read_usage
+from pitome.version import __version__
 from tests.checkout import ROOT
 
 BUILD = ROOT / "build" / "plugin"
 TARGETS = (75, 80, 86, 89, 90, 100, 120)
 PTX = 80
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 HEADER = (ROOT / "plugins" / "include" / "pitome_merge.h").read_text(encoding="utf-8")
 INTERFACE = set(re.findall(r"PITOME_API [^(;]*?(pitome_merge_\w+)\(", HEADER)) | {
     "getCreators",
@@ -157,7 +156,7 @@ def test_host_library_has_the_same_interface_and_no_cuda(name: str) -> None:
 def test_library_loads_and_has_the_version_of_the_project(name: str) -> None:
     library = ctypes.CDLL(str(built(name)))
     library.pitome_merge_version.restype = ctypes.c_char_p
-    assert library.pitome_merge_version().decode() == VERSION
+    assert library.pitome_merge_version().decode() == __version__
 
 
 def test_sanitized_library_is_sanitized() -> None:
@@ -192,8 +191,8 @@ def test_cmake_without_settings_says_what_to_do(tmp_path: Path) -> None:
     done = configure(tmp_path)
     assert done.returncode
     message = " ".join(done.stderr.split())
-    assert "PITOME_CUDA_INCLUDE is not set. Run `make plugin`" in message
-    assert "python -m pitome.plugins.tools.toolchain FILE" in message
+    assert "PITOME_VERSION is not set. Run `pitome plugin`" in message
+    assert "gives that file to cmake with -C" in message
 
 
 def test_host_library_needs_no_nvcc(tmp_path: Path) -> None:

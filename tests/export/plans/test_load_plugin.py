@@ -40,7 +40,7 @@ def test_the_registry_has_the_creator_afterwards() -> None:
 def test_a_library_that_the_registry_does_not_take(tmp_path: Path) -> None:
     done = load(library := compile_library(tmp_path, NO_CREATORS))
     assert done.returncode == 1
-    assert f"a plan: TensorRT did not load the plugin library {library}. Run `make plugin`, or" in done.stderr
+    assert f"a plan: TensorRT did not load the plugin library {library}. Run `make plugin` or" in done.stderr
 
 
 def test_a_library_without_the_merge(tmp_path: Path) -> None:

@@ -89,4 +89,4 @@ def test_a_gpu_that_rtx_does_not_build_for(workshop: Workshop, target: str) -> N
 def test_a_missing_plugin_is_a_reason(workshop: Workshop) -> None:
     """Or TensorRT is what is missing here; both say what to do."""
     reason = workshop.unavailable(EngineSpec("tensorrt", "plugin"))
-    assert "Run `make plugin`" in reason or "Run pip install -e .[gpu]" in reason
+    assert "Run `make plugin`" in reason or "Run pip install '.[gpu]'" in reason
