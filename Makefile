@@ -1,8 +1,8 @@
 # The front door. `make help` lists the targets and the variables.
 PYTHON ?= python3
 VENV := .venv
-# Errors then name the variable (RATIO=) instead of the option (--ratio).
-PITOME := PITOME_FROM=make $(VENV)/bin/pitome
+# Messages name these options as make does, RATIO= instead of --ratio.
+PITOME = PITOME_MAKE_VARIABLES="$(call table,engine) $(call table,sweep)" $(VENV)/bin/pitome
 PIP_FLAGS ?=
 # What is installed: `build` for the main job, `validate` for data sets too, `test` for all that this page runs.
 BUILD := $(VENV)/.build-ready
@@ -117,23 +117,17 @@ bench: $(BUILD) ## Measure the bundle of MODEL (or BUNDLE=folder) against the un
 inspect: $(BUILD) ## Verify the bundle of MODEL (or BUNDLE=folder) and show what is in it
 	@$(PITOME) inspect "$(BUNDLE)"
 
-# call cmake,options of the toolchain,targets: it configures every time, which is quick where nothing has changed.
-PLUGIN_BUILD := build/plugin
-cmake = @cmake=$$($(VENV)/bin/python -m pitome.plugins.tools.toolchain $(1) $(PLUGIN_BUILD)/toolchain.cmake) \
-  && "$$cmake" -C $(PLUGIN_BUILD)/toolchain.cmake -S plugins -B $(PLUGIN_BUILD)/cmake >/dev/null \
-  && env -u MAKEFLAGS -u MAKELEVEL "$$cmake" --build $(PLUGIN_BUILD)/cmake --parallel $$(nproc) --target $(2)
-
 plugin: $(BUILD) ## Build the TensorRT plugin for GPUs and for the CPU, in build/plugin
-	$(call cmake,,pitome_plugin pitome_plugin_host)
+	@$(PITOME) plugin
 
 plugin-host: $(BUILD) ## Build what the plugin's tests need, for the CPU; needs no nvcc
-	$(call cmake,--no-compiler,host)
+	@$(PITOME) plugin --host --programs tests/plugins
 
 plugin-sanitized: $(BUILD) ## The same with sanitizers
-	$(call cmake,--no-compiler,host_sanitized)
+	@$(PITOME) plugin --host --programs tests/plugins --sanitize
 
 plugin-account: $(BUILD) ## Count what a merge's kernels ask for, and predict their time on GPUs
-	@$(VENV)/bin/python -m pitome.plugins.tools.account
+	@$(PITOME) plugin --account
 
 # Two processes of tests: PyTorch with two threads in each would have four for two cores, which wait by spinning.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal --durations=20
@@ -144,7 +138,7 @@ test: $(TEST) lint plugin-host ## Lint, check types and run the tests, those of 
 test-quick: $(TEST) ## Run the tests that need seconds and nothing built
 	$(PYTEST) -m "not gpu and not full and not slow" --ignore=tests/plugins $(PYTEST_FLAGS)
 
-test-full: $(TEST) plugin-host plugin-sanitized plugin ## Run what `make test` leaves out: sanitizers, thread orders, whole plans, the README
+test-full: $(TEST) plugin-sanitized plugin ## Run what `make test` leaves out: sanitizers, thread orders, whole plans, the README
 	$(PYTEST) -m "full and not gpu" $(PYTEST_FLAGS)
 
 test-gpu: $(TEST) plugin ## Run what needs an NVIDIA GPU; leaves build/gpu-report.md

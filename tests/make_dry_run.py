@@ -10,7 +10,8 @@ from tests.checkout import ROOT
 
 STAMPS = (".venv/.build-ready", ".venv/.validate-ready", ".venv/.test-ready")
 """What says that .venv is as it must be; made or not, the dry run takes them as new."""
-MARKER = "PITOME_FROM=make"
+MARKER = "PITOME_MAKE_VARIABLES="
+"""What a line with `pitome` in it begins with."""
 
 
 def make_lines(*words: str, environment: dict[str, str] | None = None) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
 
 from tests.checkout import ROOT
 from tests.command_options import options_of, parse
-from tests.make_dry_run import make_lines, pitome_arguments
+from tests.make_dry_run import MARKER, make_lines, pitome_arguments
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 ONLY_BY_FLAGS = {
@@ -131,11 +132,16 @@ def test_the_tiers_divide_the_tests() -> None:
     assert marked("test-quick") == "not gpu and not full and not slow"
 
 
+def plugin_builds(target: str) -> list[list[str]]:
+    found = [shlex.split(line)[2:] for line in make_lines(target) if line.startswith(MARKER)]
+    return [arguments for arguments in found if arguments[0] == "plugin"]
+
+
 def test_make_test_compiles_nothing_for_gpus() -> None:
-    lines = "\n".join(make_lines("test"))
-    assert "--target host\n" in lines
-    assert "--target pitome_plugin" not in lines
-    assert "--target pitome_plugin" in "\n".join(make_lines("test-full"))
+    host = ["plugin", "--host", "--programs", "tests/plugins"]
+    assert plugin_builds("test") == [host]
+    assert plugin_builds("test-full") == [[*host, "--sanitize"], ["plugin"]]
+    assert plugin_builds("test-quick") == []
 
 
 def test_help_shows_every_target() -> None:
