@@ -138,7 +138,12 @@ test: $(TEST) lint plugin-host ## Lint, check types and run the tests, those of 
 test-quick: $(TEST) ## Run the tests that need seconds and nothing built
 	$(PYTEST) -m "not gpu and not full and not slow" --ignore=tests/plugins $(PYTEST_FLAGS)
 
-test-full: $(TEST) plugin-sanitized plugin ## Run what `make test` leaves out: sanitizers, thread orders, whole plans, the README
+# Two builds of onnxruntime own one folder: this one is put before that of $(VENV) by the test that needs it.
+OPENVINO := build/environments/openvino
+$(OPENVINO): $(TEST)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --no-deps --target $@ onnxruntime-openvino==1.24.1
+
+test-full: $(TEST) plugin-sanitized plugin $(OPENVINO) ## Run what `make test` leaves out: sanitizers, thread orders, whole plans, the README
 	$(PYTEST) -m "full and not gpu" $(PYTEST_FLAGS)
 
 test-gpu: $(TEST) plugin ## Run what needs an NVIDIA GPU; leaves build/gpu-report.md
