@@ -138,10 +138,12 @@ test: $(TEST) lint plugin-host ## Lint, check types and run the tests, those of 
 test-quick: $(TEST) ## Run the tests that need seconds and nothing built
 	$(PYTEST) -m "not gpu and not full and not slow" --ignore=tests/plugins $(PYTEST_FLAGS)
 
-# Two builds of onnxruntime own one folder: this one is put before that of $(VENV) by the test that needs it.
-OPENVINO := build/environments/openvino
-$(OPENVINO): $(TEST)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --no-deps --target $@ onnxruntime-openvino==1.24.1
+# Another build of onnxruntime owns the same folder as that of $(VENV): it gets an environment of its own, once.
+OPENVINO := build/openvino/.ready
+$(OPENVINO): requirements.lock
+	$(PYTHON) -m venv build/openvino
+	build/openvino/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock onnxruntime-openvino==1.24.1 numpy
+	touch $@
 
 test-full: $(TEST) plugin-sanitized plugin $(OPENVINO) ## Run what `make test` leaves out: sanitizers, thread orders, whole plans, the README
 	$(PYTEST) -m "full and not gpu" $(PYTEST_FLAGS)

@@ -16,7 +16,7 @@ from tests.checkout import ROOT
 
 FOLDER = Path(__file__).parent
 GENERATED = ("docs/bundle.md",)
-BUILT = ("plugin", "environments")
+BUILT = ("plugin", "openvino")
 """What make has put into build/ for tests."""
 
 
