@@ -72,6 +72,7 @@ help: ## Show this help
 #engine: SEQUENCE_LENGTH|tokens of every text [128]
 #engine: WEIGHTS|hub id, folder, packaged or random [the model's own]
 #engine: OUT|folder for bundles [build]
+#engine: NAME|the bundle's folder in OUT [the model's name]
 #engine: STRICT|1: an unreachable hub is an error instead of random weights [0]
 
 #sweep: TASK|what sweep and tune judge, such as r8 or imagefolder:FOLDER [all that fit the model]

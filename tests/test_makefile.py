@@ -18,6 +18,7 @@ ONLY_BY_FLAGS = {
     "--json",
     "--latency-seconds",
     "--parity-images",
+    "--quiet",
     "--seed",
     "--threads",
 }
@@ -37,6 +38,7 @@ VALUES = {
     "MERGE_PATH": "function",
     "METHOD": "tome",
     "METRIC": "keys",
+    "NAME": "mine",
     "OUT": "some folder",
     "PLUGIN": "library.so",
     "PRECISION": "fp32",
