@@ -137,7 +137,7 @@ test: $(TEST) lint plugin-host ## Lint, check types and run the tests, those of 
 	$(PYTEST) -m "not gpu and not full" $(PYTEST_FLAGS)
 
 test-quick: $(TEST) ## Run the tests that need seconds and nothing built
-	$(PYTEST) -m "not gpu and not full and not slow" --ignore=tests/plugins $(PYTEST_FLAGS)
+	$(PYTEST) -m "not gpu and not full and not slow" $(PYTEST_FLAGS)
 
 # Another build of onnxruntime owns the same folder as that of $(VENV): it gets an environment of its own, once.
 OPENVINO := build/openvino/.ready

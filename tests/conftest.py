@@ -1,9 +1,10 @@
-"""For all tests: a quiet, offline-safe environment, and no GPU tests where there is no driver."""
+"""For all tests: a quiet, offline-safe environment, the tiers, and no GPU tests where there is no driver."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +17,21 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _DRIVER = "libcuda.so.1"
+_TESTS = Path(__file__).parent
+_SLOW_FOLDERS = ("cli", "engine", "export", "plugins", "validate/bench", "validate/parity", "validate/sweep")
+"""Most of their tests build, export, compile or measure something; those that do not are marked ``quick``."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked ``gpu`` where no NVIDIA driver can be loaded, and say so."""
+    """Mark what `make test-quick` leaves out, and skip ``gpu`` where no NVIDIA driver can be loaded."""
+    slow = [_TESTS / folder for folder in _SLOW_FOLDERS]
+    for item in items:
+        if set(slow) & set(item.path.parents) and not item.get_closest_marker("quick"):
+            item.add_marker(pytest.mark.slow)
+    _skip_without_driver(items)
+
+
+def _skip_without_driver(items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked or _has_driver():
         return
