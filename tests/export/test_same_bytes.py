@@ -31,6 +31,7 @@ TRACE = """
 """
 
 
+@pytest.mark.full
 def test_another_process_folder_and_copy_of_the_code_give_the_same_bytes(
     tmp_path: Path, exported: Export
 ) -> None:
