@@ -10,6 +10,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from tests.checkout import ROOT
 from tests.export.conftest import METADATA, Export
 
