@@ -12,6 +12,7 @@ import typer
 
 from pitome.cli.display import Display
 from pitome.errors import PitomeError
+from pitome.extras import naming_extras
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +37,7 @@ def run(work: Callable[[Display], Result], as_json: bool) -> None:
 
     display = Display()
     try:
-        with display.running():
+        with display.running(), naming_extras(command_line()):
             document, show = work(display)
     except PitomeError as error:
         display.console.print(f"error: {error}", style="bold red", highlight=False, soft_wrap=True)

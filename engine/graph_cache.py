@@ -38,7 +38,7 @@ def tome_graph(loaded: LoadedModel, compression: Compression, display: Display) 
     Equal tokens in every layer and an equal metric are equal FLOPs. Everything else is ToMe's own.
     """
     tome = compress(loaded.model, compression.schedule, method="tome", metric=compression.settings.metric)
-    found: Compression = tome.compression  # type: ignore[assignment]
+    found = tome.compression
     key = keys.onnx_key(loaded, found, "fp32")
     return _cached("tome", key, loaded, lambda: tome, display), found
 

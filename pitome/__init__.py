@@ -12,10 +12,11 @@ import importlib
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pitome.extras import missing_extra
+from pitome.extras import naming_extras
 from pitome.version import __version__
 
 if TYPE_CHECKING:
+    from pitome.compressed_model import CompressedModel
     from pitome.compression import Compression, compress
     from pitome.merge import MergeResult, unmerge
     from pitome.models.loading import load_model
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pitome.schedule import TokenSchedule
 
 __all__ = [
+    "CompressedModel",
     "Compression",
     "MergeParameters",
     "MergeResult",
@@ -40,6 +42,7 @@ __all__ = [
 # None of them is also the name of a module in here: importing such a module would put it in its place.
 _WITHOUT_TORCH = {"MergeParameters": "pitome.parameters", "TokenSchedule": "pitome.schedule"}
 _WITH_TORCH = {
+    "CompressedModel": "pitome.compressed_model",
     "Compression": "pitome.compression",
     "MergeResult": "pitome.merge",
     "compress": "pitome.compression",
@@ -51,13 +54,13 @@ _WITH_TORCH = {
 _HOME = {**_WITHOUT_TORCH, **_WITH_TORCH}
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'pitome' has no attribute {name!r}")
-    try:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    except ModuleNotFoundError as error:
-        raise missing_extra(f"pitome.{name}", error) from error
+if not TYPE_CHECKING:  # else every name would be there for a type checker
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module 'pitome' has no attribute {name!r}")
+        with naming_extras(f"pitome.{name}"):
+            return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

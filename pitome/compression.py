@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
+from pitome.compressed_model import CompressedModel
 from pitome.errors import InputError
 from pitome.flops import FlopsCount, count_flops
 from pitome.input_checks import prepare_texts, refuse_what_is_lost
@@ -69,7 +70,7 @@ def compress(
     tokens: Literal["unmerged", "merged"] = "unmerged",
     seed: int = 0,
     sequence_length: int | None = None,
-) -> nn.Module:
+) -> CompressedModel:
     """Make a model merge tokens in its blocks.
 
     The given model is left as it is; the new one shares its parameters, keeps its forward signature and
@@ -141,7 +142,7 @@ def compress(
     if tokens == "merged":
         compressed = _MergedTokens(compressed)
         compressed.compression = compression  # type: ignore[assignment]
-    return compressed
+    return cast(CompressedModel, compressed)
 
 
 def choose_schedule(

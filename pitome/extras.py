@@ -6,6 +6,8 @@ that names the extra.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from pitome.errors import BackendError
@@ -24,13 +26,13 @@ EXTRA_OF: dict[str, Extra] = {
     "onnx_ir": "build",
     "onnxscript": "build",
     "safetensors": "build",
-    "scipy": "build",
     "skimage": "build",
     "tensorrt_rtx": "build",
     "tokenizers": "build",
     "torch": "build",
     "transformers": "build",
     "datasets": "validate",
+    "scipy": "validate",
     "sklearn": "validate",
 }
 """The extra by the import name of each package that it names."""
@@ -41,19 +43,25 @@ def install_command(extra: Extra) -> str:
     return f"pip install '.[{extra}]'"
 
 
-def missing_extra(asked: str, error: ModuleNotFoundError) -> BackendError | ModuleNotFoundError:
-    """The error to raise in place of one that says that a package is not installed.
+@contextmanager
+def naming_extras(asked: str) -> Iterator[None]:
+    """Within it, a package that is not installed is an error that names the extra that brings it.
 
     Args:
         asked: what was wanted, such as ``"pitome engine"``.
-        error: as it came from an import; it is returned as it is where no extra brings what is missing.
+
+    Raises:
+        BackendError: an import found no package of an extra.
     """
-    package = (error.name or "").partition(".")[0]
-    extra = EXTRA_OF.get(package)
-    if extra is None:
-        return error
-    return BackendError(
-        asked,
-        f"the Python package {package} is not installed; the extra {extra} brings it",
-        f"Run {install_command(extra)} where pitome's source lies",
-    )
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        extra = EXTRA_OF.get(package)
+        if extra is None:
+            raise
+        raise BackendError(
+            asked,
+            f"the Python package {package} is not installed; the extra {extra} brings it",
+            f"Run {install_command(extra)} where pitome's source lies",
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ def build_plugin(
     # Resolved: in a checkout the folder in the package is a link, and CMake knows its sources by their path.
     source = Path(str(resources.files("pitome.plugins"))).resolve()
     folder = output / "cmake"
+    _forget_another_source(folder, source)
     _run([cmake, "-C", settings, "-S", source, "-B", folder], environment, quiet=True)
     targets = _targets(options)
     jobs = str(len(os.sched_getaffinity(0)))
@@ -84,6 +86,17 @@ def _targets(options: PluginOptions) -> list[str]:
     if options.programs is None:
         return targets
     return [*targets, "host", *(["host_sanitized"] if options.sanitize else [])]
+
+
+def _forget_another_source(folder: Path, source: Path) -> None:
+    """Begin anew where CMake's folder was moved, or is of another installation: CMake would refuse it."""
+    cache = folder / "CMakeCache.txt"
+    if cache.is_file():
+        lines = cache.read_text(encoding="utf-8", errors="replace").splitlines()
+        if not {f"CMAKE_HOME_DIRECTORY:INTERNAL={source}", f"CMAKE_CACHEFILE_DIR:INTERNAL={folder}"} <= {
+            *lines
+        }:
+            shutil.rmtree(folder)
 
 
 def _run(command: Sequence[str | Path], environment: Mapping[str, str], quiet: bool = False) -> None:

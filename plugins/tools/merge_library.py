@@ -15,10 +15,12 @@ from torch import Tensor
 from pitome.errors import BackendError
 from pitome.merge import MergeResult
 from pitome.parameters import Energy, MergeParameters, Order, Split
+from pitome.plugins.tools import build
 
-BUILD = Path("build/plugin").resolve()
-DEVICE_LIBRARY = BUILD / "libpitome_plugin.so"
-HOST_LIBRARY = BUILD / "libpitome_plugin_host.so"
+BUILD = build.OUTPUT.resolve()
+"""Of the folder that the process started in."""
+DEVICE_LIBRARY = BUILD / build.DEVICE_LIBRARY
+HOST_LIBRARY = BUILD / build.HOST_LIBRARY
 DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 ALIGNMENT = 16
 OK, INVALID = 0, 1

@@ -59,6 +59,17 @@ def test_with_the_test_programs(tmp_path: Path) -> None:
     assert f"PITOME_PROGRAMS [==[{tmp_path}]==]" in (tmp_path / "output/toolchain.cmake").read_text()
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_folder_of_another_source_is_made_anew(tmp_path: Path, kept: bool) -> None:
+    folder = tmp_path / "cmake"
+    folder.mkdir()
+    source = ROOT / "plugins" if kept else "/another/place"
+    lines = (f"CMAKE_CACHEFILE_DIR:INTERNAL={folder}", f"CMAKE_HOME_DIRECTORY:INTERNAL={source}")
+    (folder / "CMakeCache.txt").write_text("\n".join(lines))
+    commands(tmp_path, PluginOptions(tmp_path))
+    assert (folder / "CMakeCache.txt").exists() == kept
+
+
 def test_a_tool_that_the_user_named_must_do(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         build_plugin(PluginOptions(tmp_path / "output"), pytest.fail, {"CUDA_HOME": "/no/such/folder"})
