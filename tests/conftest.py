@@ -18,15 +18,26 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _DRIVER = "libcuda.so.1"
 _TESTS = Path(__file__).parent
-_SLOW_FOLDERS = ("cli", "engine", "export", "plugins", "validate/bench", "validate/parity", "validate/sweep")
-"""Most of their tests build, export, compile or measure something; those that do not are marked ``quick``."""
+_SLOW = (
+    "cli",
+    "engine",
+    "export",
+    "pitome/models/test_conformance.py",
+    "plugins",
+    "test_packaging.py",
+    "test_typing.py",
+    "validate/bench",
+    "validate/parity",
+    "validate/sweep",
+)
+"""Most tests there build, export, compile or measure something; those that do not are marked ``quick``."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make test-quick` leaves out, and skip ``gpu`` where no NVIDIA driver can be loaded."""
-    slow = [_TESTS / folder for folder in _SLOW_FOLDERS]
+    slow = {_TESTS / path for path in _SLOW}
     for item in items:
-        if set(slow) & set(item.path.parents) and not item.get_closest_marker("quick"):
+        if slow & {item.path, *item.path.parents} and not item.get_closest_marker("quick"):
             item.add_marker(pytest.mark.slow)
     _skip_without_driver(items)
 

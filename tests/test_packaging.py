@@ -174,7 +174,7 @@ def test_thresholds_and_plugin_sources_are_found(core: Environment, tmp_path: Pa
     assert core.output(tmp_path, "python", "-c", code) == (ROOT / "docs" / "thresholds.toml").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_plugin_is_built_from_the_package(core: Environment, tmp_path: Path) -> None:
     core.output(tmp_path, "pitome", "plugin", "--host")
     assert (tmp_path / "build" / "plugin" / "libpitome_plugin_host.so").is_file()
