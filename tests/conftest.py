@@ -27,7 +27,12 @@ _SLOW = (
     "test_packaging.py",
     "test_typing.py",
     "validate/bench",
+    "validate/gpu/test_parity.py",
+    "validate/gpu/test_plans.py",
+    "validate/gpu/test_session.py",
     "validate/parity",
+    "validate/report/test_report_in_a_browser.py",
+    "validate/report/test_validation.py",
     "validate/sweep",
 )
 """Most tests there build, export, compile or measure something; those that do not are marked ``quick``."""
