@@ -146,8 +146,22 @@ def test_make_test_compiles_nothing_for_gpus() -> None:
     assert plugin_builds("test-quick") == []
 
 
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, flags=re.MULTILINE))
+
+
 def test_help_shows_every_target() -> None:
     phony = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", MAKEFILE, flags=re.MULTILINE)
     assert phony is not None
-    targets = set(phony[1].replace("\\\n", "").split())
-    assert targets == set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, flags=re.MULTILINE))
+    assert targets() == set(phony[1].replace("\\\n", "").split())
+
+
+def test_ci_runs_all_tests() -> None:
+    run = set(re.findall(r"^ *part make ([a-z-]+)", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE))
+    assert {"engine", "validate", "test", "test-full"} <= run <= targets()
+
+
+def test_commits_are_checked_by_the_tools_of_lint() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    of_lint = {shlex.split(line)[0] for line in make_lines("lint")}
+    assert set(re.findall(r"entry: (\S+)", hooks)) == of_lint
