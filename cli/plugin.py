@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from pitome.cli.application import Result, app, run
 from pitome.cli.display import Display
 from pitome.cli.options import Json
 from pitome.errors import InputError
+
+if TYPE_CHECKING:
+    from pitome.plugins.tools.build import PluginOptions
 
 
 @app.command()
@@ -23,9 +26,12 @@ def plugin(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Also build the C++ test programs in this folder, and with sanitizers too.",
+            help="Also build the C++ test programs in this folder.",
         ),
     ] = None,
+    sanitize: Annotated[
+        bool, typer.Option("--sanitize", help="With --programs: build them with sanitizers too.")
+    ] = False,
     account: Annotated[
         bool,
         typer.Option(
@@ -38,6 +44,8 @@ def plugin(
     """Build the TensorRT plugin for GPUs and for the CPU, in build/plugin."""
 
     def work(display: Display) -> Result:
+        from pitome.plugins.tools.build import PluginOptions
+
         if account and (host or programs):
             raise InputError(
                 "--account with --host or --programs",
@@ -48,15 +56,22 @@ def plugin(
             raise InputError(
                 f"--programs {programs}", "there is no such folder", "Name the folder tests/plugins"
             )
-        return _account(display) if account else _build(host, programs, display)
+        if sanitize and programs is None:
+            raise InputError(
+                "--sanitize without --programs",
+                "only the test programs are built with sanitizers",
+                "Add --programs tests/plugins",
+            )
+        options = PluginOptions(host=host, programs=programs, sanitize=sanitize)
+        return _account(display) if account else _build(options, display)
 
     run(work, as_json)
 
 
-def _build(host: bool, programs: Path | None, display: Display) -> Result:
-    from pitome.plugins.tools.build import PluginOptions, build_plugin
+def _build(options: PluginOptions, display: Display) -> Result:
+    from pitome.plugins.tools.build import build_plugin
 
-    built = build_plugin(PluginOptions(host=host, programs=programs), display.note)
+    built = build_plugin(options, display.note)
     libraries = [str(library) for library in built.libraries]
     document = {"libraries": libraries, "cuda": built.cuda, "tensorrt": built.tensorrt}
     lines = [*libraries, f"with {built.cuda} and {built.tensorrt}"]

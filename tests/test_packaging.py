@@ -180,7 +180,7 @@ def test_the_thresholds_come_along(core: Environment, tmp_path: Path) -> None:
     assert core.output(tmp_path, "python", "-c", code, written) == "True\n"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_plugin_is_built_from_the_package(core: Environment, tmp_path: Path) -> None:
     core.output(tmp_path, "pitome", "plugin", "--host")
     assert (tmp_path / "build" / "plugin" / "libpitome_plugin_host.so").is_file()

@@ -31,8 +31,9 @@ class PluginOptions:
     host: bool = False
     """Only the build for the CPU, which tests use. It needs CUDA's headers, but no nvcc."""
     programs: Path | None = None
-    """A folder of C++ programs that test the build for the CPU; with them all of it is built with sanitizers
-    too."""
+    """A folder of C++ programs that test the build for the CPU."""
+    sanitize: bool = False
+    """Whether the programs, and the library for them, are built with sanitizers too."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ def build_plugin(
 
 def _targets(options: PluginOptions) -> list[str]:
     targets = ["pitome_plugin_host"] if options.host else ["pitome_plugin", "pitome_plugin_host"]
-    return targets if options.programs is None else [*targets, "host", "host_sanitized"]
+    if options.programs is None:
+        return targets
+    return [*targets, "host", *(["host_sanitized"] if options.sanitize else [])]
 
 
 def _forget_another_source(folder: Path, source: Path) -> None:

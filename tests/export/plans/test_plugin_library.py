@@ -31,6 +31,7 @@ def refusal(path: Path) -> str:
     return error.value.found
 
 
+@pytest.mark.full
 def test_the_built_library_has_the_packages_version() -> None:
     assert read_plugin_version(built(BUILT_PLUGIN)) == pitome.__version__
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,9 @@ def test_only_for_the_cpu(tmp_path: Path) -> None:
 
 def test_with_the_test_programs(tmp_path: Path) -> None:
     options = PluginOptions(tmp_path / "output", host=True, programs=tmp_path)
-    assert commands(tmp_path, options)[1][5:] == ["pitome_plugin_host", "host", "host_sanitized"]
+    assert commands(tmp_path, options)[1][5:] == ["pitome_plugin_host", "host"]
+    sanitized = replace(options, sanitize=True)
+    assert commands(tmp_path, sanitized)[-1][5:] == ["pitome_plugin_host", "host", "host_sanitized"]
     assert f"PITOME_PROGRAMS [==[{tmp_path}]==]" in (tmp_path / "output/toolchain.cmake").read_text()
 
 

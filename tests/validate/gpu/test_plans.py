@@ -59,6 +59,7 @@ def test_requests(workshop: Workshop, tmp_path: Path) -> None:
     assert workshop.request(EngineSpec("tensorrt_rtx", "function")).targets == ("sm89",)
 
 
+@pytest.mark.full
 def test_an_engine_with_its_decisions_as_outputs(workshop: Workshop, built: list[BuiltEngine]) -> None:
     spec = EngineSpec("tensorrt_rtx", "function", "fp32", decisions=True)
     assert workshop.unavailable(spec) == ""
@@ -73,6 +74,7 @@ def test_an_engine_with_its_decisions_as_outputs(workshop: Workshop, built: list
     assert len(built) == 1, "an engine is built once"
 
 
+@pytest.mark.full
 def test_the_unmerged_engine(workshop: Workshop, built: list[BuiltEngine]) -> None:
     spec = EngineSpec("tensorrt_rtx", "none")
     workshop.plan(spec)
