@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import errno
+import os
 import shlex
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from pitome import __version__
+from pitome.cli.command_group import CommandGroup, as_user_typed, be_quiet, is_quiet
+from pitome.cli.console import output_console
 from pitome.cli.display import Display
-from pitome.errors import PitomeError
+from pitome.cli.messages import print_error, print_json
+from pitome.cli.stop_signals import Stopped
+from pitome.cli.streams import broken_pipes_are_errors, printing
+from pitome.errors import InputError, PitomeError
 from pitome.extras import naming_extras
 
 if TYPE_CHECKING:
@@ -24,34 +31,94 @@ Result = tuple[Any, Callable[["Console"], None]]
 
 app = typer.Typer(
     name="pitome",
+    cls=CommandGroup,
     help="Smaller transformers, compiled and proven: energy-based token merging to ONNX and TensorRT.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
+_SYSTEM_REFUSES = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENFILE),
+)
+"""What the operating system says about a file that a user named, and not about a mistake of ours."""
+_NO_HOME = "Could not determine home directory."
+"""All that pathlib says about ``~nobody/folder``."""
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        with printing():
+            sys.stdout.write(f"pitome {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options_of_all(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            callback=be_quiet,
+            expose_value=False,
+            help="No progress and no notes on stderr; results, warnings and errors stay.",
+        ),
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
 
 def run(work: Callable[[Display], Result], as_json: bool) -> None:
-    """Run a command, then print what it returns; a PitomeError becomes a message and its exit code."""
-    from pitome.cli.tables import output_console
-
-    display = Display()
+    """Run a command, then print what it returns; an error becomes a message and its exit code."""
+    display = Display(quiet=is_quiet())
+    left = "nothing was published"
     try:
-        with display.running(), naming_extras(command_line()):
+        with broken_pipes_are_errors(), display.running(), naming_extras(command_line()):
             document, show = work(display)
+        left = "the command had done its work"
+        with printing():
+            if as_json:
+                print_json(document)
+            else:
+                show(output_console())
     except PitomeError as error:
-        display.console.print(f"error: {error}", style="bold red", highlight=False, soft_wrap=True)
-        if as_json:
-            print_json({"error": str(error), "exit_code": error.exit_code})
-        raise typer.Exit(error.exit_code) from None
-    if as_json:
-        print_json(document)
-    else:
-        show(output_console())
+        _end(error, as_json)
+    except OSError as error:
+        if error.errno not in _SYSTEM_REFUSES:
+            raise
+        _end(_system_error(error), as_json)
+    except RuntimeError as error:
+        if str(error) != _NO_HOME:
+            raise
+        found = "there is no user of that name, or the user has no home"
+        _end(InputError("a path that begins with ~", found, "Write the folder out in full"), as_json)
+    except Stopped as stop:
+        told = getattr(stop, "__notes__", None) or [left]
+        print_error("; ".join([str(stop), *told]), stop.exit_code, as_json)
+        raise typer.Exit(stop.exit_code) from None
     if isinstance(document, dict) and document.get("verdict") == "fail":
-        reason = f"error: {document.get('bundle')} fails validation: {document.get('reason')}. Do not use it"
-        display.console.print(reason, style="bold red", highlight=False, soft_wrap=True)
+        reason = f"{document.get('bundle')} fails validation: {document.get('reason')}. Do not use it"
+        print_error(reason, 1, as_json=False)  # the document says it
         raise typer.Exit(1)
+
+
+def _end(error: PitomeError, as_json: bool) -> NoReturn:
+    print_error(as_user_typed(str(error)), error.exit_code, as_json)
+    raise typer.Exit(error.exit_code) from None
+
+
+def _system_error(error: OSError) -> InputError:
+    place = "a file" if error.filename is None else os.fsdecode(error.filename)
+    return InputError(
+        f"use {place}",
+        f"the operating system refuses it ({os.strerror(error.errno or 0)})",
+        "Make it a file or folder that can be read and written, or name another one",
+    )
 
 
 def show_built(built: Built) -> Result:
@@ -64,12 +131,6 @@ def show_built(built: Built) -> Result:
         {**document, "manifest": manifest.model_dump(mode="json")},
         lambda console: print_summary(console, manifest, built.folder),
     )
-
-
-def print_json(document: Any) -> None:
-    """One JSON document on stdout."""
-    json.dump(document, sys.stdout, indent=2, sort_keys=True)
-    sys.stdout.write("\n")
 
 
 def command_line() -> str:

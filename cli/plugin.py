@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
-from pitome.cli import arguments as given
 from pitome.cli.application import Result, app, run
 from pitome.cli.display import Display
+from pitome.cli.options import Json
 from pitome.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def plugin(
             help="Build nothing: count what a merge's kernels ask for, and predict their time on GPUs.",
         ),
     ] = False,
-    as_json: given.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Build the TensorRT plugin for GPUs and for the CPU, in build/plugin."""
 
@@ -74,7 +75,12 @@ def _build(options: PluginOptions, display: Display) -> Result:
     libraries = [str(library) for library in built.libraries]
     document = {"libraries": libraries, "cuda": built.cuda, "tensorrt": built.tensorrt}
     lines = [*libraries, f"with {built.cuda} and {built.tensorrt}"]
-    return document, lambda console: console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+    def show(console: Console) -> None:
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True)
+
+    return document, show
 
 
 def _account(display: Display) -> Result:

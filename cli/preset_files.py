@@ -1,109 +1,101 @@
-"""MODEL=FILE.preset.toml: the settings of a preset file as defaults of the options."""
+"""MODEL=FILE.preset.toml: the settings of a preset file stand below the options on the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
-from pitome.models.preset_file import PresetFile, PresetSchedule, is_preset_file, read_preset_file
+from pitome.cli.options import Given
+from pitome.engine.options import EngineOptions, ExportOptions, MergeSettings, ModelOptions, ScheduleOptions
+from pitome.models.preset_file import PresetFile, is_preset_file, read_preset_file
+from pitome.option import option_text, options_of
 
-_SCHEDULE = ("ratio", "r", "flops", "shape", "layers")
-_METHOD = {
-    "metric": "metric",
-    "margin": "margin",
-    "energy": "energy",
-    "split": "split",
-    "size_penalty": "size_penalty",
-    "prop_attn": "proportional_attention",
-}
-"""Option -> key of [method]; the candidates have two options."""
-_CANDIDATES = ("protect", "candidates")
-_MODEL = ("weights", "image_size", "sequence_length")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Options = TypeVar("Options", EngineOptions, ExportOptions)
 
 
-def with_preset_file(
-    arguments: dict[str, Any], given: Collection[str], note: Callable[[str], None]
-) -> dict[str, Any]:
-    """The arguments of a command, with those of a preset file where the user gave none.
+def with_preset_file(options: Options, given: Given, note: Callable[[str], None]) -> Options:
+    """The options of a command, with those of a preset file where the user gave none.
 
     Args:
-        arguments: by the names of the options; ``model`` may be a preset file.
-        given: names that stand on the command line.
+        options: their model may be a preset file.
+        given: what stands on the command line.
         note: told what the file sets, and which of its settings an option replaces.
 
     Returns:
-        The same arguments where MODEL is no preset file.
+        The same options where MODEL is no preset file.
 
     Raises:
         InputError: a preset file that can't be used.
     """
-    model = str(arguments["model"])
-    if not is_preset_file(model):
-        return arguments
-    path = Path(model.strip()).expanduser()
+    if not is_preset_file(options.model.model):
+        return options
+    path = Path(options.model.model.strip()).expanduser()
     preset = read_preset_file(path)
-    found = dict(arguments)
-    replaced: list[str] = []
-
-    def choose(names: Collection[str], values: dict[str, Any]) -> None:
-        """Set options that belong together, unless one of them was given."""
-        on_line = [name for name in names if name in given]
-        held = {name: value for name, value in values.items() if value is not None}
-        if not on_line:
-            found.update(held)
-        elif held:
-            options = " and ".join(f"{name.upper()}={arguments[name]}" for name in on_line)
-            replaced.append(f"{options} in place of {_told(held)}")
-
-    choose(_SCHEDULE, _schedule_options(preset.schedule))
-    for name in _MODEL:
-        choose([name], {name: getattr(preset.model, name)})
-    _choose_method(preset, arguments, given, choose, replaced)
-    note(f"{path}: settings for {preset.model.name}, method {preset.method.name}")
-    for text in replaced:
+    notes = [f"settings for {preset.model.name}, method {preset.method.method}"]
+    schedule = _schedule(options.schedule, preset.schedule, given, notes)
+    model = _model(options.model, preset, given, notes)
+    merge = _merge(options.merge, preset.method, given, notes)
+    for text in notes:
         note(f"{path}: {text}")
-    return found
+    return replace(options, model=model, schedule=schedule, merge=merge)
 
 
-def _choose_method(
-    preset: PresetFile,
-    arguments: dict[str, Any],
-    given: Collection[str],
-    choose: Callable[[Collection[str], dict[str, Any]], None],
-    replaced: list[str],
-) -> None:
-    method = preset.method
-    if "method" in given and str(arguments["method"]) != method.name:
+def _schedule(
+    chosen: ScheduleOptions, below: ScheduleOptions, given: Given, notes: list[str]
+) -> ScheduleOptions:
+    """The options of the schedule belong together: one that was given replaces all of the file's."""
+    if not given.of(ScheduleOptions):
+        return below
+    notes.append(f"{_told(chosen, chosen.given())} in place of {_told(below, below.given())}")
+    return chosen
+
+
+def _model(chosen: ModelOptions, preset: PresetFile, given: Given, notes: list[str]) -> ModelOptions:
+    named = preset.model
+    below = replace(
+        chosen,
+        weights=named.weights,
+        image_size=named.image_size,
+        sequence_length=named.sequence_length,
+        seed=preset.method.seed or chosen.seed,
+    )
+    typed = given.of(ModelOptions)
+    _note_replaced(chosen, below, [name for name in typed if name != "seed"], notes)
+    return replace(
+        below,
+        weights=chosen.weights if "weights" in typed else below.weights,
+        image_size=chosen.image_size if "image_size" in typed else below.image_size,
+        sequence_length=chosen.sequence_length if "sequence_length" in typed else below.sequence_length,
+        seed=chosen.seed if "seed" in typed else below.seed,
+    )
+
+
+def _merge(chosen: MergeSettings, below: MergeSettings, given: Given, notes: list[str]) -> MergeSettings:
+    typed = given.of(MergeSettings)
+    if "method" in typed and chosen.method != below.method:
         # The others are settings of the file's method and mean nothing to another one.
-        replaced.append(f"METHOD={arguments['method']} in place of {method.name} and all of its settings")
-        return
-    choose(["method"], {"method": method.name})
-    for option, key in _METHOD.items():
-        value = getattr(method, key)
-        if key == "margin" and value is not None:
-            value = ",".join(map(repr, value))
-        choose([option], {option: int(value) if isinstance(value, bool) else value})
-    choose(_CANDIDATES, _candidates_options(method.candidates))
-    choose(["seed"], {"seed": method.seed})
+        notes.append(f"METHOD={chosen.method} in place of {below.method} and all of its settings")
+        return chosen
+    _note_replaced(chosen, below, [name for name in typed if name != "method"], notes)
+    return chosen.over(below, typed)
 
 
-def _schedule_options(schedule: PresetSchedule) -> dict[str, Any]:
-    merged, layers = schedule.num_merged, schedule.layers
-    return {
-        "r": None if merged is None else ",".join(map(str, merged)),
-        "ratio": schedule.ratio,
-        "flops": schedule.flops,
-        "shape": schedule.shape,
-        "layers": None if layers is None else ",".join(map(str, layers)),
-    }
+def _note_replaced(
+    chosen: DataclassInstance, below: DataclassInstance, typed: Collection[str], notes: list[str]
+) -> None:
+    notes.extend(
+        f"{_told(chosen, [name])} in place of {_told(below, [name])}"
+        for name in typed
+        if getattr(below, name) is not None and name in options_of(type(below))
+    )
 
 
-def _candidates_options(candidates: Any) -> dict[str, Any]:
-    if isinstance(candidates, float):
-        return {"protect": candidates}
-    return {"candidates": None if candidates is None else str(candidates)}
-
-
-def _told(values: dict[str, Any]) -> str:
-    return " and ".join(f"{name.upper()}={value}" for name, value in values.items())
+def _told(record: DataclassInstance, names: Collection[str]) -> str:
+    described = options_of(type(record))
+    texts = [option_text(name, described[name], getattr(record, name)) for name in names]
+    return " and ".join(f"{name.upper()}={text}" for name, text in texts)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from pitome.cli.table_layout import Column, ResultTable
 from pitome.engine.sweep import Plan, SweepResult
-from pitome.validate.sweep.pareto import pareto_front
+from pitome.validate.pareto import pareto_front
 from pitome.validate.sweep.records import AnyRecord, DifferenceRecord, FailedPoint, SweepRecord, measured
 
 
@@ -42,16 +42,15 @@ def draw_pictures(file: Path, records: Sequence[AnyRecord], tasks: Sequence[str]
     pictures = []
     for task in tasks:
         found = measured(list(records), task)
-        rows = [each.model_dump(mode="json") for each in found]
         points = [each for each in found if not each.is_unmerged]
         slug = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in task)
         stem = f"{file.stem}.{slug}"
         if points:
             pictures.append(file.with_name(f"{stem}.flops.svg"))
-            write_pareto_picture(rows, pictures[-1], "flops", points[0].metric)
+            write_pareto_picture(found, pictures[-1], "flops", points[0].metric)
         if any(each.speed for each in points):
             pictures.append(file.with_name(f"{stem}.latency.svg"))
-            write_pareto_picture(rows, pictures[-1], "latency", points[0].metric)
+            write_pareto_picture(found, pictures[-1], "latency", points[0].metric)
     return pictures
 
 
@@ -62,7 +61,7 @@ def print_sweep(console: Console, result: SweepResult) -> None:
     failed = [each for each in result.records if isinstance(each, FailedPoint)]
     for each in failed:
         where = f" on {each.task}" if each.task else ""
-        console.print(f"not run: {each.label}{where}: {each.reason}", style="yellow", highlight=False)
+        console.print(f"not run: {each.label}{where}: {each.reason}", style="yellow")
     if failed:
         console.print(f"{len(failed)} points could not be run", style="yellow")
     console.print(
@@ -70,15 +69,15 @@ def print_sweep(console: Console, result: SweepResult) -> None:
         "samples, with 95 % intervals, in points (100 x the metric)."
     )
     for path in (result.file, *result.pictures):
-        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+        console.print(f"wrote {path}", soft_wrap=True)
 
 
 def print_plan(console: Console, plan: Plan) -> None:
     """The points in the order in which they would run."""
     for point in plan.points:
-        console.print(f"{point.flops_ratio:.3f}  {point.label}", highlight=False)
+        console.print(f"{point.flops_ratio:.3f}  {point.label}")
     for each in plan.refused:
-        console.print(f"can't run {each.label}: {each.reason}", style="yellow", highlight=False)
+        console.print(f"can't run {each.label}: {each.reason}", style="yellow")
     console.print(f"{len(plan.points)} points, and the unmerged model")
 
 
@@ -97,13 +96,11 @@ def _print_task(console: Console, result: SweepResult, task: str) -> None:
         return
     first = rows[0][0]
     timed = any(each.speed for each, _ in rows)
-    table = Table(
-        title=f"{result.loaded.name}, {task}: {first.metric} over {first.samples} samples, {first.split}",
-        title_justify="left",
+    headings = ("", "FLOPs", "score", "95 %", "to unmerged", "to ToMe", *(["speed-up"] if timed else []))
+    table = ResultTable(
+        f"{result.loaded.name}, {task}: {first.metric} over {first.samples} samples, {first.split}",
+        [Column("setting", free=True), *(Column(heading, right=True) for heading in headings)],
     )
-    for heading in ("", "FLOPs", "score", "95 %", "to unmerged", "to ToMe", *(["speed-up"] if timed else [])):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("setting", overflow="fold")
     for each, best in rows:
         cells = [
             "*" if best else "",
@@ -115,7 +112,7 @@ def _print_task(console: Console, result: SweepResult, task: str) -> None:
         ]
         if timed:
             cells.append(_speed(each))
-        table.add_row(*cells, each.label, style="bold" if best else None)
+        table.add_row(each.label, *cells, style="bold" if best else "")
     console.print(table)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
 from pitome.bundle.manifest import Manifest
+from pitome.cli.table_layout import Column, ResultTable
 from pitome.validate.report.summary import giga, megabytes, summary_rows, times
 
 if TYPE_CHECKING:
@@ -18,17 +18,10 @@ if TYPE_CHECKING:
 _STYLES = {"plain": "", "good": "green", "bad": "bold red", "warning": "bold yellow"}
 
 
-def output_console() -> Console:
-    """Stdout; wide where it is not a terminal, so that nothing is cut in a log."""
-    console = Console(markup=False)  # a path may hold [brackets]
-    return console if console.is_terminal else Console(width=140, markup=False)
-
-
 def print_summary(console: Console, manifest: Manifest, folder: Path) -> None:
     """What a bundle is, what was checked, and where everything lies."""
-    table = Table(title=f"{manifest.model.name}: {folder}", show_header=False, title_justify="left")
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    columns = (Column("", style="bold"), Column("", free=True))
+    table = ResultTable(f"{manifest.model.name}: {folder}", columns, show_header=False)
     for row in summary_rows(manifest):
         table.add_row(row.label, row.value, style=_STYLES[row.tone])
     for record in manifest.files():
@@ -41,11 +34,14 @@ def print_summary(console: Console, manifest: Manifest, folder: Path) -> None:
         )
 
 
+def _numbers(headings: Sequence[str]) -> list[Column]:
+    return [Column(heading, right=True) for heading in headings]
+
+
 def print_schedule(console: Console, name: str, compression: Compression) -> None:
     """Tokens and FLOPs of each layer."""
-    table = Table(title=f"{name}: tokens and FLOPs per image (multiply-adds)", title_justify="left")
-    for heading in ("layer", "tokens", "merged", "candidates", "margin", "FLOPs before", "FLOPs after"):
-        table.add_column(heading, justify="right")
+    headings = ("layer", "tokens", "merged", "candidates", "margin", "FLOPs before", "FLOPs after")
+    table = ResultTable(f"{name}: tokens and FLOPs per image (multiply-adds)", _numbers(headings))
     for row in schedule_rows(compression):
         table.add_row(
             str(row["layer"]),
@@ -57,7 +53,6 @@ def print_schedule(console: Console, name: str, compression: Compression) -> Non
             giga(row["flops_after"]),
         )
     flops = compression.flops
-    table.add_section()
     table.add_row(
         "all",
         str(compression.schedule.tokens[-1]),
@@ -67,6 +62,7 @@ def print_schedule(console: Console, name: str, compression: Compression) -> Non
         giga(flops.base),
         giga(flops.merged),
         style="bold",
+        section=True,
     )
     console.print(table)
     console.print(
@@ -79,13 +75,14 @@ def schedule_rows(compression: Compression) -> list[dict[str, Any]]:
     from pitome.engine.records import schedule_record
 
     schedule, flops = schedule_record(compression), compression.flops
+    margins = compression.method.margins
     return [
         {
             "layer": layer,
             "tokens": schedule.tokens[layer],
             "merged": schedule.num_merged[layer],
             "candidates": schedule.num_candidates[layer],
-            "margin": compression.settings.margins[layer],
+            "margin": margins[layer] if margins else None,
             "flops_before": flops.layers_base[layer],
             "flops_after": flops.layers_merged[layer],
         }
@@ -95,10 +92,12 @@ def schedule_rows(compression: Compression) -> list[dict[str, Any]]:
 
 def print_models(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     """The presets."""
-    table = Table(title="Presets for MODEL; a Hugging Face id or a folder works too", title_justify="left")
-    for heading in ("name", "family", "tokens", "layers", "task", "weights"):
-        number = heading in ("tokens", "layers")
-        table.add_column(heading, justify="right" if number else "left", no_wrap=heading == "name")
+    numbers, free = ("tokens", "layers"), ("task", "weights")
+    columns = [
+        Column(heading, right=heading in numbers, free=heading in free)
+        for heading in ("name", "family", "tokens", "layers", "task", "weights")
+    ]
+    table = ResultTable("Presets for MODEL; a Hugging Face id or a folder works too", columns)
     for row in rows:
         table.add_row(*(str(row[key]) for key in ("name", "family", "tokens", "layers", "task", "source")))
     console.print(table)
@@ -110,24 +109,22 @@ def print_validation(console: Console, document: dict[str, Any]) -> None:
     for accuracy in document.get("accuracy", {}).get("tasks", ()):
         print_accuracy(console, accuracy)
     for row in document.get("skipped", ()):
-        console.print(f"skipped: {row['what']}: {row['reason']}", style="yellow", highlight=False)
+        console.print(f"skipped: {row['what']}: {row['reason']}", style="yellow")
     if document.get("report"):
-        console.print(f"wrote {document['report']}", highlight=False, soft_wrap=True)
+        console.print(f"wrote {document['report']}", soft_wrap=True)
     for section in document["sections"]:
         style = "good" if section["verdict"] == "pass" else "bad"
         text = f"{section['name']}: {section['verdict']}: {section['reason']}"
-        console.print(text, style=_STYLES[style], highlight=False)
+        console.print(text, style=_STYLES[style])
 
 
 def print_accuracy(console: Console, report: dict[str, Any]) -> None:
     """One task: every model and runtime on the same samples, with paired differences to the unmerged one."""
     main = report["main"]
     samples = report["models"][0]["metrics"][main]["samples"]
-    table = Table(
-        title=f"{report['task']}, {report['split']}: {main} over {samples:,} samples", title_justify="left"
-    )
-    for heading in ("model", main, "95 %", "to unmerged", "p"):
-        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+    title = f"{report['task']}, {report['split']}: {main} over {samples:,} samples"
+    columns = [Column("model", free=True), *_numbers((main, "95 %", "to unmerged", "p"))]
+    table = ResultTable(title, columns)
     unmerged = report["models"][0]["model"]
     for model in report["models"]:
         found = model["metrics"][main]
@@ -153,10 +150,9 @@ def print_accuracy(console: Console, report: dict[str, Any]) -> None:
             f"without padding {padding['flops_unpadded']:.2f}, in buckets of 32 "
             f"{padding['flops_bucketed']:.2f}; "
             f"{padding['full_length']:,} of {padding['texts']:,} texts have no padding",
-            highlight=False,
         )
     for name, reason in report["unavailable"].items():
-        console.print(f"not run: {name}: {reason}", style="yellow", highlight=False)
+        console.print(f"not run: {name}: {reason}", style="yellow")
 
 
 def print_parity(console: Console, parity: dict[str, Any]) -> None:
@@ -171,19 +167,9 @@ def print_parity(console: Console, parity: dict[str, Any]) -> None:
         console.print(
             f"{precision}: read but not run, onnxruntime has no kernels for it on a CPU", style="bold yellow"
         )
-    table = Table(title="Arithmetic, same decisions, against float64", title_justify="left")
-    for heading in (
-        "output",
-        "precision",
-        "error",
-        "PyTorch's",
-        "limit",
-        "rms",
-        "PyTorch's",
-        "limit",
-        "passed",
-    ):
-        table.add_column(heading, justify="right")
+    measures = ("error", "PyTorch's", "limit", "rms", "PyTorch's rms", "rms limit", "passed")
+    columns = [Column("output", free=True), Column("precision"), *_numbers(measures)]
+    table = ResultTable("Arithmetic, same decisions, against float64", columns)
     names = ("error", "torch_error", "limit", "rms_error", "torch_rms_error", "rms_limit")
     for record in parity["arithmetic"]:
         numbers = [f"{record[name]:.3g}" for name in names]
@@ -194,17 +180,16 @@ def print_parity(console: Console, parity: dict[str, Any]) -> None:
             table.add_row(error["output"], f"{found['precision']}, PyTorch", *numbers, "not judged")
     console.print(table)
     for failure in parity["failures"]:
-        console.print(f"failed: {failure}", style=_STYLES["bad"], highlight=False)
+        console.print(f"failed: {failure}", style=_STYLES["bad"])
 
 
-def _decision_table(decisions: dict[str, Any], judged: bool) -> Table:
+def _decision_table(decisions: dict[str, Any], judged: bool) -> ResultTable:
     title = f"Decisions, {decisions['runtime']} against PyTorch" + (
         "" if judged else " (reported, not judged)"
     )
-    table = Table(title=title, title_justify="left")
     columns = ("layer", "tokens", "merged", "compared", "agreed", "excused", "unexplained")
-    for heading in (*columns, "tokens agree", "tolerance", "free-running", "first differ here"):
-        table.add_column(heading, justify="right")
+    headings = (*columns, "tokens agree", "tolerance", "free-running", "first differ here")
+    table = ResultTable(title, _numbers(headings))
     for layer in decisions["layers"]:
         table.add_row(
             *(str(layer[name]) for name in columns),
@@ -219,10 +204,9 @@ def _decision_table(decisions: dict[str, Any], judged: bool) -> Table:
     return table
 
 
-def _margin_table(margins: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title="Margins of the decisions in float64", title_justify="left")
-    for heading in ("layer", "decision", "count", "smallest", "1 %", "10 %", "median"):
-        table.add_column(heading, justify="right")
+def _margin_table(margins: Sequence[dict[str, Any]]) -> ResultTable:
+    headings = ("layer", "decision", "count", "smallest", "1 %", "10 %", "median")
+    table = ResultTable("Margins of the decisions in float64", _numbers(headings))
     for record in margins:
         numbers = [record["smallest"], *(record["percentiles"][percent] for percent in ("1", "10", "50"))]
         table.add_row(
@@ -234,21 +218,19 @@ def _margin_table(margins: Sequence[dict[str, Any]]) -> Table:
 def print_latency(console: Console, latency: dict[str, Any]) -> None:
     """Every contestant at every batch size: times, ratio beside its bound, memory, and who was not steady."""
     threads = latency["threads"]
-    table = Table(title=f"Latency in shared rounds on a CPU, {threads} threads", title_justify="left")
-    for heading in ("contestant", "batch", "p50 ms", "p95 ms", "per second", "ratio (95 % interval)"):
-        table.add_column(heading, justify="left" if heading == "contestant" else "right", no_wrap=True)
-    for heading in ("bound", "share", "peak memory", "steady"):
-        table.add_column(heading, justify="right")
+    headings = ("batch", "p50 ms", "p95 ms", "per second", "ratio (95 %)", "bound", "share")
+    columns = [Column("contestant", free=True), *_numbers((*headings, "peak memory", "steady"))]
+    table = ResultTable(f"Latency in shared rounds on a CPU, {threads} threads", columns)
     unsteady = []
     for batch, found in _batches(latency):
-        for record in found:
-            table.add_row(*_latency_cells(batch, record), style="yellow" if record["steady"] is False else "")
+        for place, record in enumerate(found):
+            style = "yellow" if record["steady"] is False else ""
+            table.add_row(*_latency_cells(batch, record), style=style, section=place == 0)
             if record["steady"] is not True and record["steady_reason"]:
                 unsteady.append(f"batch {batch}, {record['name']}: {record['steady_reason']}")
-        table.add_section()
     console.print(table)
     for reason in unsteady:
-        console.print(f"not known to be steady: {reason}", style="bold yellow", highlight=False)
+        console.print(f"not known to be steady: {reason}", style="bold yellow")
 
 
 def _batches(latency: dict[str, Any]) -> list[tuple[int, list[dict[str, Any]]]]:
@@ -288,9 +270,8 @@ def print_comparison(
     console: Console, first: Path, second: Path, rows: Sequence[tuple[str, str, str]]
 ) -> None:
     """Two bundles side by side; what differs is bold."""
-    table = Table(title_justify="left")
-    for heading in ("", str(first), str(second)):
-        table.add_column(heading, overflow="fold")
+    columns = (Column("", free=True), Column(str(first), free=True), Column(str(second), free=True))
+    table = ResultTable("", columns)
     for label, one, other in rows:
         table.add_row(label, one, other, style="" if one == other else "bold")
     console.print(table)

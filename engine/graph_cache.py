@@ -5,22 +5,23 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from torch import nn
 
-from pitome.cli.display import Display
 from pitome.compression import Compression, compress
 from pitome.engine import keys
+from pitome.engine.progress import Progress
 from pitome.export.onnx import export_onnx
+from pitome.methods import baseline_method
 from pitome.models.loading import LoadedModel
+from pitome.settings import MergeSettings
 
 _KEPT = {"unmerged": 1, "tome": 4}
 """Graphs of one model that stay, by folder; bundles of several schedules have a ToMe graph each."""
 
 
-def unmerged_graph(loaded: LoadedModel, display: Display) -> Path:
+def unmerged_graph(loaded: LoadedModel, progress: Progress) -> Path:
     """The unmerged model's fp32 graph, from the cache or made now.
 
     One per model is kept: an earlier one, from other weights or other sources, is removed.
@@ -28,42 +29,52 @@ def unmerged_graph(loaded: LoadedModel, display: Display) -> Path:
     # Not the bare model: while it is traced, transformers puts an all-True mask into some families'
     # attention, and a baseline that adds a constant to every score would flatter the merged graph.
     return _cached(
-        "unmerged", keys.unmerged_key(loaded), loaded, lambda: compress(loaded.model, method="none"), display
+        "unmerged", keys.unmerged_key(loaded), loaded, lambda: compress(loaded.model, method="none"), progress
     )
 
 
-def tome_graph(loaded: LoadedModel, compression: Compression, display: Display) -> tuple[Path, Compression]:
+def tome_graph(loaded: LoadedModel, compression: Compression, progress: Progress) -> tuple[Path, Compression]:
     """The fp32 graph of ToMe with a bundle's schedule and metric, and how it was compressed.
 
     Equal tokens in every layer and an equal metric are equal FLOPs. Everything else is ToMe's own.
     """
-    tome = compress(loaded.model, compression.schedule, method="tome", metric=compression.settings.metric)
+    settings = MergeSettings(baseline_method().name, metric=compression.settings.metric)
+    tome = compress(loaded.model, compression.schedule, settings)
     found = tome.compression
     key = keys.onnx_key(loaded, found, "fp32")
-    return _cached("tome", key, loaded, lambda: tome, display), found
+    return _cached("tome", key, loaded, lambda: tome, progress), found
 
 
 def _cached(
-    kind: str, key: str, loaded: LoadedModel, make: Callable[[], nn.Module], display: Display
+    kind: str, key: str, loaded: LoadedModel, make: Callable[[], nn.Module], progress: Progress
 ) -> Path:
-    from pitome.models.packaged import cache_folder
+    from pitome.models.packaged import cache_errors, cache_folder
 
     cache = cache_folder() / kind
     final = cache / f"{loaded.name}-{key[:16]}"
     if final.is_dir():
         return final / "model.onnx"
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
+    with cache_errors():
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
     try:
-        with display.step(f"Export the {kind} model") as report:
+        with progress.step(f"Export the {kind} model") as report:
             outputs = loaded.family.outputs[loaded.task]
             export_onnx(make(), partial / "model.onnx", outputs=outputs, progress=report)
         _remove_earlier(cache, loaded.name, _KEPT[kind] - 1)
-        with suppress(OSError):  # another build may just have put it there
-            partial.rename(final)
+        with cache_errors():
+            _put(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return final / "model.onnx"
+
+
+def _put(partial: Path, final: Path) -> None:
+    try:
+        partial.rename(final)
+    except OSError:
+        if not final.is_dir():  # another build may just have put it there
+            raise
 
 
 def _remove_earlier(cache: Path, name: str, kept: int) -> None:

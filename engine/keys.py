@@ -13,10 +13,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pitome.bundle import OnnxRecord, PluginRecord, digest_of
+from pitome.bundle import NativeRecord, OnnxRecord, digest_of
 from pitome.compression import Compression
-from pitome.engine.options import CheckOptions, PlanOptions
+from pitome.engine.options import CheckOptions
 from pitome.engine.records import installed_version, method_record, schedule_record
+from pitome.export.plans import PlanRequest
 from pitome.models.loading import LoadedModel
 
 _PARITY_PACKAGES = ("torch", "transformers", "onnxruntime", "scikit-image", "pillow")
@@ -42,19 +43,19 @@ def unmerged_key(loaded: LoadedModel) -> str:
 
 
 def plan_key(
-    onnx: OnnxRecord, options: PlanOptions, backend_version: str | None, plugin: PluginRecord | None
+    onnx: OnnxRecord, request: PlanRequest, backend_version: str | None, plugin: NativeRecord | None
 ) -> str:
     """Of a plan; ``plugin`` is what it is built with."""
     return digest_of(
         {
             "onnx": onnx.sha256,
-            "targets": options.targets,
-            "profile": options.profile,
-            "backend": options.backend,
+            "targets": request.targets,
+            "profile": request.profile,
+            "backend": request.backend,
             "version": backend_version,
-            "merge_path": options.merge_path,
+            "merge_path": request.merge_path,
             "plugin": plugin.sha256 if plugin else None,
-            "embedded": options.embed_plugin,
+            "embedded": request.embed_plugin,
             "source": source_digest("pitome.export.plans"),
         }
     )

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from torch import nn
 
 from pitome import __version__
-from pitome.bundle import FileRecord, Manifest, OnnxRecord, file_sha256, valid_files, write_manifest
+from pitome.bundle import BuildRecord, FileRecord, Manifest, file_sha256, valid_files, write_manifest
 from pitome.bundle.publishing import build_folder
-from pitome.cli.display import Display
-from pitome.compression import Compression, compress
+from pitome.compression import Compression
 from pitome.engine import records, steps
-from pitome.engine.options import CheckOptions, EngineOptions, MergeOptions, ModelOptions
+from pitome.engine.checks import check_all, count_merges
+from pitome.engine.command import command_of
+from pitome.engine.options import EngineOptions
+from pitome.engine.prepare import Prepared
+from pitome.engine.progress import Progress, Silent
+from pitome.engine.records import Exported
 from pitome.engine.steps import Workplace
 from pitome.export.onnx import Precision
-from pitome.export.plans import check_request
-from pitome.models.loading import LoadedModel, load_model
 
 
 @dataclass(frozen=True)
@@ -30,66 +29,45 @@ class Built:
     folder: Path
     manifest: Manifest
     reused: tuple[str, ...]
+    """What was taken over from the bundle before."""
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A model in memory, unmerged and merged."""
-
-    loaded: LoadedModel
-    compressed: nn.Module
-    compression: Compression
-
-
-def prepare(model: ModelOptions, merge: MergeOptions, display: Display) -> Prepared:
-    """Load a model and compress it."""
-    with display.step(f"Load {model.model}") as report:
-        loaded = load_model(
-            model.model,
-            model.weights,
-            model.image_size,
-            model.strict,
-            model.seed,
-            progress=lambda text: report(text, 0, 0),
-            sequence_length=model.sequence_length,
-        )
-    compressed = compress(loaded.model, **merge.as_arguments())
-    compression: Any = compressed.compression
-    return Prepared(loaded, compressed, compression)
-
-
-def bundle_folder(out: Path, loaded: LoadedModel) -> Path:
-    """``OUT/<name>``, or ``OUT/<name>-random`` for random weights."""
-    return out / (f"{loaded.name}-random" if loaded.random else loaded.name)
-
-
-def build_engine(options: EngineOptions, command: str, display: Display) -> Built:
+def build(options: EngineOptions, progress: Progress | None = None, command: str | None = None) -> Built:
     """Everything that ``make engine`` does.
+
+    Args:
+        options: what is built.
+        progress: is told how far it is; None = nobody is.
+        command: what the user typed, for the manifest; None = the command that stands for the options.
 
     Raises:
         InputError, BackendError: options, model or machine that cannot do it; nothing is left behind.
         ParityError: the graph does not compute what PyTorch computes; nothing is published.
     """
-    merges_nothing = options.merge.method in ("none", "random") or options.merge.ratio == 1
-    check_request(steps.plan_request(Path(), options.plan, "model.onnx", 0 if merges_nothing else 1))
-    prepared = prepare(options.model, options.merge, display)
-    final = bundle_folder(options.out, prepared.loaded)
+    progress = progress or Silent()
+    prepared, final = check_all(options, progress)
     with build_folder(final) as folder:
         before, intact = valid_files(final)
-        place = Workplace(folder, final, display, before, intact)
-        graphs = export_graphs(place, prepared, options.plan.precision)
-        num_merges = steps.count_merges(prepared.compression)
-        plan, plugin = steps.make_plan(place, graphs[-1], options.plan, num_merges)
-        parity, parity_key = steps.check_parity(
-            place, prepared.loaded, prepared.compressed, graphs, options.check
+        place = Workplace(folder, final, progress, before, intact)
+        exported = export_graphs(place, prepared, options.plan.precision)
+        onnx = [each.onnx for each in exported]
+        num_merges = count_merges(prepared.compression)
+        plan, plugin = steps.make_plan(place, onnx[-1], options.plan, num_merges)
+        parity, parity_key = steps.check_parity(place, prepared, onnx, options.check)
+        latency, latency_key = steps.measure_latency(place, prepared, onnx[0], options.check)
+        record = BuildRecord(
+            command=command or command_of("engine", options),
+            model=options.model,
+            schedule=options.schedule,
+            merge=options.merge,
+            precision=options.plan.precision,
+            plan=options.plan,
+            check=options.check,
         )
-        bound = prepared.compression.flops.bound
-        latency, latency_key = steps.measure_latency(place, prepared.loaded, graphs[0], bound, options.check)
-        manifest = first_manifest(prepared, graphs, options.plan.precision, command, option_record(options))
+        manifest = with_plans(first_manifest(prepared, exported, record), [plan])
         manifest = manifest.model_copy(
             update={
-                "plans": (plan,),
-                "plugin": plugin,
+                "native": () if plugin is None else (plugin,),
                 "parity": parity,
                 "parity_key": parity_key,
                 "latency": latency,
@@ -100,59 +78,43 @@ def build_engine(options: EngineOptions, command: str, display: Display) -> Buil
     return Built(final, manifest, tuple(place.reused))
 
 
-def export_graphs(place: Workplace, prepared: Prepared, precision: Precision) -> tuple[OnnxRecord, ...]:
+def export_graphs(place: Workplace, prepared: Prepared, precision: Precision) -> tuple[Exported, ...]:
     """The fp32 graph, which is always there, and the one of the plan's precision."""
     wanted: tuple[Precision, ...] = ("fp32",) if precision == "fp32" else ("fp32", precision)
-    return tuple(
-        steps.export_graph(place, prepared.loaded, prepared.compressed, prepared.compression, each)
-        for each in wanted
-    )
+    return tuple(steps.export_graph(place, prepared, each) for each in wanted)
 
 
-def first_manifest(
-    prepared: Prepared,
-    graphs: Sequence[OnnxRecord],
-    precision: Precision,
-    command: str,
-    options: dict[str, Any],
-) -> Manifest:
+def first_manifest(prepared: Prepared, exported: Sequence[Exported], build: BuildRecord) -> Manifest:
     """The manifest of a bundle that holds graphs only."""
+    compression = prepared.compression
     return Manifest(
         pitome_version=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         model=records.model_record(prepared.loaded),
-        method=records.method_record(prepared.compression),
-        schedule=records.schedule_record(prepared.compression),
-        precision=precision,
-        flops=records.flops_record(prepared.compression),
-        onnx=tuple(graphs),
-        environment=records.environment_record(command, options),
+        method=records.method_record(compression),
+        schedule=records.schedule_record(compression),
+        flops=records.flops_record(compression),
+        graphs=(records.graph_record(compression, exported, count_merges(compression)),),
+        build=build,
+        environment=records.environment_record(),
     )
+
+
+def with_plans(manifest: Manifest, plans: Sequence[records.PlanRecord]) -> Manifest:
+    """The same with other plans of its one graph."""
+    (graph,) = manifest.graphs
+    return manifest.model_copy(update={"graphs": (graph.model_copy(update={"plans": tuple(plans)}),)})
 
 
 def finish(folder: Path, manifest: Manifest, compression: Compression | None) -> Manifest:
     """Write the report and, last of all, the manifest; FLOPs per layer need the compression."""
+    from pitome.validate.report.inputs import ReportInput
     from pitome.validate.report.page import render_report
 
     report = folder / "report.html"
-    report.write_text(render_report(manifest, compression.flops if compression else None), encoding="utf-8")
+    shown = ReportInput.of_bundle(manifest, compression.flops if compression else None)
+    report.write_text(render_report(shown), encoding="utf-8")
     record = FileRecord(file=report.name, sha256=file_sha256(report))
     manifest = Manifest.model_validate(manifest.model_copy(update={"report": record}).model_dump())
     write_manifest(folder, manifest)
     return manifest
-
-
-def option_record(options: EngineOptions) -> dict[str, Any]:
-    """The options as JSON: enough to load and compress the model again."""
-    return {"model": asdict(options.model), "merge": asdict(options.merge), "check": asdict(options.check)}
-
-
-def options_of(manifest: Manifest) -> tuple[ModelOptions, MergeOptions, CheckOptions]:
-    """The options that a bundle was built with."""
-    found: Any = manifest.environment["options"]
-    merge = dict(found["merge"])
-    for name in ("r", "layers", "margin"):
-        merge[name] = tuple(merge[name]) if isinstance(merge[name], list) else merge[name]
-    check = dict(found["check"])
-    check["batches"] = tuple(check["batches"])
-    return ModelOptions(**found["model"]), MergeOptions(**merge), CheckOptions(**check)

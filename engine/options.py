@@ -1,227 +1,117 @@
-"""What the user asked for: make variables and command line options as checked values."""
+"""What the commands take, as records: the make variables and command line options of each."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Annotated, get_args
 
-from pitome.bundle.manifest import Precision
-from pitome.errors import InputError
-from pitome.parameters import Energy, Split
-from pitome.schedule import Candidates, Shape
+from pitome.bundle.build_options import CheckOptions, ModelOptions, PlanOptions
+from pitome.bundle.record import Precision
+from pitome.option import Option
+from pitome.settings import MergeSettings, ScheduleOptions
 
-PRECISIONS = get_args(Precision)
-DEFAULT_TARGETS = "sm80,sm86,sm89,sm120"
-DEFAULT_PROFILE = "1,8,32"
-DEFAULT_MERGE_PATHS = {"tensorrt": "plugin"}
-"""By backend; the others have no plugins."""
-DEFAULT_PLUGIN = Path("build/plugin/libpitome_plugin.so")
-DEFAULT_PARITY_IMAGES = 64
-DEFAULT_BATCHES = (1, 8)
+__all__ = [
+    "COMPARISON_BATCHES",
+    "BenchOptions",
+    "CheckOptions",
+    "EngineOptions",
+    "ExportOptions",
+    "MergeSettings",
+    "ModelOptions",
+    "PlaceOptions",
+    "PlanOptions",
+    "ScheduleOptions",
+    "ValidationOptions",
+]
+
 COMPARISON_BATCHES = (1, 4, 8, 16, 32)
-"""Of `pitome bench --all`."""
-DEFAULT_THREADS = 2
-DEFAULT_LATENCY_SECONDS = 10.0
+"""Batch sizes of a measurement of all contestants."""
 
 
 @dataclass(frozen=True)
-class ModelOptions:
-    """Which model, with which weights, for which images or texts."""
+class PlaceOptions:
+    """Where the bundle goes."""
 
-    model: str
-    weights: str | None = None
-    image_size: int | None = None
-    strict: bool = False
-    seed: int = 0
-    sequence_length: int | None = None
-
-
-@dataclass(frozen=True)
-class MergeOptions:
-    """How its tokens merge; None stands for the method's own setting."""
-
-    ratio: float | None = None
-    r: int | tuple[int, ...] | None = None
-    flops: float | None = None
-    shape: Shape | None = None
-    layers: tuple[int, ...] | None = None
-    method: str = "pitome"
-    metric: str | None = None
-    candidates: Candidates | None = None
-    size_penalty: float | None = None
-    margin: tuple[float, float] | None = None
-    """(start, slope)."""
-    energy: Energy | None = None
-    split: Split | None = None
-    proportional_attention: bool | None = None
-    seed: int = 0
-
-    def as_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of ``pitome.compress``."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class PlanOptions:
-    """Which plan is built from the graph."""
-
-    precision: Precision = "fp16"
-    backend: str = "tensorrt_rtx"
-    targets: tuple[str, ...] = ()
-    profile: tuple[int, int, int] = (1, 8, 32)
-    merge_path: str = "function"
-    plugin: Path | None = None
-    embed_plugin: bool = False
-
-
-@dataclass(frozen=True)
-class CheckOptions:
-    """How much is checked and measured."""
-
-    parity_images: int = DEFAULT_PARITY_IMAGES
-    batches: tuple[int, ...] = DEFAULT_BATCHES
-    threads: int = DEFAULT_THREADS
-    latency_seconds: float = DEFAULT_LATENCY_SECONDS
+    out: Annotated[Path, Option("Folder for bundles.")] = Path("build")
+    name: Annotated[
+        str | None,
+        Option("Name of the bundle's folder there; the model's own by default, which a name may replace."),
+    ] = None
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """All options of ``pitome engine``."""
+    """All options of a build: ``pitome engine``."""
 
     model: ModelOptions
-    merge: MergeOptions
-    plan: PlanOptions
-    check: CheckOptions
-    out: Path
+    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
+    merge: MergeSettings = field(default_factory=MergeSettings)
+    plan: PlanOptions = field(default_factory=PlanOptions)
+    check: CheckOptions = field(default_factory=CheckOptions)
+    place: PlaceOptions = field(default_factory=PlaceOptions)
 
 
-def parse_merge_options(
-    *,
-    ratio: float | None,
-    r: str | None,
-    flops: float | None,
-    layers: str | None,
-    method: str,
-    metric: str | None,
-    protect: float | None,
-    candidates: str | None,
-    size_penalty: float | None,
-    proportional_attention: bool | None,
-    seed: int,
-    margin: str | None = None,
-    energy: Energy | None = None,
-    split: Split | None = None,
-    shape: Shape | None = None,
-) -> MergeOptions:
-    """Merge options from the texts of the command line.
+@dataclass(frozen=True)
+class ExportOptions:
+    """All options of ``pitome export``."""
 
-    Raises:
-        InputError: a text that is not a number or list, or two options that say the same thing.
-    """
-    merged = None if r is None else parse_integers("R", r)
-    return MergeOptions(
-        ratio=ratio,
-        r=merged[0] if merged is not None and len(merged) == 1 and "," not in str(r) else merged,
-        flops=flops,
-        shape=shape,
-        layers=None if layers is None else parse_integers("LAYERS", layers),
-        method=method,
-        metric=metric,
-        candidates=parse_candidates(protect, candidates),
-        size_penalty=size_penalty,
-        margin=None if margin is None else parse_margin(margin),
-        energy=energy,
-        split=split,
-        proportional_attention=proportional_attention,
-        seed=seed,
-    )
+    model: ModelOptions
+    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
+    merge: MergeSettings = field(default_factory=MergeSettings)
+    precision: Annotated[
+        Precision,
+        Option("Of the plan; the fp32 ONNX file is always there too.", choices=get_args(Precision)),
+    ] = "fp16"
+    place: PlaceOptions = field(default_factory=PlaceOptions)
 
 
-def parse_candidates(protect: float | None, candidates: str | None) -> Candidates | None:
-    """PROTECT and CANDIDATES as one choice."""
-    if protect is not None and candidates is not None:
-        raise InputError(
-            f"PROTECT={protect} and CANDIDATES={candidates}",
-            "both say how many tokens may merge",
-            "Give only one of them",
-        )
-    if protect is not None:
-        return float(protect)
-    if candidates is None:
-        return None
-    if candidates in ("all", "paper"):
-        return parse_candidate(candidates)
-    return parse_integers("CANDIDATES", candidates, "all, paper or a number")[0]
+@dataclass(frozen=True)
+class BenchOptions:
+    """How ``pitome bench`` measures. None and () stand for what the build had."""
+
+    batches: Annotated[
+        tuple[int, ...],
+        Option("Batch size to measure; may be repeated.", name="batch", minimum=1, repeated=True),
+    ] = ()
+    threads: Annotated[
+        int | None, Option("Threads of onnxruntime; as at the build by default.", minimum=1)
+    ] = None
+    latency_seconds: Annotated[
+        float | None, Option("Seconds to measure per batch size.", minimum=0.1, hidden=True)
+    ] = None
+    everyone: Annotated[
+        bool,
+        Option("ToMe at equal FLOPs, PyTorch and peak memory too, at batch 1, 4, 8, 16 and 32.", name="all"),
+    ] = False
+    resume: Annotated[
+        Path | None, Option("A file for every finished batch size; one that is there is gone on with.")
+    ] = None
+    record: Annotated[bool, Option("Write the result into the bundle too.")] = False
 
 
-def parse_candidate(text: str, asked: str | None = None) -> Candidates:
-    """``"all"``, ``"paper"``, M as a whole number, or a protected fraction with a decimal point."""
-    if text == "all":
-        return "all"
-    if text == "paper":
-        return "paper"
-    try:
-        return float(text) if "." in text else int(text)
-    except ValueError:
-        raise InputError(
-            asked or f"CANDIDATES={text}", "not all, paper or a number", "Give all, paper or a number"
-        ) from None
+@dataclass(frozen=True)
+class ValidationOptions:
+    """What ``pitome validate`` checks beside the hashes."""
 
-
-def parse_margin(text: str, asked: str | None = None) -> tuple[float, float]:
-    """``"0.9,0.9"`` as (start, slope); one number is a constant margin."""
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) not in (1, 2):
-        raise InputError(
-            asked or f"MARGIN={text}",
-            "not a start and a slope",
-            "Give start,slope such as MARGIN=0.9,0.9, or one number for a constant margin",
-        )
-    return numbers[0], numbers[1] if len(numbers) == 2 else 0.0
-
-
-def parse_integers(name: str, text: str, wanted: str = "numbers with commas between them") -> tuple[int, ...]:
-    """``"3,4,5"`` as numbers."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"{name}={text}", f"not {wanted}", f"Give {wanted}") from None
-
-
-def parse_plan_options(
-    precision: str,
-    backend: str,
-    targets: str | None,
-    profile: str,
-    merge_path: str | None = None,
-    plugin: Path | None = None,
-    embed_plugin: bool = False,
-) -> PlanOptions:
-    """Plan options from the texts of the command line; the backend itself is checked by the builder."""
-    if precision not in PRECISIONS:
-        raise InputError(
-            f"PRECISION={precision}", f"the precisions are {', '.join(PRECISIONS)}", "Choose one of these"
-        )
-    numbers = parse_integers("PROFILE", profile, "three batch sizes: min,opt,max")
-    if len(numbers) != 3:
-        raise InputError(
-            f"PROFILE={profile}", "not three batch sizes", "Give min,opt,max, such as PROFILE=1,8,32"
-        )
-    if targets is None:
-        targets = DEFAULT_TARGETS if backend == "tensorrt_rtx" else ""
-    chosen = tuple(target.strip().lower() for target in targets.split(",") if target.strip())
-    smallest, typical, largest = numbers
-    merge_path = merge_path or DEFAULT_MERGE_PATHS.get(backend, "function")
-    return PlanOptions(
-        cast("Precision", precision),
-        backend,
-        chosen,
-        (smallest, typical, largest),
-        merge_path,
-        plugin or (DEFAULT_PLUGIN if merge_path == "plugin" else None),
-        embed_plugin,
-    )
+    parity_inputs: Annotated[
+        int | None,
+        Option("Random images or texts; as at the build by default.", name="parity_images", minimum=1),
+    ] = None
+    thresholds: Annotated[
+        Path | None, Option("TOML file of limits; docs/thresholds.toml has the defaults.")
+    ] = None
+    tasks: Annotated[
+        tuple[str, ...],
+        Option(
+            "What accuracy is measured on; may be repeated; none: not at all.", name="task", repeated=True
+        ),
+    ] = ()
+    """Empty: all that fit the model and need no data of the user's; ("none",): no accuracy."""
+    limit: Annotated[int | None, Option("At most so many samples of each task.", minimum=2)] = None
+    data: Annotated[Path | None, Option("Folder of a data set that has files.")] = None
+    sweep: Annotated[Path | None, Option("Records of `pitome sweep`, for the report's Pareto charts.")] = None
+    """None = <model>.sweep.jsonl beside the bundle, if there and of this model."""
+    report: Annotated[Path | None, Option("HTML page to write; <bundle>.validation.html by default.")] = None
+    record: Annotated[bool, Option("Write the result into the bundle too.")] = False
+    """Parity, where it passed."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from pitome.bundle import (
+    EnvironmentRecord,
     FlopsRecord,
+    GraphRecord,
+    ImagePreprocess,
     MethodRecord,
     ModelRecord,
     OnnxRecord,
@@ -16,16 +20,16 @@ from pitome.bundle import (
     ScheduleRecord,
     SizedFileRecord,
     TensorRecord,
+    TextPreprocess,
     WeightsRecord,
     file_sha256,
 )
+from pitome.bundle.manifest import MAIN_GRAPH
 from pitome.compression import Compression
 from pitome.export.function import OPSET
 from pitome.export.onnx import OnnxFile
 from pitome.export.plans import PlanResult
-from pitome.methods import EnergyMerger, build_merger
 from pitome.models.loading import LoadedModel
-from pitome.schedule import choose_candidates
 
 _PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "tensorrt-rtx-cu13", "numpy")
 
@@ -33,7 +37,7 @@ _PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "tens
 def model_record(loaded: LoadedModel) -> ModelRecord:
     """Which model, and what its input must look like."""
     weights = WeightsRecord(
-        source=loaded.source,
+        source=_source(loaded),
         sha256=loaded.sha256,
         random=loaded.random,
         revision=loaded.revision,
@@ -44,49 +48,51 @@ def model_record(loaded: LoadedModel) -> ModelRecord:
         family=loaded.family.name,
         task=loaded.task,
         weights=weights,
-        preprocess=dict(loaded.preprocess),
+        preprocess=_preprocess_record(loaded),
+    )
+
+
+def _source(loaded: LoadedModel) -> str:
+    """Where the weights came from; a folder by its name, since bundles are moved to other machines."""
+    source = Path(loaded.source).expanduser()
+    local = not loaded.random and loaded.revision is None and source.is_dir()
+    return source.resolve().name if local else loaded.source
+
+
+def _preprocess_record(loaded: LoadedModel) -> ImagePreprocess | TextPreprocess:
+    found = loaded.preprocess
+    if loaded.sequence_length is not None:
+        return TextPreprocess(sequence_length=loaded.sequence_length)
+    return ImagePreprocess(
+        image_size=found["image_size"],
+        resize=found["resize"],
+        resize_size=found["resize_size"],
+        resample=found["resample"],
+        mean=tuple(found["mean"]),
+        std=tuple(found["std"]),
     )
 
 
 def method_record(compression: Compression) -> MethodRecord:
     """Every setting of the method."""
-    settings = compression.settings
+    method = compression.method
     return MethodRecord(
-        name=settings.name,
-        order=settings.order,
-        energy=settings.energy,
-        split=settings.split,
-        metric=settings.metric,
-        margins=settings.margins,
-        alpha=settings.alpha,
-        size_penalty=settings.size_penalty,
+        settings=method.settings,
+        restore=method.restore,
         num_protected=compression.shape.num_protected,
-        proportional_attention=settings.proportional_attention,
-        seed=settings.seed,
+        layers=method.parameters(compression.schedule),
     )
 
 
 def schedule_record(compression: Compression) -> ScheduleRecord:
     """Tokens, merged tokens and candidates of each layer."""
     schedule = compression.schedule
+    mergers = compression.method.mergers(schedule)
     return ScheduleRecord(
         tokens=schedule.tokens,
         num_merged=schedule.num_merged,
-        num_candidates=tuple(
-            _num_candidates(compression, layer) for layer in range(len(schedule.num_merged))
-        ),
+        num_candidates=tuple(0 if merger is None else merger.num_candidates for merger in mergers),
     )
-
-
-def _num_candidates(compression: Compression, layer: int) -> int:
-    schedule, settings = compression.schedule, compression.settings
-    tokens, merged = schedule.tokens[layer], schedule.num_merged[layer]
-    merger = build_merger(settings, layer, tokens, schedule.num_protected, merged)
-    if merger is None:
-        return 0
-    if isinstance(merger, EnergyMerger):
-        return merger.parameters.num_candidates
-    return choose_candidates("paper", tokens - schedule.num_protected, merged)
 
 
 def flops_record(compression: Compression) -> FlopsRecord:
@@ -95,20 +101,48 @@ def flops_record(compression: Compression) -> FlopsRecord:
     return FlopsRecord(base=flops.base, merged=flops.merged, ratio=flops.ratio, bound=flops.bound)
 
 
-def onnx_record(file: OnnxFile, key: str) -> OnnxRecord:
+@dataclass(frozen=True)
+class Exported:
+    """An ONNX file in the bundle's folder; what it takes and gives is the same in all precisions."""
+
+    onnx: OnnxRecord
+    inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
+
+
+def exported_record(file: OnnxFile, key: str) -> Exported:
     """An exported graph that lies in the bundle's folder."""
-    return OnnxRecord(
+    onnx = OnnxRecord(
         file=file.path.name,
         sha256=file_sha256(file.path),
         bytes=file.path.stat().st_size,
         precision=file.precision,
         opset=OPSET,
+        ir_version=file.ir_version,
         external_data=tuple(_sized(path) for path in file.external_data),
-        inputs=tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.inputs),
-        outputs=tuple(
-            TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.outputs
-        ),
         key=key,
+    )
+    inputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.inputs)
+    outputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.outputs)
+    return Exported(onnx, inputs, outputs)
+
+
+def graph_record(compression: Compression, exported: Sequence[Exported], num_merges: int) -> GraphRecord:
+    """The one graph of a plain encoder, without plans.
+
+    Args:
+        compression: how the model was compressed.
+        exported: its ONNX files, one for each precision.
+        num_merges: EnergyMerge operators in the graph.
+    """
+    return GraphRecord(
+        name=MAIN_GRAPH,
+        role="encoder",
+        inputs=exported[0].inputs,
+        outputs=exported[0].outputs,
+        merges=num_merges,
+        flops=flops_record(compression),
+        onnx=tuple(each.onnx for each in exported),
     )
 
 
@@ -124,6 +158,7 @@ def plan_record(plan: PlanResult, key: str) -> PlanRecord:
         profile=plan.profile,
         precision=plan.precision,
         merge_path=plan.merge_path,
+        plugin_layers=plan.num_merges if plan.merge_path == "plugin" else 0,
         plugin_embedded=plan.plugin_embedded,
         executed=False,
         build_seconds=plan.build_seconds,
@@ -131,18 +166,16 @@ def plan_record(plan: PlanResult, key: str) -> PlanRecord:
     )
 
 
-def environment_record(command: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Versions and machine of the build, and the options that lead to it again."""
+def environment_record() -> EnvironmentRecord:
+    """Versions and machine of this process."""
     from pitome.validate.bench.latency import cpu_model
 
-    return {
-        "command": command,
-        "options": options,
-        "packages": {name: installed for name in _PACKAGES if (installed := installed_version(name))},
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpu": cpu_model(),
-    }
+    return EnvironmentRecord(
+        packages={name: installed for name in _PACKAGES if (installed := installed_version(name))},
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        cpu=cpu_model(),
+    )
 
 
 def installed_version(package: str) -> str | None:

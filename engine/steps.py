@@ -11,12 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from pitome.bundle import FileRecord, Manifest, OnnxRecord, PlanRecord, PluginRecord, file_sha256
+from pitome.bundle import (
+    FileRecord,
+    LatencyReport,
+    Manifest,
+    NativeRecord,
+    OnnxRecord,
+    ParityReport,
+    PlanRecord,
+    file_sha256,
+)
 from pitome.bundle.manifest import PLUGIN_NAME
-from pitome.cli.display import Display
 from pitome.compression import Compression
 from pitome.engine import keys, records
+from pitome.engine.checks import plan_request
 from pitome.engine.options import CheckOptions, PlanOptions
+from pitome.engine.prepare import Prepared
+from pitome.engine.progress import Progress, Report
+from pitome.engine.records import Exported
 from pitome.errors import ParityError
 from pitome.export.onnx import Precision, export_onnx
 from pitome.export.plans import BACKENDS, PlanRequest, build_plan, read_plugin_version
@@ -32,7 +44,7 @@ class Workplace:
 
     folder: Path
     final: Path
-    display: Display
+    progress: Progress
     before: Manifest | None = None
     intact: frozenset[str] = frozenset()
     reused: list[str] = field(default_factory=list)
@@ -53,32 +65,28 @@ class Workplace:
     def reuse(self, what: str) -> None:
         """Say that something was taken over."""
         self.reused.append(what)
-        self.display.note(f"reused: {what}")
+        self.progress.note(f"reused: {what}")
 
 
-def export_graph(
-    place: Workplace,
-    loaded: LoadedModel,
-    compressed: nn.Module,
-    compression: Compression,
-    precision: Precision,
-) -> OnnxRecord:
+def export_graph(place: Workplace, prepared: Prepared, precision: Precision) -> Exported:
     """The merged graph in one precision."""
+    loaded, compression = prepared.loaded, prepared.compression
     key = keys.onnx_key(loaded, compression, precision)
-    for record in place.before.onnx if place.before else ():
-        if record.key == key and place.take_over(record, *record.external_data):
-            return record
+    for graph in place.before.graphs if place.before else ():
+        for record in graph.onnx:
+            if record.key == key and place.take_over(record, *record.external_data):
+                return Exported(record, graph.inputs, graph.outputs)
     name = "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
-    with place.display.step(f"Export {name}") as report:
+    with place.progress.step(f"Export {name}") as report:
         file = export_onnx(
-            compressed,
+            prepared.compressed,
             place.folder / name,
             outputs=loaded.family.outputs[loaded.task],
             precision=precision,
             metadata=graph_metadata(loaded, compression),
             progress=report,
         )
-    return records.onnx_record(file, key)
+    return records.exported_record(file, key)
 
 
 def graph_metadata(loaded: LoadedModel, compression: Compression) -> dict[str, Any]:
@@ -93,23 +101,7 @@ def graph_metadata(loaded: LoadedModel, compression: Compression) -> dict[str, A
     }
 
 
-def plan_request(folder: Path, options: PlanOptions, onnx_name: str, num_merges: int) -> PlanRequest:
-    """The plan that the options ask for."""
-    return PlanRequest(
-        onnx=folder / onnx_name,
-        plan=folder / f"model.{options.precision}.{options.backend}.plan",
-        backend=options.backend,
-        targets=options.targets,
-        profile=options.profile,
-        precision=options.precision,
-        num_merges=num_merges,
-        merge_path=options.merge_path,
-        plugin=options.plugin,
-        embed_plugin=options.embed_plugin,
-    )
-
-
-def place_plugin(place: Workplace, request: PlanRequest) -> PluginRecord | None:
+def place_plugin(place: Workplace, request: PlanRequest) -> NativeRecord | None:
     """Copy the plugin library into the bundle, where the plan needs one; the plan is built with the copy."""
     if not request.needs_plugin:
         return None
@@ -117,59 +109,55 @@ def place_plugin(place: Workplace, request: PlanRequest) -> PluginRecord | None:
     copy = place.folder / PLUGIN_NAME
     copy.unlink(missing_ok=True)  # it may be a link to the published bundle's
     shutil.copyfile(request.plugin, copy)
-    return PluginRecord(file=PLUGIN_NAME, sha256=file_sha256(copy), version=read_plugin_version(copy))
-
-
-def count_merges(compression: Compression) -> int:
-    """How many EnergyMerge nodes the graph has."""
-    if compression.settings.name in ("random", "none"):
-        return 0
-    return len(compression.schedule.merging_layers)
+    version = read_plugin_version(copy)
+    return NativeRecord(file=PLUGIN_NAME, sha256=file_sha256(copy), kind="tensorrt", version=version)
 
 
 def make_plan(
     place: Workplace, graph: OnnxRecord, options: PlanOptions, num_merges: int
-) -> tuple[PlanRecord, PluginRecord | None]:
+) -> tuple[PlanRecord, NativeRecord | None]:
     """The plan of one graph, and the plugin library that it was built with."""
     request = plan_request(place.folder, options, graph.file, num_merges)
     plugin = place_plugin(place, request)
-    version = records.installed_version(BACKENDS[options.backend].distribution)
-    key = keys.plan_key(graph, options, version, plugin)
+    version = records.installed_version(BACKENDS[request.backend].distribution)
+    key = keys.plan_key(graph, request, version, plugin)
     for record in place.before.plans if place.before else ():
         if record.key == key and place.take_over(record):
             return record, plugin
     if plugin is not None:
         request = replace(request, plugin=place.folder / plugin.file)
-    with place.display.step(f"Build {request.plan.name}") as report:
+    with place.progress.step(f"Build {request.plan.name}") as report:
         result = build_plan(request, report)
     return records.plan_record(result, key), plugin
 
 
 def check_parity(
-    place: Workplace,
-    loaded: LoadedModel,
-    compressed: nn.Module,
-    graphs: Sequence[OnnxRecord],
-    options: CheckOptions,
-) -> tuple[dict[str, Any], str]:
+    place: Workplace, prepared: Prepared, graphs: Sequence[OnnxRecord], options: CheckOptions
+) -> tuple[ParityReport, str]:
     """The parity report and its key.
 
     Raises:
         ParityError: a graph does not compute what PyTorch computes.
     """
-    key = keys.parity_key(tuple(graphs), loaded, options)
+    key = keys.parity_key(tuple(graphs), prepared.loaded, options)
     if place.before and place.before.parity and place.before.parity_key == key:
         place.reuse("parity")
-        return dict(place.before.parity), key
-    with place.display.step("Check parity") as report:
+        return place.before.parity, key
+    with place.progress.step("Check parity") as report:
         precisions = [graph.precision for graph in graphs if graph.precision == "bf16"]
         found = run_parity(
-            loaded, compressed, place.folder, graphs, options, report, torch_precisions=precisions
+            prepared.loaded,
+            prepared.compressed,
+            place.folder,
+            graphs,
+            options,
+            report,
+            torch_precisions=precisions,
         )
-    if found["verdict"] != "pass":
+    if found.verdict != "pass":
         raise ParityError(
             f"parity of {place.final.name} with PyTorch",
-            found["reason"],
+            found.reason,
             "Nothing was published. Report this with the model's name and `pitome models --json`",
         )
     return found, key
@@ -181,15 +169,15 @@ def run_parity(
     folder: Path,
     graphs: Sequence[OnnxRecord],
     options: CheckOptions,
-    report: Any = None,
+    report: Report | None = None,
     thresholds: Thresholds | None = None,
     torch_precisions: Sequence[str] = (),
-) -> dict[str, Any]:
-    """The parity report as JSON, whatever its verdict; thresholds None = the defaults."""
+) -> ParityReport:
+    """The parity report, whatever its verdict; thresholds None = the defaults."""
     from pitome.validate.checked_inputs import checked_inputs
     from pitome.validate.parity.check import check_parity
 
-    found = check_parity(
+    return check_parity(
         compressed,
         loaded.model,
         {graph.precision: folder / graph.file for graph in graphs},
@@ -200,26 +188,20 @@ def run_parity(
         thresholds=thresholds,
         progress=report,
     )
-    return found.model_dump(mode="json")
 
 
 def measure_latency(
-    place: Workplace, loaded: LoadedModel, graph: OnnxRecord, bound: float, options: CheckOptions
-) -> tuple[dict[str, Any], str]:
-    """The latency report and its key."""
-    key = keys.latency_key(graph, loaded, options)
-    if place.before and place.before.latency and place.before.latency_key == key:
-        place.reuse("latency")
-        return dict(place.before.latency), key
-    return run_latency(loaded, place.folder / graph.file, bound, options, place.display), key
-
-
-def run_latency(
-    loaded: LoadedModel, merged: Path, bound: float, options: CheckOptions, display: Display
-) -> dict[str, Any]:
-    """Merged against unmerged on onnxruntime, interleaved; as JSON."""
+    place: Workplace, prepared: Prepared, graph: OnnxRecord, options: CheckOptions
+) -> tuple[LatencyReport, str]:
+    """The latency report of merged against unmerged on onnxruntime, interleaved, and its key."""
     from pitome.engine.comparison import run_comparison, two_contestants
     from pitome.validate.bench.latency import LatencySettings
 
+    key = keys.latency_key(graph, prepared.loaded, options)
+    if place.before and place.before.latency and place.before.latency_key == key:
+        place.reuse("latency")
+        return place.before.latency, key
     settings = LatencySettings(options.batches, options.threads, min_seconds=options.latency_seconds)
-    return run_comparison(two_contestants(loaded, merged, bound, display), settings, display)
+    bound = prepared.compression.flops.bound
+    contestants = two_contestants(prepared.loaded, place.folder / graph.file, bound, place.progress)
+    return run_comparison(contestants, settings, place.progress), key

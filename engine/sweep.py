@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from pitome import __version__
-from pitome.cli.display import Display
-from pitome.engine.options import ModelOptions, parse_candidate, parse_integers, parse_margin
+from pitome.engine.grids import make_grid
+from pitome.engine.options import ModelOptions
+from pitome.engine.progress import Progress as Display
+from pitome.engine.search_options import SearchOptions, SpeedOptions, SweepOptions
 from pitome.errors import InputError, PitomeError
-from pitome.methods.settings import Metric
 from pitome.models.loading import LoadedModel, load_model
-from pitome.parameters import Energy, Split
-from pitome.schedule import Shape
 from pitome.validate.resume import ResumableLog
+from pitome.validate.sweep.plan import Point, Refused, make_points
 from pitome.validate.sweep.points import MeasureSpeeds, Progress, Sweep
 from pitome.validate.sweep.records import UNMERGED, AnyRecord, SpeedRecord
-from pitome.validate.sweep.settings import GRIDS, Grid, Point, Refused, make_points
 from pitome.validate.sweep.values import ValueStore
 
 if TYPE_CHECKING:
@@ -29,43 +28,10 @@ if TYPE_CHECKING:
     from pitome.validate.bench.contestants import Contestant
     from pitome.validate.evaluate.tasks.task import Task
 
-OWN = "own"
-"""In a list of settings: the method's own."""
 DEPENDS_ON = ("torch", "transformers", "tokenizers", "scikit-learn", "scikit-image", "pillow", "numpy")
 """Packages whose versions a score may depend on."""
 TOGETHER = 6
 """Graphs that are measured in shared rounds: all of them are in memory at once."""
-
-
-@dataclass(frozen=True)
-class SpeedOptions:
-    """How speed-ups are measured."""
-
-    batch: int = 8
-    threads: int = 2
-    seconds: float = 5.0
-    """Of measuring, for each graph."""
-
-
-@dataclass(frozen=True)
-class SweepOptions:
-    """What is tried, and on what it is judged."""
-
-    model: ModelOptions
-    grid: Grid
-    tasks: tuple[str, ...] = ()
-    """Empty: all that fit the model and need no data of the user's."""
-    split: Literal["validation", "test"] = "validation"
-    limit: int | None = None
-    data: Path | None = None
-    """Folder of a data set that has files."""
-    out: Path | None = None
-    """The file of records; None: <model>.sweep.jsonl in ``default_folder``."""
-    default_folder: Path = Path("build")
-    threads: int = 2
-    speed: SpeedOptions | None = None
-    command: str | None = None
-    """What the user typed, for the file of records."""
 
 
 @dataclass(frozen=True)
@@ -90,39 +56,12 @@ class Plan:
     refused: list[Refused]
 
 
-def parse_grid(
-    grid: str, changes: int | None, seed: int, layers: Sequence[str] = (), **lists: str | None
-) -> Grid:
-    """A grid by name, with the user's lists in place of its own.
-
-    Args:
-        grid: "quick" or "full".
-        changes: how many settings a point may change at once; None = the grid's.
-        seed: of random pairs.
-        layers: each "all" or layer numbers with commas between them.
-        lists: methods, ratios, flops, shapes, metrics, candidates, margins, energies, splits, size_penalties:
-            values with commas between them; None = the grid's.
-
-    Raises:
-        InputError: an unknown name, or a text that is not such a list.
-    """
-    if grid not in GRIDS:
-        raise InputError(f"GRID={grid}", f"the grids are {', '.join(GRIDS)}", "Choose one of these")
-    given = {name: text for name, text in lists.items() if text is not None}
-    found: dict[str, Any] = {name: _PARSERS[name](name.upper(), text) for name, text in given.items()}
-    if "ratios" in found and "flops" not in found:
-        found["flops"] = ()  # keep ratios were asked for in place of the grid's FLOPs
-    if layers:
-        found["layers"] = tuple(None if text == "all" else parse_integers("LAYERS", text) for text in layers)
-    if changes is not None:
-        found["changes"] = changes
-    return replace(GRIDS[grid], seed=seed, **found)
-
-
 def plan_sweep(options: SweepOptions, display: Display) -> Plan:
     """Load the model and make the points."""
-    loaded = load_for_judging(options.model, display)
-    points, refused = make_points(options.grid, loaded.family, loaded.family.shape(loaded.model))
+    search = options.search
+    grid = make_grid(search.grid, search.lists, search.seed)
+    loaded = load_for_judging(search.model, display)
+    points, refused = make_points(grid, loaded.family, loaded.family.shape(loaded.model))
     if not points:
         raise InputError(
             "a sweep", f"no point of the grid can be made: {refused[0].reason}", "Change the grid"
@@ -155,24 +94,32 @@ def load_for_judging(options: ModelOptions, display: Display) -> LoadedModel:
     return loaded
 
 
-def run_sweep(options: SweepOptions, display: Display) -> SweepResult:
+def run_sweep(options: SweepOptions, display: Display, command: str | None = None) -> SweepResult:
     """Run, or resume, a sweep.
+
+    Args:
+        options: what is tried, and on what.
+        display: told of every step.
+        command: what the user typed, for the file of records.
 
     Raises:
         InputError: a model, task, data set or option that can't be used, or a file of another sweep.
     """
     plan = plan_sweep(options, display)
     loaded = plan.loaded
-    tasks = _tasks(options, loaded)
+    tasks = _tasks(options.search, loaded)
     path = options.out or options.default_folder / f"{loaded.name}.sweep.jsonl"
     configuration = _configuration(options, loaded)
-    with _threads(options.threads), ResumableLog.open(path, configuration, note=display.note) as log:
+    with (
+        _threads(options.search.speed.threads),
+        ResumableLog.open(path, configuration, note=display.note) as log,
+    ):
         measure = None
-        if options.speed is not None:
-            _check_conditions(log, options.speed)
-            measure = speed_meter(loaded, options.speed, display)
+        if options.latency:
+            _check_conditions(log, options.search.speed)
+            measure = speed_meter(loaded, options.search.speed, display)
         store = ValueStore(path.with_name(f"{path.stem}.values"))
-        sweep = Sweep(loaded, tasks, log, store, options.split, options.model.seed, measure, options.command)
+        sweep = Sweep(loaded, tasks, log, store, options.split, options.search.seed, measure, command)
         with display.step("Sweep") as report:
             records = sweep.run(plan.points, plan.refused, report)
     points = {point.key: point for point in plan.points}
@@ -208,7 +155,7 @@ def _exported(loaded: LoadedModel, point: Point, folder: Path, tell: Progress) -
 
     tell(f"export {point.label}", 0, 0)
     graph = folder / f"{point.graph}.onnx"
-    merged = compress(loaded.model, point.schedule, **point.setting.as_arguments())
+    merged = compress(loaded.model, point.schedule, point.settings)
     export_onnx(merged, graph, outputs=loaded.family.outputs[loaded.task])
     return onnx_contestant(point.graph, graph, against=UNMERGED, bound=point.bound)
 
@@ -264,7 +211,7 @@ def _check_conditions(log: ResumableLog, options: SpeedOptions) -> None:
                 )
 
 
-def _tasks(options: SweepOptions, loaded: LoadedModel) -> list[Task]:
+def _tasks(options: SearchOptions, loaded: LoadedModel) -> list[Task]:
     from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
 
     names = dict.fromkeys(options.tasks or default_tasks(loaded))
@@ -274,7 +221,7 @@ def _tasks(options: SweepOptions, loaded: LoadedModel) -> list[Task]:
             f"no built-in task fits a model for {loaded.task}",
             "Name one with --task",
         )
-    return [make_task(name, loaded, options.limit, options.model.seed, options.data) for name in names]
+    return [make_task(name, loaded, options.limit, options.seed, options.data) for name in names]
 
 
 def _configuration(options: SweepOptions, loaded: LoadedModel) -> dict[str, Any]:
@@ -282,6 +229,7 @@ def _configuration(options: SweepOptions, loaded: LoadedModel) -> dict[str, Any]
     a speed was measured with stands in its own record."""
     from pitome.engine.records import installed_version
 
+    search = options.search
     return {
         "what": "pitome sweep",
         "model": loaded.name,
@@ -289,9 +237,9 @@ def _configuration(options: SweepOptions, loaded: LoadedModel) -> dict[str, Any]
         "image_size": loaded.image_size,
         "sequence_length": loaded.sequence_length,
         "split": options.split,
-        "limit": options.limit,
-        "data": None if options.data is None else str(options.data.resolve()),
-        "seed": options.model.seed,
+        "limit": search.limit,
+        "data": None if search.data is None else str(search.data.resolve()),
+        "seed": search.seed,
         "versions": {
             "pitome": __version__,
             **{name: installed_version(name) for name in DEPENDS_ON},
@@ -310,49 +258,3 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _numbers(name: str, text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(
-            f"{name}={text}", "not numbers with commas between them", "Give for instance 0.8,0.6"
-        ) from None
-
-
-def _choices(allowed: Sequence[str], own: bool = False) -> Callable[[str, str], tuple[str | None, ...]]:
-    def parse(name: str, text: str) -> tuple[str | None, ...]:
-        parts = [part.strip() for part in text.split(",")]
-        known = [*allowed, OWN] if own else list(allowed)
-        for part in parts:
-            if part not in known:
-                raise InputError(
-                    f"{name}={text}", f"{part!r} is none of {', '.join(known)}", "Choose from these"
-                )
-        return tuple(None if part == OWN else part for part in parts)
-
-    return parse
-
-
-def _margins(name: str, text: str) -> tuple[tuple[float, float] | None, ...]:
-    return tuple(
-        None if part.strip() == OWN else parse_margin(part.strip().replace(":", ","), f"{name}={text}")
-        for part in text.split(",")
-    )
-
-
-_PARSERS: dict[str, Callable[[str, str], tuple[Any, ...]]] = {
-    "methods": lambda name, text: tuple(part.strip() for part in text.split(",")),
-    "ratios": _numbers,
-    "flops": _numbers,
-    "shapes": _choices(get_args(Shape)),
-    "metrics": _choices(get_args(Metric)),
-    "candidates": lambda name, text: tuple(
-        parse_candidate(part.strip(), f"{name}={text}") for part in text.split(",")
-    ),
-    "margins": _margins,
-    "energies": _choices(get_args(Energy), own=True),
-    "splits": _choices(get_args(Split), own=True),
-    "size_penalties": _numbers,
-}

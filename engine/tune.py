@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from pitome import __version__
-from pitome.cli.display import Display
-from pitome.engine.sweep import SpeedOptions, SweepOptions, SweepResult, run_sweep, speed_meter
+from pitome.engine.options import ModelOptions
+from pitome.engine.progress import Progress as Display
+from pitome.engine.search_options import SpeedOptions, SweepOptions, TuneOptions
+from pitome.engine.sweep import SweepResult, run_sweep, speed_meter
 from pitome.errors import InputError
-from pitome.methods import resolve_settings
+from pitome.methods import make_method
 from pitome.models.loading import LoadedModel
 from pitome.models.preset_file import (
     SUFFIX,
     PresetFile,
     PresetMeasurement,
-    PresetMethod,
     PresetModel,
     PresetOrigin,
-    PresetSchedule,
     PresetSpeed,
     read_preset_file,
     write_preset_file,
 )
 from pitome.models.registry import resolve_model
+from pitome.settings import MergeSettings, ScheduleOptions
+from pitome.validate.sweep.plan import Point
 from pitome.validate.sweep.records import SpeedRecord, measured
-from pitome.validate.sweep.settings import FOREST, Point
 from pitome.validate.sweep.tune import Candidate, Drop, candidates_of, choose
-
-
-@dataclass(frozen=True)
-class TuneOptions:
-    """What is tried, and what may be lost."""
-
-    sweep: SweepOptions
-    max_drop: float
-    out: Path
-    speed: SpeedOptions | None
-    """None: the least FLOPs decide."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +55,10 @@ def run_tune(options: TuneOptions, command: str, display: Display) -> Tuned:
             "a budget is a number of points from 0 to 100",
             "Choose for instance --max-drop 0.5",
         )
-    if FOREST in options.sweep.grid.methods:
-        raise InputError(
-            f"METHODS={','.join(options.sweep.grid.methods)}",
-            f"{FOREST} is an experiment that no graph is exported with",
-            "Leave it out here; `pitome sweep` takes it",
-        )
-    result = run_sweep(options.sweep, display)
+    sweep = SweepOptions(options.search, out=options.records, default_folder=options.out)
+    result = run_sweep(sweep, display, command)
     candidates = candidates_of(result.records, result.tasks)
-    meter = None if options.speed is None else _meter(result, options.speed, display)
+    meter = _meter(result, options.search.speed, display) if options.latency else None
     chosen = choose(candidates, options.max_drop, meter)
     preset = make_preset(options, result, chosen, command)
     point = result.points[chosen.key]
@@ -93,9 +76,9 @@ def make_preset(options: TuneOptions, result: SweepResult, chosen: Candidate, co
     if chosen.speed is not None:
         speed = PresetSpeed(runtime="onnxruntime, CPU", **chosen.speed.model_dump())
     return PresetFile(
-        model=_model(options.sweep, result.loaded),
-        method=_method(result.points[chosen.key]),
-        schedule=PresetSchedule(num_merged=record.num_merged),
+        model=_model(options.search.model, result.loaded),
+        method=result.points[chosen.key].settings,
+        schedule=ScheduleOptions(r=record.num_merged),
         measured=tuple(_measurement(drop, unmerged[drop.record.task].score) for drop in chosen.drops),
         speed=speed,
         origin=PresetOrigin(
@@ -113,49 +96,19 @@ def check_same_settings(preset: PresetFile, point: Point, loaded: LoadedModel) -
     Raises:
         InputError: it does not; nothing is written then.
     """
-    options = asdict_given(preset.method)
     layers = loaded.family.shape(loaded.model).num_layers
-    found: Any = resolve_settings(options.pop("name"), loaded.family, layers, **options)
-    same_margins = all(abs(a - b) < 1e-9 for a, b in zip(found.margins, point.settings.margins, strict=True))
-    before, now = asdict(point.settings), asdict(found)
-    different = [name for name in before if name != "margins" and before[name] != now[name]]
-    if different or not same_margins:
+    found = make_method(preset.method, loaded.family, layers)
+    different = [
+        each.name
+        for each in fields(MergeSettings)
+        if getattr(found.settings, each.name) != getattr(point.settings, each.name)
+    ]
+    if different or found.margins != point.margins:
         raise InputError(
             f"a preset file for {point.label}",
             f"it would not lead to the same {', '.join(different or ['margins'])}",
             "Leave this method out with --methods",
         )
-
-
-def asdict_given(method: PresetMethod) -> dict[str, Any]:
-    """The settings that a file holds."""
-    return {name: value for name, value in method.model_dump().items() if value is not None}
-
-
-def print_tuned(console: Console, tuned: Tuned) -> None:
-    """What was picked, and what to do with it."""
-    origin, speed = tuned.preset.origin, tuned.preset.speed
-    assert origin is not None
-    console.print(f"picked: {tuned.label}", style="bold", highlight=False)
-    console.print(f"FLOPs left: {origin.flops_ratio:.3f}", highlight=False)
-    if speed is not None:
-        console.print(
-            f"speed-up: {speed.speedup:.2f}x [{speed.low:.2f}, {speed.high:.2f}] at batch {speed.batch}, "
-            f"{speed.threads} threads, onnxruntime",
-            highlight=False,
-        )
-    for each in tuned.preset.measured:
-        surely = "the whole interval is" if each.drop_high <= origin.max_drop else "its upper end is NOT"
-        console.print(
-            f"{each.task}, {each.split}: {each.metric} {each.score:.4f}, {each.drop:+.2f} points lost "
-            f"[{each.drop_low:+.2f}, {each.drop_high:+.2f}] of {each.samples} samples; {surely} within the "
-            f"budget of {origin.max_drop:g}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    console.print(
-        f"wrote {tuned.file}; build it with: pitome engine {tuned.file}", highlight=False, soft_wrap=True
-    )
 
 
 def tuned_document(tuned: Tuned) -> dict[str, Any]:
@@ -164,7 +117,7 @@ def tuned_document(tuned: Tuned) -> dict[str, Any]:
         "file": str(tuned.file),
         "label": tuned.label,
         "sweep": str(tuned.sweep.file),
-        "preset": tuned.preset.model_dump(mode="json"),
+        "preset": tuned.preset.model_dump(mode="json", by_alias=True),
         "within_budget": {
             each.task: {"mean": True, "interval": each.drop_high <= tuned.preset.origin.max_drop}
             for each in tuned.preset.measured
@@ -192,9 +145,9 @@ def _meter(result: SweepResult, options: SpeedOptions, display: Display) -> Any:
     return of_candidates
 
 
-def _model(options: SweepOptions, loaded: LoadedModel) -> PresetModel:
+def _model(options: ModelOptions, loaded: LoadedModel) -> PresetModel:
     """The model as the user named it; folders in full, so that the file works from elsewhere."""
-    name, weights = options.model.model, options.model.weights
+    name, weights = options.model, options.weights
     reference = resolve_model(name)
     if reference.preset_file is not None:
         inner = read_preset_file(reference.preset_file).model
@@ -210,20 +163,6 @@ def _model(options: SweepOptions, loaded: LoadedModel) -> PresetModel:
         image_size=loaded.image_size,
         sequence_length=loaded.sequence_length,
         sha256=loaded.sha256,
-    )
-
-
-def _method(point: Point) -> PresetMethod:
-    setting = point.setting
-    return PresetMethod(
-        name=setting.method,
-        metric=setting.metric,
-        candidates=setting.candidates,
-        margin=setting.margin,
-        energy=setting.energy,
-        split=setting.split,
-        size_penalty=setting.size_penalty,
-        proportional_attention=setting.proportional_attention,
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pitome.op import ONNX_DOMAIN, ONNX_NAME
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 
 def write_debug_graph(path: Path, debug: Path) -> tuple[str, ...]:
@@ -17,17 +21,13 @@ def write_debug_graph(path: Path, debug: Path) -> tuple[str, ...]:
     Returns:
         Names of the added outputs, in the order of the merges.
     """
-    import onnx
+    import onnx_ir as ir
 
-    model = onnx.load(str(path), load_external_data=False)
-    known = {value.name: value for value in model.graph.value_info}
-    names = []
-    for node in model.graph.node:
-        if (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME):
-            names.append(node.output[2])
-            model.graph.output.append(known[node.output[2]])
-    onnx.save(model, str(debug))
-    return tuple(names)
+    model = ir.load(path)
+    decided = [node.outputs[2] for node in model.graph if _is_merge(node)]
+    model.graph.outputs.extend(decided)
+    ir.save(model, debug)
+    return tuple(_name(value) for value in decided)
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,33 @@ def write_probe_graph(path: Path, probe: Path) -> Probes:
     Runtimes fuse less of such a graph, so its rounding may be another than that of ``path``. As for
     ``write_debug_graph``, weights in external files must lie in the same folder.
     """
-    import onnx
+    import onnx_ir as ir
 
-    model = onnx.load(str(path), load_external_data=False)
-    known = {value.name: value for value in model.graph.value_info}
-    there = {value.name for value in (*model.graph.input, *model.graph.output)}
+    model = ir.load(path)
+    shown = {*model.graph.inputs, *model.graph.outputs}
 
-    def show(name: str) -> str:
-        if name not in there:
-            there.add(name)
-            model.graph.output.append(known.get(name) or onnx.ValueInfoProto(name=name))
-        return name
+    def show(value: ir.Value | None) -> str:
+        assert value is not None, "merges and layer norms leave no input out"
+        if value not in shown:
+            shown.add(value)
+            model.graph.outputs.append(value)
+        return _name(value)
 
     assignments, metrics, norms = [], [], []
-    for node in model.graph.node:
-        if (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME):
-            assignments.append(show(node.output[2]))
-            metrics.append(show(node.input[1]))
+    for node in model.graph:
+        if _is_merge(node):
+            assignments.append(show(node.outputs[2]))
+            metrics.append(show(node.inputs[1]))
         elif (node.domain, node.op_type) == ("", "LayerNormalization"):
-            norms.append((show(node.input[0]), show(node.output[0])))
-    onnx.save(model, str(probe))
+            norms.append((show(node.inputs[0]), show(node.outputs[0])))
+    ir.save(model, probe)
     return Probes(tuple(assignments), tuple(metrics), tuple(norms))
+
+
+def _is_merge(node: ir.Node) -> bool:
+    return (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME)
+
+
+def _name(value: ir.Value) -> str:
+    assert value.name is not None, "a value that was read from a file has a name"
+    return value.name

@@ -53,6 +53,7 @@ class OnnxFile:
     outputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
     num_merges: int
     num_initialisers: int
+    ir_version: int
 
 
 class _Traced(nn.Module):
@@ -145,7 +146,17 @@ def _trace(
         raise InputError(
             "an ONNX export", "torch.onnx.export returned nothing", "Report this with the model's name"
         )
+    _name_as_the_model(program.model)
     return program.model
+
+
+def _name_as_the_model(model: onnx_ir.Model) -> None:
+    """Weights get the names that the model itself has for them, without the level of `_Traced`."""
+    weights = model.graph.initializers
+    for name in list(weights):  # all are taken out and put back, which keeps their order
+        value = weights.pop(name)
+        value.name = name.removeprefix("model.")
+        weights.add(value)
 
 
 def merge_nodes(model: onnx_ir.Model) -> list[onnx_ir.Node]:
@@ -248,6 +259,7 @@ def _describe(
         tuple(tensor(value) for value in model.graph.outputs),
         num_merges,
         len(model.graph.initializers),
+        model.ir_version,
     )
 
 

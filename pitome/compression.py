@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from torch import Tensor, nn
-from transformers.utils import ModelOutput
+from torch import nn
 
 from pitome.compressed_model import CompressedModel
 from pitome.errors import InputError
 from pitome.flops import FlopsCount, count_flops
 from pitome.input_checks import prepare_texts, refuse_what_is_lost
 from pitome.merged_layers import MergedLayers
-from pitome.methods import MethodSettings, build_merger, resolve_settings
-from pitome.methods.settings import Metric
+from pitome.merged_tokens import return_merged_tokens
+from pitome.methods import Method, make_method
 from pitome.models.families import family_of
 from pitome.models.family import Family, ModelShape
-from pitome.models.text import set_sequence_length
-from pitome.observe import observe_merges
-from pitome.parameters import Energy, Split
-from pitome.schedule import Candidates, Shape, TokenSchedule
+from pitome.models.text import TextFamily
+from pitome.schedule import TokenSchedule
+from pitome.settings import MergeSettings, ScheduleOptions
+
+DEFAULT_SCHEDULE = ScheduleOptions()
 
 
 @dataclass(frozen=True)
@@ -32,43 +32,25 @@ class Compression:
     family: Family
     shape: ModelShape
     schedule: TokenSchedule
-    settings: MethodSettings
+    method: Method
     flops: FlopsCount
 
-
-@dataclass
-class MergedTokensOutput(ModelOutput):
-    """Output of a model compressed with ``tokens="merged"``."""
-
-    last_hidden_state: Tensor | None = None
-    """[B, N', C], the tokens that are left."""
-    pooler_output: Tensor | None = None
-    image_embeds: Tensor | None = None
-    size: Tensor | None = None
-    """[B, N', 1] float32, original tokens that each stands for."""
-    assignment: Tensor | None = None
-    """[B, N] int32, the token that each original position went to."""
+    @property
+    def settings(self) -> MergeSettings:
+        """The user's settings, and the method's own where none was chosen."""
+        return self.method.settings
 
 
 def compress(
     model: nn.Module,
-    schedule: TokenSchedule | None = None,
+    schedule: TokenSchedule | ScheduleOptions | None = None,
+    settings: MergeSettings | None = None,
     *,
     ratio: float | None = None,
     r: int | Sequence[int] | None = None,
     flops: float | None = None,
-    shape: Shape | None = None,
-    layers: Sequence[int] | None = None,
-    method: str = "pitome",
-    metric: Metric | None = None,
-    candidates: Candidates | None = None,
-    size_penalty: float | None = None,
-    margin: tuple[float, float] | None = None,
-    energy: Energy | None = None,
-    split: Split | None = None,
-    proportional_attention: bool | None = None,
+    method: str | None = None,
     tokens: Literal["unmerged", "merged"] = "unmerged",
-    seed: int = 0,
     sequence_length: int | None = None,
 ) -> CompressedModel:
     """Make a model merge tokens in its blocks.
@@ -78,128 +60,77 @@ def compress(
 
     Args:
         model: a ``transformers`` model of a known family.
-        schedule: tokens merged per layer; or one of
-        ratio: keep ratio per layer, default 0.9,
-        r: tokens merged in each layer, or a list with one count per layer,
-        flops: wanted fraction of the model's FLOPs.
-        shape: how that fraction is spread over the layers: "ratio" (default), "constant", "decreasing" or
-            "increasing".
-        layers: merge only in these layers (from 0), with ``ratio``, a number ``r`` or ``flops``.
-        method: pitome, paper, authors, tome, random or none.
-        metric: measure similarity on the hidden state or on the attention keys; default: the method's.
-        candidates: protected fraction (float), number M, "paper" or "all"; default: the method's.
-        size_penalty: default: the method's.
-        margin: (start, slope): layer i of L has the margin start - slope i / L; default: the method's.
-        energy: "elu" or "gaussian"; default: the method's.
-        split: "alternate" or "half"; default: the method's.
-        proportional_attention: default: the method's.
+        schedule: tokens merged per layer, or the options that lead to them; default: a keep ratio of 0.9.
+        settings: which tokens merge; default: those of the method ``pitome``.
+        ratio: short for ``ScheduleOptions(ratio=...)``: keep ratio per layer.
+        r: short for ``ScheduleOptions(r=...)``: tokens merged in each layer, or one count per layer.
+        flops: short for ``ScheduleOptions(flops=...)``: wanted fraction of the model's FLOPs.
+        method: short for ``MergeSettings(method=...)``.
         tokens: "unmerged" keeps every token output's shape, "merged" returns ``MergedTokensOutput``.
-        seed: of the random method.
         sequence_length: L of every text; default: what the model was loaded with, else all its positions.
 
     Raises:
         InputError: a model without blocks we know, or options that do not fit it.
     """
     family = family_of(model)
-    _refuse_other_models(model, family)
+    _refuse_compressed(model)
+    family.check_model(model)
+    if tokens == "merged":
+        family.check_short_form(model)
     if sequence_length is not None:
         model = _with_sequence_length(model, family, sequence_length)
     sizes = family.shape(model)
-    settings = resolve_settings(
-        method,
-        family,
-        sizes.num_layers,
-        metric=metric,
-        candidates=candidates,
-        size_penalty=size_penalty,
-        margin=margin,
-        energy=energy,
-        split=split,
-        proportional_attention=proportional_attention,
-        seed=seed,
-    )
-    if schedule is None:
-        schedule = choose_schedule(sizes, settings, ratio=ratio, r=r, flops=flops, shape=shape, layers=layers)
-    elif (ratio, r, flops, shape, layers) != (None,) * 5:
-        raise InputError(
-            "a schedule and ratio, r, flops, shape or layers", "they say the same thing twice", "Give one"
-        )
-    compression = describe_compression(family, sizes, settings, schedule)
+    chosen = make_method(_settings(settings, method), family, sizes.num_layers)
+    planned = _schedule(schedule, ratio, r, flops)
+    if not isinstance(planned, TokenSchedule):
+        planned = choose_schedule(sizes, chosen, planned)
+    compression = describe_compression(family, sizes, chosen, planned)
 
     compressed = _copy_sharing_parameters(model)
     blocks = family.layers(compressed)
-    mergers = [
-        build_merger(settings, layer, schedule.tokens[layer], schedule.num_protected, merged)
-        for layer, merged in enumerate(schedule.num_merged)
-    ]
-    stack = MergedLayers(nn.ModuleList(blocks), family, schedule, settings, mergers, tokens == "unmerged")
-    del blocks[:]
-    blocks.append(stack)
+    (place,) = (name for name, part in compressed.named_modules() if part is blocks)
+    mergers = chosen.mergers(planned)
+    stack = MergedLayers(list(blocks), family, planned, chosen.settings, mergers, tokens == "unmerged")
+    compressed.set_submodule(place, stack)
     compressed.register_forward_pre_hook(refuse_what_is_lost, with_kwargs=True)
     if family.modality == "text":
         compressed.register_forward_pre_hook(prepare_texts, with_kwargs=True)
     compressed.compression = compression  # type: ignore[assignment]
     if tokens == "merged":
-        compressed = _MergedTokens(compressed)
-        compressed.compression = compression  # type: ignore[assignment]
+        return_merged_tokens(compressed)
     return cast(CompressedModel, compressed)
 
 
 def choose_schedule(
-    model_shape: ModelShape,
-    settings: MethodSettings,
-    *,
-    ratio: float | None = None,
-    r: int | Sequence[int] | None = None,
-    flops: float | None = None,
-    shape: Shape | None = None,
-    layers: Sequence[int] | None = None,
+    model_shape: ModelShape, method: Method, options: ScheduleOptions = DEFAULT_SCHEDULE
 ) -> TokenSchedule:
-    """The schedule that the options ask for; a keep ratio of 0.9 where they ask for none."""
-    given = [
-        f"{name}={value}"
-        for name, value in (("RATIO", ratio), ("R", r), ("FLOPS", flops))
-        if value is not None
-    ]
-    if len(given) > 1:
-        raise InputError(
-            " and ".join(given), "each of them sets the whole schedule", "Give only one of RATIO, R and FLOPS"
-        )
-    if shape is not None and flops is None:
-        raise InputError(
-            f"SHAPE={shape} without FLOPS",
-            "a shape says how a FLOPs target is spread over the layers",
-            "Give FLOPS too, for instance FLOPS=0.6",
-        )
+    """The schedule that the options ask for; a keep ratio of 0.9 where they ask for none.
+
+    Raises:
+        InputError: options that do not fit the model.
+    """
     sizes = (model_shape.num_layers, model_shape.num_tokens, model_shape.num_protected)
-    if layers is None and isinstance(r, int | None):
-        layers = settings.layers
-    if settings.name == "none":
+    if not method.merges:
         return TokenSchedule.from_ratio(1.0, *sizes)
-    if isinstance(r, int):
-        return TokenSchedule.from_constant(r, *sizes, layers)
-    if r is not None:
-        if layers is not None:
-            raise InputError(
-                "R as a list together with LAYERS",
-                "the list already says which layers merge",
-                "Leave LAYERS out",
-            )
-        return TokenSchedule.from_list(r, *sizes)
-    if flops is not None:
-        width = settings.metric_width(model_shape.hidden_size, model_shape.head_width)
+    if isinstance(options.r, tuple):
+        return TokenSchedule.from_list(options.r, *sizes)
+    layers = method.default_layers if options.layers is None else options.layers
+    if options.r is not None:
+        return TokenSchedule.from_constant(options.r, *sizes, layers)
+    if options.flops is not None:
+        width = method.metric_width(model_shape.hidden_size, model_shape.head_width)
         return TokenSchedule.from_flops(
-            flops,
+            options.flops,
             lambda schedule: count_flops(model_shape, schedule, width).ratio,
             *sizes,
             layers,
-            shape or "ratio",
+            options.shape or "ratio",
         )
-    return TokenSchedule.from_ratio(0.9 if ratio is None else ratio, *sizes, layers)
+    return TokenSchedule.from_ratio(0.9 if options.ratio is None else options.ratio, *sizes, layers)
 
 
 def describe_compression(
-    family: Family, shape: ModelShape, settings: MethodSettings, schedule: TokenSchedule
+    family: Family, shape: ModelShape, method: Method, schedule: TokenSchedule
 ) -> Compression:
     """Check a schedule against a model's sizes and count the FLOPs."""
     found = (len(schedule.num_merged), schedule.num_tokens, schedule.num_protected)
@@ -210,38 +141,48 @@ def describe_compression(
             "the model has {} layers, {} tokens, {} of them protected".format(*needed),
             "Make a schedule for this model",
         )
-    if settings.name == "none" and schedule.merging_layers:
+    if not method.merges and not schedule.merges_nothing:
         raise InputError(
-            "METHOD=none with a schedule that merges tokens", "it merges none", "Leave the schedule out"
+            f"METHOD={method.name} with a schedule that merges tokens",
+            "it merges none",
+            "Leave the schedule out",
         )
-    width = settings.metric_width(shape.hidden_size, shape.head_width)
-    return Compression(family, shape, schedule, settings, count_flops(shape, schedule, width))
-
-
-class _MergedTokens(nn.Module):
-    """Adds size and assignment to a compressed model's output."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        if not hasattr(model, "config") or "Classification" in type(model).__name__:
-            raise InputError(
-                'tokens="merged"',
-                f"a {type(model).__name__} returns no tokens",
-                'Compress the model without its classifier, or leave tokens="unmerged"',
-            )
-
-    def forward(self, *args: Any, **kwargs: Any) -> MergedTokensOutput:
-        """The model's output in the short form."""
-        with observe_merges(keep_metric=False) as observer:
-            output = self.model(*args, **kwargs)
-        return MergedTokensOutput(
-            last_hidden_state=output.last_hidden_state,
-            pooler_output=getattr(output, "pooler_output", None),
-            image_embeds=getattr(output, "image_embeds", None),
-            size=observer.size,
-            assignment=observer.assignment,
+    if method.needs_class_attention:
+        raise InputError(
+            f"METHOD={method.name}",
+            "it decides by the class token's attention, which the blocks do not hand on",
+            "Choose a method that decides by similarity",
         )
+    width = method.metric_width(shape.hidden_size, shape.head_width)
+    return Compression(family, shape, schedule, method, count_flops(shape, schedule, width))
+
+
+def _settings(settings: MergeSettings | None, method: str | None) -> MergeSettings:
+    if settings is None:
+        return MergeSettings() if method is None else MergeSettings(method)
+    if method not in (None, settings.method):
+        raise InputError(
+            f"METHOD={method} with settings of the method {settings.method}",
+            "they say the same thing twice",
+            "Give one of them",
+        )
+    return settings
+
+
+def _schedule(
+    schedule: TokenSchedule | ScheduleOptions | None,
+    ratio: float | None,
+    r: int | Sequence[int] | None,
+    flops: float | None,
+) -> TokenSchedule | ScheduleOptions:
+    short = ScheduleOptions(ratio, r if r is None or isinstance(r, int) else tuple(r), flops)
+    if schedule is None:
+        return short
+    if short.given():
+        raise InputError(
+            "a schedule and ratio, r or flops", "they say the same thing twice", "Give one of them"
+        )
+    return schedule
 
 
 def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
@@ -250,35 +191,21 @@ def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
 
 
 def _with_sequence_length(model: nn.Module, family: Family, length: int) -> nn.Module:
-    if family.modality != "text":
+    if not isinstance(family, TextFamily):
         raise InputError(
             f"SEQUENCE_LENGTH={length} for a {type(model).__name__}",
             "it takes images",
             "Leave SEQUENCE_LENGTH out",
         )
     model = _copy_sharing_parameters(model)
-    set_sequence_length(model.config, length)
+    family.set_sequence_length(model.config, length)
     return model
 
 
-def _refuse_other_models(model: Any, family: Family) -> None:
+def _refuse_compressed(model: Any) -> None:
     if any(isinstance(part, MergedLayers) for part in model.modules()):
         raise InputError(
             f"a {type(model).__name__} to compress",
             "it is compressed already",
             "Compress the model that it was made from, whose parameters it shares",
-        )
-    main_input = getattr(model, "main_input_name", "")
-    if family.modality == "text":
-        if getattr(model.config, "is_decoder", False):
-            raise InputError(
-                f"a {type(model).__name__} to compress",
-                "it is a decoder, whose tokens must not see those behind them",
-                "Give an encoder",
-            )
-    elif main_input != "pixel_values":
-        raise InputError(
-            f"a {type(model).__name__} to compress",
-            f"its main input is {main_input}, so it is more than an image encoder",
-            "Give its vision tower, for CLIP a CLIPVisionModelWithProjection",
         )

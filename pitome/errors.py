@@ -16,7 +16,7 @@ class PitomeError(Exception):
 
     def __init__(self, asked: str, found: str, remedy: str) -> None:
         self.asked, self.found, self.remedy = asked, found, remedy
-        super().__init__(f"{asked}: {found}. {remedy}")
+        super().__init__(f"{asked}: {found.removesuffix('.')}. {remedy}")
 
 
 class InputError(PitomeError):

@@ -88,7 +88,7 @@ def match_tokens(metric: Tensor, size: Tensor, parameters: MergeParameters) -> M
 
     candidates = order_tokens(energy, parameters)[:, : parameters.num_candidates]
     first, second = split_candidates(candidates, parameters)
-    edges, best = find_edges(similarity, size, first, second, parameters.size_penalty)
+    edges, best = find_edges(similarity, size, first, second, parameters)
     taken = edges.argsort(dim=-1, descending=True, stable=True)[:, : parameters.num_merged]
 
     source = first.gather(1, taken)
@@ -154,17 +154,21 @@ def split_candidates(candidates: Tensor, parameters: MergeParameters) -> tuple[T
 
 
 def find_edges(
-    similarity: Tensor, size: Tensor, first: Tensor, second: Tensor, size_penalty: float
+    similarity: Tensor, size: Tensor, first: Tensor, second: Tensor, parameters: MergeParameters
 ) -> tuple[Tensor, Tensor]:
     """Step 6: for each source its edge's value [B, |A|] and the index of its target in ``second``."""
     batch = torch.arange(similarity.shape[0], device=similarity.device)[:, None, None]
     between = similarity[batch, first.unsqueeze(2), second.unsqueeze(1)]
     value, best = between.max(dim=-1)
     best = first_maximum(between, value)
-    source_size = size.gather(1, first)
+    return edge_values(value, size.gather(1, first), parameters), best
+
+
+def edge_values(similarity: Tensor, source_size: Tensor, parameters: MergeParameters) -> Tensor:
+    """The value of edges: their similarity less the penalty of the source's size; +inf from padding."""
     padding = source_size <= 0
-    penalty = size_penalty * torch.where(padding, 1, source_size).log()
-    return torch.where(padding, torch.inf, value - penalty), best
+    penalty = parameters.size_penalty * torch.where(padding, 1, source_size).log()
+    return torch.where(padding, torch.inf, similarity - penalty)
 
 
 def first_maximum(values: Tensor, maximum: Tensor) -> Tensor:
@@ -187,8 +191,7 @@ def apply_matching(x: Tensor, size: Tensor, matching: Matching) -> MergeResult:
     kept.scatter_(1, matching.source, False)
     kept_position = kept.nonzero()[:, 1].view(batch, num_kept)
     slot = kept.cumsum(1) - 1
-    assignment = slot.scatter(1, matching.source, slot.gather(1, matching.target))
-
+    assignment = assignment_of(matching, num_tokens)
     source_slot = slot.gather(1, matching.target)
     rows = _decision_precision(x)
     weighted = rows * size.to(rows.dtype)
@@ -206,7 +209,17 @@ def apply_matching(x: Tensor, size: Tensor, matching: Matching) -> MergeResult:
     mean = summed / torch.where(total == 0, 1, total).to(rows.dtype)
     merged = torch.where(received.unsqueeze(-1), mean.to(x.dtype), alone)
     merged = torch.where(total > 0, merged, 0)
-    return MergeResult(merged, total, assignment.to(torch.int32))
+    return MergeResult(merged, total, assignment)
+
+
+def assignment_of(matching: Matching, num_tokens: int) -> Tensor:
+    """[B, N] int32, the output slot of every token: kept ones in their order, sources with their targets."""
+    batch = matching.source.shape[0]
+    kept = torch.ones(batch, num_tokens, dtype=torch.bool, device=matching.source.device)
+    kept.scatter_(1, matching.source, False)
+    slot = kept.cumsum(1) - 1
+    slot = slot.scatter(1, matching.source, slot.gather(1, matching.target))
+    return slot.to(torch.int32)
 
 
 def apply_assignment(x: Tensor, size: Tensor, assignment: Tensor, num_kept: int) -> MergeResult:

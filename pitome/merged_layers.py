@@ -1,8 +1,12 @@
-"""The blocks of a model, with a merge between attention and MLP (METHOD.md section 1)."""
+"""The blocks of a model, with a merge between attention and MLP (METHOD.md section 1).
+
+They stand where the model's own list of blocks stood, under the same names, so that a compressed model has
+the tensor names of the model that it was made from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,19 +15,29 @@ from torch import Tensor, nn
 from pitome.attention import proportional_attention
 from pitome.errors import InputError
 from pitome.merge import compose_assignments
-from pitome.methods import Merger, MethodSettings
+from pitome.methods import Merger
 from pitome.models.family import Family
 from pitome.models.text import size_of_mask
 from pitome.observe import current_observer
 from pitome.op import unmerge
 from pitome.schedule import TokenSchedule
+from pitome.settings import MergeSettings
+
+
+def merged_layers_of(model: nn.Module) -> tuple[str, MergedLayers]:
+    """Where a compressed model has its blocks, such as "encoder.layers", and they themselves."""
+    (found,) = ((name, part) for name, part in model.named_modules() if isinstance(part, MergedLayers))
+    return found
 
 
 class MergedLayers(nn.Module):
-    """Runs all blocks of a model; stands in the model's list of blocks as its only member.
+    """A model's own blocks, which the model's loop over them runs all in one.
+
+    Indexed, and by the names of its tensors, it is the list of the blocks; iterated, as in the loop
+    ``for layer in layers: x = layer(x, mask)``, it yields one callable, itself.
 
     Args:
-        layers: the model's own blocks.
+        blocks: the model's own, in order.
         family: how a block is taken apart.
         schedule: tokens merged per layer.
         settings: the method.
@@ -33,20 +47,49 @@ class MergedLayers(nn.Module):
 
     def __init__(
         self,
-        layers: nn.ModuleList,
+        blocks: Sequence[nn.Module],
         family: Family,
         schedule: TokenSchedule,
-        settings: MethodSettings,
+        settings: MergeSettings,
         mergers: Sequence[Merger | None],
         keep_positions: bool,
     ) -> None:
         super().__init__()
-        self.layers = layers
+        for index, block in enumerate(blocks):
+            self.add_module(str(index), block)
         self.family = family
         self.schedule = schedule
         self.settings = settings
         self.mergers = tuple(mergers)
         self.keep_positions = keep_positions
+
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The model's own blocks, in order."""
+        return tuple(self.children())
+
+    def __len__(self) -> int:
+        """How many blocks there are."""
+        return len(self.mergers)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """A block; or, as in a loop over ``layers[:number]``, all of them in one.
+
+        Raises:
+            InputError: a slice that leaves some out, which would leave their merges out too.
+        """
+        if not isinstance(index, slice):
+            return self.blocks[index]
+        if index.indices(len(self)) != (0, len(self), 1):
+            raise InputError(
+                f"{len(self.blocks[index])} of the {len(self)} blocks of a compressed model",
+                "its schedule is one of all blocks",
+                "Cut the model before you compress it",
+            )
+        return self
+
+    def __iter__(self) -> Iterator[MergedLayers]:
+        yield self
 
     def forward(
         self,
@@ -72,13 +115,15 @@ class MergedLayers(nn.Module):
         x, assignment = hidden_states, None
         size = None if mask is None else size_of_mask(mask)
         observer = current_observer()
-        for index, (layer, merger) in enumerate(zip(self.layers, self.mergers, strict=True)):
+        for index, (layer, merger) in enumerate(zip(self.blocks, self.mergers, strict=True)):
             if merger is None and assignment is None:
-                x = layer(x, mask, **kwargs)  # untouched, so that nothing merged means nothing changed
+                x = self.family.run_layer(
+                    layer, x, mask, **kwargs
+                )  # untouched, so that nothing merged means nothing changed
                 continue
             x, keys = self._attend(layer, x, size)
             if merger is not None:
-                metric = x if self.settings.metric == "hidden" else keys
+                metric = keys if self.settings.metric == "keys" else x
                 if size is None:
                     size = torch.ones_like(x[:, :, :1], dtype=torch.float32)
                 result = merger(x, metric, size)

@@ -6,12 +6,28 @@ its help, a sweep's lists and the labels of tables are made from it, so that a s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, get_type_hints
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin, get_type_hints
+
+from pitome.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Another name of the same field, for values of one kind: PROTECT=0.1 is CANDIDATES for a fraction."""
+
+    name: str
+    help: str
+    parse: Callable[[str], object]
+    """Text -> the field's value, raises ValueError with the reason."""
+    says: Callable[[object], bool]
+    """Whether a value of the field is given by this name."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +39,34 @@ class Option:
     """Of the option, in snake case; None = the field's. ``--size-penalty`` is also SIZE_PENALTY= of make."""
     parse: Callable[[str], object] | None = None
     """Text -> value, raises ValueError with the reason; None = by the field's type."""
-    choices: tuple[str, ...] = ()
-    """The only texts that are taken, where these are few."""
+    format: Callable[[object], str] | None = None
+    """Value -> the text that ``parse`` takes; None = ``str``."""
+    choices: tuple[str, ...] | Callable[[], tuple[str, ...]] = ()
+    """The only texts that are taken, where these are few; a function where they must be looked up. Read them
+    as ``allowed``."""
     minimum: float | None = None
     maximum: float | None = None
     plural: str | None = None
     """Name of its list in a sweep; None = a sweep does not vary it."""
-    label: str | None = None
-    """How a table names a value, such as ``"penalty {}"``; None = the value alone."""
+    label: Callable[[object], str] | None = None
+    """How a table names a value; an empty text leaves it out. None = the value alone."""
+    aliases: tuple[Alias, ...] = ()
+    """Further options that set this field; at most one of all its names may be given."""
     hidden: bool = False
     """Not in the help."""
     repeated: bool = False
     """The option may be given several times; the field is a tuple."""
     argument: bool = False
     """A positional argument."""
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """``choices``, looked up where they are a function."""
+        return self.choices() if callable(self.choices) else self.choices
+
+    def told(self, value: object) -> str:
+        """How a table names a value."""
+        return str(value) if self.label is None else self.label(value)
 
 
 def options_of(record: type[DataclassInstance]) -> dict[str, Option]:
@@ -53,3 +83,82 @@ def options_of(record: type[DataclassInstance]) -> dict[str, Option]:
 def option_name(field_name: str, described: Option) -> str:
     """The name in snake case that command line and make derive theirs from."""
     return described.name or field_name
+
+
+def option_text(field_name: str, described: Option, value: object) -> tuple[str, str]:
+    """(name, text) of the option that gives a value: ("protect", "0.1"), ("margin", "0.9,0.9")."""
+    name = next((alias.name for alias in described.aliases if alias.says(value)), None)
+    text = str(value) if described.format is None else described.format(value)
+    return name or option_name(field_name, described), text
+
+
+def read_value(record: type[DataclassInstance], field_name: str, text: str) -> object:
+    """A text, as a user types it for a field, as the field's value; aliases are not looked at.
+
+    Raises:
+        ValueError: it is none; the message is the reason.
+    """
+    described = options_of(record)[field_name]
+    if described.parse is not None:
+        value = described.parse(text)
+    else:
+        value = _by_type(get_type_hints(record)[field_name], text)
+    if described.allowed and text not in described.allowed:
+        raise ValueError(f"{text!r} is none of {', '.join(described.allowed)}")
+    reason = _out_of_range(described, value)
+    if reason:
+        raise ValueError(reason)
+    return value
+
+
+def check_fields(record: DataclassInstance) -> None:
+    """Refuse (InputError) values that a record's options do not allow. None stands for "not chosen"."""
+    for name, described in options_of(type(record)).items():
+        value = getattr(record, name)
+        if value is None:
+            continue
+        asked = f"{option_name(name, described).upper()}={option_text(name, described, value)[1]}"
+        # Names that are looked up are checked where they are looked up.
+        if not callable(described.choices) and described.choices and value not in described.choices:
+            raise InputError(asked, f"the choices are {', '.join(described.choices)}", "Choose one of these")
+        reason = _out_of_range(described, value)
+        if reason:
+            raise InputError(asked, reason, f"Give {_range(described)}")
+
+
+def named(names: Collection[str]) -> str:
+    """Names as a sentence has them: "a", "a and b", "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _out_of_range(described: Option, value: object) -> str | None:
+    if not isinstance(value, float | int) or (described.minimum is None and described.maximum is None):
+        return None
+    low = -math.inf if described.minimum is None else described.minimum
+    high = math.inf if described.maximum is None else described.maximum
+    return None if low <= value <= high and math.isfinite(value) else f"not {_range(described)}"
+
+
+def _range(described: Option) -> str:
+    if described.maximum is None:
+        return f"a number from {described.minimum:g} up"
+    if described.minimum is None:
+        return f"a number up to {described.maximum:g}"
+    return f"a number from {described.minimum:g} to {described.maximum:g}"
+
+
+def _by_type(hint: object, text: str) -> object:
+    """A text as a value of str, int, float or a Literal of texts, each with or without None."""
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    members = [each for each in get_args(hint) if each is not NoneType] or [hint]
+    kind = hint if get_origin(hint) is Literal else members[0]
+    if kind is str or get_origin(kind) is Literal:
+        return text
+    if kind is int or kind is float:
+        try:
+            return int(text) if kind is int else float(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a number") from None
+    raise TypeError(f"a field of type {hint} needs a parse function")

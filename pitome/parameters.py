@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from pitome.errors import InputError
@@ -11,6 +11,8 @@ from pitome.errors import InputError
 Order = Literal["energy", "position"]
 Energy = Literal["elu", "gaussian"]
 Split = Literal["alternate", "half"]
+AMOUNTS = ("margin", "alpha", "size_penalty")
+"""The attributes that change what a merge decides, but not how much work it is."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class MergeParameters:
                     f"the operator knows {', '.join(get_args(kind))}",
                     "Choose one of these",
                 )
-        for name in ("margin", "alpha", "size_penalty"):
+        for name in AMOUNTS:
             if not math.isfinite(getattr(self, name)):
                 raise InputError(
                     f"{name}={getattr(self, name)}", "not a finite number", "Give a finite number"
@@ -64,6 +66,21 @@ class MergeParameters:
             )
         if self.num_protected < 0:
             raise InputError(f"num_protected={self.num_protected}", "negative", "Give zero or more")
+
+    def meaning(self, equal_sizes: bool) -> MergeParameters:
+        """The same decisions, with whatever has no part in them at one value (METHOD.md section 2).
+
+        Args:
+            equal_sizes: whether all tokens that are no padding stand for equally many.
+        """
+        found = self
+        if equal_sizes or self.num_candidates == 2 * self.num_merged:  # or all edges are taken
+            found = replace(found, size_penalty=0.0)
+        if self.order == "position":
+            found = replace(found, margin=0.0, energy="elu")
+        if self.order == "position" or self.energy == "gaussian":
+            found = replace(found, alpha=1.0)
+        return found
 
     def check(self, num_tokens: int) -> None:
         """Raise InputError unless 0 < 2r <= M <= N - num_protected (DESIGN.md, the operator)."""

@@ -7,16 +7,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Literal, get_args
+from typing import get_args
 
 from pitome.errors import InputError
-
-Candidates = float | int | Literal["paper", "all"]
-"""A protected fraction (float in [0, 1)), M itself (int), "paper" (M = 2r) or "all" (M = T)."""
-Shape = Literal["ratio", "constant", "decreasing", "increasing"]
-"""How a FLOPs target is spread over the layers: the same keep ratio in each, the same r in each (the first
-may merge one more, so that the target is met), or an r that falls or rises linearly from the first layer to
-the last."""
+from pitome.settings import Candidates, Shape
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,11 @@ class TokenSchedule:
     def merging_layers(self) -> tuple[int, ...]:
         """The layers (from 0) that merge anything."""
         return tuple(layer for layer, merged in enumerate(self.num_merged) if merged)
+
+    @property
+    def merges_nothing(self) -> bool:
+        """Whether the model under this schedule is the unmerged one."""
+        return not any(self.num_merged)
 
     @classmethod
     def from_ratio(

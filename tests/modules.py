@@ -35,6 +35,11 @@ class Module:
         return second if second in LINKED else "core"
 
     @property
+    def is_script(self) -> bool:
+        """Whether ``python -m`` runs it."""
+        return self.name.endswith(".__main__") or 'if __name__ == "__main__":' in self.path.read_text("utf-8")
+
+    @property
     def is_package(self) -> bool:
         """Whether it is an ``__init__.py``."""
         return self.path.name == "__init__.py"
@@ -78,16 +83,14 @@ def internal_imports(module: Module, modules: dict[str, Module]) -> set[str]:
 
 
 def by_name_in_code(module: Module, modules: dict[str, Module]) -> set[str]:
-    """Modules that are loaded by a name: one in a text, and all of a package whose modules are looked for."""
+    """Modules that are loaded by a name: one in a text, and all of the package in ``f"{package}.{...}"``."""
     found: set[str] = set()
     packages: set[str] = set()
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found |= {node.value} & modules.keys()
+        elif isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith("f'{__name__}."):
+            packages.add(module.name)
         elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
             packages.add(str(node.values[0].value).removesuffix("."))
-        elif isinstance(node, ast.Attribute | ast.Name):
-            called = node.attr if isinstance(node, ast.Attribute) else node.id
-            if called == "iter_modules":
-                packages.add(module.name if module.is_package else module.name.rpartition(".")[0])
     return found | {name for name in modules if name.rpartition(".")[0] in packages & modules.keys()}

@@ -123,7 +123,9 @@ def test_an_sdist_builds_the_same_wheel(checkout: Path, wheel: Path, tmp_path: P
 @pytest.fixture(scope="module")
 def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """No extra."""
-    environment = make_environment(tmp_path_factory.mktemp("core"), with_dependencies(requirements(None)))
+    environment = make_environment(
+        tmp_path_factory.mktemp("core"), with_dependencies([*requirements(None), "pip"])
+    )
     environment.pip("install", "--no-deps", "--no-index", wheel)
     return environment
 
@@ -169,9 +171,13 @@ def test_help_and_dir_show_what_the_core_can_do(core: Environment, tmp_path: Pat
     assert shown.splitlines()[0].split() == ["MergeParameters", "TokenSchedule", "__version__"]
 
 
-def test_thresholds_and_plugin_sources_are_found(core: Environment, tmp_path: Path) -> None:
-    code = "from pitome.validate.thresholds import default_toml; print(default_toml(), end='')"
-    assert core.output(tmp_path, "python", "-c", code) == (ROOT / "docs" / "thresholds.toml").read_text()
+def test_the_thresholds_come_along(core: Environment, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pitome.validate.thresholds import Thresholds; "
+        "print(Thresholds.load(Path(sys.argv[1])) == Thresholds())"
+    )
+    written = ROOT / "docs" / "thresholds.toml"
+    assert core.output(tmp_path, "python", "-c", code, written) == "True\n"
 
 
 @pytest.mark.full
@@ -189,6 +195,19 @@ def test_the_extra_build_is_all_that_a_build_imports(bundle: Path) -> None:
 @pytest.mark.slow
 def test_the_core_verifies_a_bundle(core: Environment, bundle: Path, tmp_path: Path) -> None:
     assert "fashion-vit" in core.output(tmp_path, "pitome", "inspect", bundle)
+
+
+def test_an_editable_install_finds_the_folders_through_the_links(checkout: Path, tmp_path: Path) -> None:
+    found = with_dependencies([*requirements(None), "setuptools"])
+    environment = make_environment(tmp_path / "environment", found)
+    environment.pip("install", "--no-deps", "--no-index", "--no-build-isolation", "--editable", checkout)
+    code = "import pitome.export.plans as found; print(found.__file__)"
+    assert (
+        environment.output(tmp_path, "python", "-c", code) == f"{checkout}/pitome/export/plans/__init__.py\n"
+    )
+    assert "clip-b16" in environment.output(tmp_path, "pitome", "models")
+    with pytest.raises(AssertionError, match="No module named 'export'"):
+        environment.output(tmp_path, "python", "-c", "import export")
 
 
 def test_another_projects_package_called_validate_does_no_harm(wheel: Path, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Proof: parity of decisions and arithmetic, latency, fidelity, and the report."""
+"""Proof: parity of decisions and arithmetic, accuracy and fidelity on tasks, latency, and the report."""

@@ -158,11 +158,6 @@ def judge_share_of_bound(share: float, thresholds: Thresholds) -> Verdict:
     return Verdict("pass", f"{share:.2f} of the bound by FLOPs is reached")
 
 
-def default_toml() -> str:
-    """The file to start from: every key with its default and what it means."""
-    return _TEMPLATE
-
-
 def _first_wrong_decision(decisions: Decisions | None) -> LayerDecisions | None:
     return next((layer for layer in decisions.layers if layer.unexplained), None) if decisions else None
 
@@ -324,41 +319,3 @@ def _refusal(path: Path, error: ValidationError) -> InputError:
         f"{key} = {first['input']!r} should be {message}",
         "Correct it, or delete the line for the default",
     )
-
-
-_TEMPLATE = """\
-# What a bundle must meet: `pitome validate BUNDLE --thresholds FILE`.
-# A key that is left out keeps its default.
-
-# Level 1. Merge decisions that differ from PyTorch's by more than measured rounding can explain.
-max_unexplained_decisions = 0
-
-# Level 2. How many times PyTorch's own error against float64 a runtime may make, with the same decisions:
-# the largest error, and the root mean square error, which also sees small systematic ones.
-arithmetic_factor = 2.0
-rms_factor = 2.0
-# Of a runtime in fp32 to PyTorch in fp32, relative to the largest output.
-fp32_relative_limit = 1e-5
-
-# Share of the inputs that have PyTorch's groups in every layer though nothing is forced. Rounding flips near
-# ties and nothing is wrong then, so by default there is no limit.
-# min_free_running_agreement = 0.9
-
-# Level 3. Share of the inputs with the same best class as the merged model in PyTorch (classifiers).
-# min_top1_agreement = 0.98
-
-# Share of the speed-up that the FLOPs allow which must be reached: by the latency in the bundle, on the
-# machine where it was measured (the build's, or that of `pitome bench BUNDLE --record`).
-# min_share_of_bound = 0.6
-
-# Level 3. Mean cosine to the merged float32 model in PyTorch, by precision.
-[min_cosine]
-fp32 = 0.99
-# fp16 = 0.98
-# bf16 = 0.95
-
-# Percentage points that a task may lose to the unmerged model, by task.
-[max_accuracy_drop]
-# r8 = 0.5
-# fashion-mnist = 0.5
-"""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.validate.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from pitome.bundle import ParityReport
 
 ACCURACY = "accuracy"
 """What is skipped where no task runs at all."""
@@ -25,24 +28,24 @@ class UnmeasuredLimit(BaseModel):
 
 def unmeasured_limits(
     limits: Thresholds,
-    parity: Mapping[str, Any],
+    parity: ParityReport,
     tasks: Sequence[str],
-    latency: Mapping[str, Any] | None,
-    skipped: Sequence[Mapping[str, str]],
+    has_latency: bool,
+    reasons: Mapping[str, str],
 ) -> tuple[UnmeasuredLimit, ...]:
     """The limits of a user, those that have no default or another one, for which there is no number.
 
     Args:
         limits: as they hold.
-        parity: `pitome.validate.parity.records.ParityReport` as JSON.
+        parity: what was found.
         tasks: on which accuracy was measured.
-        latency: the bundle's; None where it has none.
-        skipped: rows with ``what``, the name of a task or ``ACCURACY`` for all of them, and ``reason``.
+        has_latency: whether the bundle holds one.
+        reasons: why a task was skipped, by its name, or by ``ACCURACY`` for all of them.
     """
     found = [
-        *_of_tasks(limits, tasks, {row["what"]: row["reason"] for row in skipped}),
+        *_of_tasks(limits, tasks, reasons),
         *_of_parity(limits, parity),
-        *_of_latency(limits, latency),
+        *_of_latency(limits, has_latency),
     ]
     return tuple(UnmeasuredLimit(limit=limit, reason=reason) for limit, reason in found)
 
@@ -62,13 +65,9 @@ def _no_such_task(task: str, tasks: Sequence[str]) -> str:
     return f"no such task ran{ran}" + (f"; did you mean {near[0]}" if near else "")
 
 
-def _of_parity(limits: Thresholds, parity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _of_parity(limits: Thresholds, parity: ParityReport) -> Iterator[tuple[str, str]]:
     default = Thresholds()
-    measured = {
-        str(cosine["model"]).rpartition(" ")[2]
-        for cosine in parity.get("task") or ()
-        if cosine["against"] == "merged"
-    }
+    measured = {cosine.model.rpartition(" ")[2] for cosine in parity.task if cosine.against == "merged"}
     usual = default.min_cosine.model_dump()
     for precision, limit in limits.min_cosine.model_dump().items():
         if limit is not None and limit != usual[precision] and precision not in measured:
@@ -77,12 +76,12 @@ def _of_parity(limits: Thresholds, parity: Mapping[str, Any]) -> Iterator[tuple[
                 f"the cosine in {precision} has a limit and was not measured: the bundle has no graph in "
                 f"{precision} that runs here",
             )
-    if limits.min_top1_agreement is not None and not parity.get("top1_agreement"):
+    if limits.min_top1_agreement is not None and not parity.top1_agreement:
         yield (
             "min_top1_agreement",
             "the agreement of best classes has a limit and was not measured: the model is no classifier",
         )
-    if limits.min_free_running_agreement is not None and not parity.get("decisions"):
+    if limits.min_free_running_agreement is not None and parity.decisions is None:
         yield (
             "min_free_running_agreement",
             "the agreement of free-running groups has a limit and was not measured: no merge decides "
@@ -90,8 +89,8 @@ def _of_parity(limits: Thresholds, parity: Mapping[str, Any]) -> Iterator[tuple[
         )
 
 
-def _of_latency(limits: Thresholds, latency: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
-    if limits.min_share_of_bound is not None and latency is None:
+def _of_latency(limits: Thresholds, has_latency: bool) -> Iterator[tuple[str, str]]:
+    if limits.min_share_of_bound is not None and not has_latency:
         yield (
             "min_share_of_bound",
             "the share of the bound has a limit and was not measured: the bundle holds no latency; "

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-MERGE_OPERATOR = "EnergyMerge"
-"""The ONNX operator, and the plugin's name. Not from pitome.op, which imports torch."""
-
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(phase, done, total)``; phases nest, and ``done == total`` ends one."""
 

@@ -9,10 +9,12 @@ from contextlib import suppress
 from pitome.errors import BackendError, InputError
 from pitome.export.plans.base import Backend, PlanRequest
 from pitome.export.plans.plugin_library import read_plugin_version
-from pitome.export.plans.tensorrt import TensorRT, check_plugin_support
+from pitome.export.plans.tensorrt import TensorRT
 from pitome.export.plans.tensorrt_rtx import TensorRTRTX
+from pitome.runtime.backends import TENSORRT, TENSORRT_RTX, find_plan_backend
+from pitome.runtime.tensorrt_plugin import check_plugin_support
 
-BACKENDS: dict[str, Backend] = {"tensorrt_rtx": TensorRTRTX(), "tensorrt": TensorRT()}
+BACKENDS: dict[str, Backend] = {TENSORRT_RTX.name: TensorRTRTX(), TENSORRT.name: TensorRT()}
 PRECISIONS = ("fp32", "fp16", "bf16")
 MERGE_PATHS = ("function", "plugin")
 
@@ -96,11 +98,7 @@ def check_files(request: PlanRequest) -> None:
 
 def find_backend(name: str) -> Backend:
     """Return the backend of that name, or raise InputError."""
-    if name not in BACKENDS:
-        raise InputError(
-            f"BACKEND={name}", "there is no such plan builder", f"Choose {_choices(tuple(BACKENDS))}"
-        )
-    return BACKENDS[name]
+    return BACKENDS[find_plan_backend(name).name]
 
 
 def _check_profile(profile: tuple[int, ...]) -> None:

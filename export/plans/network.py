@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from pitome.errors import BackendError, InputError
-from pitome.export.plans.base import MERGE_OPERATOR, Backend, PlanRequest
-from pitome.export.plans.tensorrt import load_plugin
+from pitome.export.plans.base import Backend, PlanRequest
+from pitome.runtime.tensorrt_plugin import MERGE_OPERATOR, load_plugin
 
 StepReport = Callable[[str, int, int], bool]
 """Called as ``report(phase, done, total)``; returns False where the build is to stop."""

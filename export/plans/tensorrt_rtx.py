@@ -6,7 +6,7 @@ from typing import Any
 
 from pitome.errors import InputError
 from pitome.export.plans.base import PlanRequest
-from pitome.extras import install_command
+from pitome.runtime.backends import TENSORRT_RTX
 
 TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
 """What TensorRT-RTX 1.7 compiles for. Written down here so that a check needs no import of the library."""
@@ -18,11 +18,11 @@ DATACENTER_TARGETS = ("sm90", "sm100", "sm103", "sm110")
 class TensorRTRTX:
     """The builder of package ``tensorrt-rtx-cu13``."""
 
-    label = "TensorRT-RTX"
-    module = "tensorrt_rtx"
-    distribution = "tensorrt-rtx-cu13"
-    install = install_command("build")
-    has_plugins = False  # it would end in std::terminate
+    label = TENSORRT_RTX.label
+    module = TENSORRT_RTX.module
+    distribution = TENSORRT_RTX.distribution
+    install = TENSORRT_RTX.install
+    has_plugins = TENSORRT_RTX.has_plugins
 
     def check_targets(self, request: PlanRequest) -> None:
         """Refuse no target, unknown ones, classic TensorRT's, and SM75 with float32 matrix products."""

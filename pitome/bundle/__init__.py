@@ -1,22 +1,20 @@
 """The bundle: its schema, how it is written, read and verified, and how it is published. Imports no torch."""
 
-from pitome.bundle.manifest import (
+from pitome.bundle.build_options import CheckOptions, ModelOptions, PlanOptions
+from pitome.bundle.build_record import AccuracyRecord, BuildRecord, EnvironmentRecord
+from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord, TensorRecord
+from pitome.bundle.latency_records import LatencyReport
+from pitome.bundle.manifest import SCHEMA_VERSION, Manifest
+from pitome.bundle.merge_records import FlopsRecord, MethodRecord, ScheduleRecord
+from pitome.bundle.model_records import ImagePreprocess, ModelRecord, TextPreprocess, WeightsRecord
+from pitome.bundle.parity_records import ParityReport
+from pitome.bundle.record import (
     DIGEST_NAME,
     MANIFEST_NAME,
-    SCHEMA_VERSION,
+    AssetRecord,
     FileRecord,
-    FlopsRecord,
-    Manifest,
-    MethodRecord,
-    ModelRecord,
-    OnnxRecord,
-    PlanRecord,
-    PluginRecord,
-    ScheduleRecord,
+    NativeRecord,
     SizedFileRecord,
-    TensorRecord,
-    WeightsRecord,
-    describe_schema,
 )
 from pitome.bundle.verification import (
     check_plan_usable,
@@ -33,20 +31,31 @@ __all__ = [
     "DIGEST_NAME",
     "MANIFEST_NAME",
     "SCHEMA_VERSION",
+    "AccuracyRecord",
+    "AssetRecord",
+    "BuildRecord",
+    "CheckOptions",
+    "EnvironmentRecord",
     "FileRecord",
     "FlopsRecord",
+    "GraphRecord",
+    "ImagePreprocess",
+    "LatencyReport",
     "Manifest",
     "MethodRecord",
+    "ModelOptions",
     "ModelRecord",
+    "NativeRecord",
     "OnnxRecord",
+    "ParityReport",
+    "PlanOptions",
     "PlanRecord",
-    "PluginRecord",
     "ScheduleRecord",
     "SizedFileRecord",
     "TensorRecord",
+    "TextPreprocess",
     "WeightsRecord",
     "check_plan_usable",
-    "describe_schema",
     "digest_of",
     "file_sha256",
     "is_bundle",

@@ -28,8 +28,9 @@ _NO_SPACE = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "a file grew over the largest size that is allowed",
 }
-_NO_WRITING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
-_NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)  # a file stands where a folder is needed
+_NO_WRITING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO)
+# A file where a folder is needed, or the reverse; or, as in /proc, a place where no folder can be made.
+_NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOENT)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
 
 
@@ -39,15 +40,17 @@ def build_folder(final: Path) -> Iterator[Path]:
 
     The folder lies beside ``final``, so that a rename publishes it, and must hold a manifest at the end. An
     existing bundle is replaced in one step and stays until then; one build at a time holds ``<final>.lock``.
-    Whatever the block raises, the folder is removed and ``final`` is as before.
+    Whatever the block raises, the folder is removed and ``final`` is as before; what stops the whole program
+    (Ctrl-C, a signal) is given a note that says so.
 
     Raises:
         InputError: another build of this bundle runs; ``final`` is something other than a bundle; the disk
             is full, or cannot be written.
         BundleError: the block wrote no manifest.
     """
-    final = Path(final).resolve()
+    final = _resolved(final)
     with ExitStack() as held:
+        held.enter_context(_note_of_what_is_left(final))
         with _disk_errors(final):
             with suppress(FileNotFoundError):  # a build that is just replacing it may hide it for a moment
                 _refuse_foreign(final)
@@ -67,6 +70,62 @@ def build_folder(final: Path) -> Iterator[Path]:
             raise
 
 
+def check_place(final: Path) -> None:
+    """Refuse, before long work begins and without writing anything, a place that no bundle can have.
+
+    Raises:
+        InputError: a folder that can't be written, a name that is too long, or something other than a bundle.
+    """
+    final = _resolved(final)
+    names = (final.name, f".{final.name}.partial-{os.getpid()}", f"{final.name}.lock")
+    with _disk_errors(final):
+        there = next(folder for folder in final.parents if folder.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.lstat(there / name)  # says whether the name is too long
+        _refuse_foreign(final)
+        if final.with_name(names[2]).is_dir():
+            raise IsADirectoryError(errno.EEXIST, "a folder has the lock's name", str(final))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+
+
+def _resolved(final: Path) -> Path:
+    try:
+        return Path(final).resolve()
+    except RuntimeError:
+        raise InputError(
+            f"write {final}",
+            "a link on the way to it leads back to itself",
+            f"Remove it, or {_CHOOSE_ANOTHER}",
+        ) from None
+
+
+@contextmanager
+def _note_of_what_is_left(final: Path) -> Iterator[None]:
+    before = _identity(final)
+    try:
+        yield
+    except BaseException as stop:
+        if not isinstance(stop, Exception):
+            now = _identity(final)
+            if now != before:
+                stop.add_note(f"the new bundle was complete already: {final}")
+            else:
+                stop.add_note("nothing was published" + (f", {final} is as before" if now else ""))
+        raise
+
+
+def _identity(final: Path) -> tuple[int, int] | None:
+    try:
+        found = final.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 @contextmanager
 def _lock(final: Path) -> Iterator[None]:
     """Hold ``<final>.lock``. The kernel drops the lock with the process, however that ends."""
@@ -75,6 +134,12 @@ def _lock(final: Path) -> Iterator[None]:
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
+    except NotImplementedError as error:
+        raise InputError(
+            f"build {final}",
+            f"its file system has no locks ({error})",
+            "Choose a folder on another one with OUT=",
+        ) from None
     except Timeout:
         raise InputError(
             f"build {final}",

@@ -14,52 +14,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pitome.bundle.manifest import (
-    DIGEST_NAME,
-    MANIFEST_NAME,
-    SCHEMA_VERSION,
-    FileRecord,
-    FlopsRecord,
-    Manifest,
-    MethodRecord,
-    ModelRecord,
-    OnnxRecord,
-    PlanRecord,
-    PluginRecord,
-    ScheduleRecord,
-    SizedFileRecord,
-    TensorRecord,
-    WeightsRecord,
-    describe_schema,
-)
-from pitome.errors import BundleError
-
-__all__ = [
-    "DIGEST_NAME",
-    "MANIFEST_NAME",
-    "SCHEMA_VERSION",
-    "FileRecord",
-    "FlopsRecord",
-    "Manifest",
-    "MethodRecord",
-    "ModelRecord",
-    "OnnxRecord",
-    "PlanRecord",
-    "PluginRecord",
-    "ScheduleRecord",
-    "SizedFileRecord",
-    "TensorRecord",
-    "WeightsRecord",
-    "check_plan_usable",
-    "describe_schema",
-    "digest_of",
-    "file_sha256",
-    "is_bundle",
-    "read_manifest",
-    "valid_files",
-    "verify_bundle",
-    "write_manifest",
-]
+from pitome.bundle.graph_records import PlanRecord
+from pitome.bundle.manifest import SCHEMA_VERSION, Manifest
+from pitome.bundle.record import DIGEST_NAME, MANIFEST_NAME, FileRecord, SizedFileRecord
+from pitome.errors import BundleError, InputError
 
 _REBUILD = "Run `make engine` for this model again"
 _GIVE_A_BUNDLE = "Give the folder that `make engine` wrote, such as build/clip-b16"
@@ -109,11 +67,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """
     try:
         checked = Manifest.model_validate(manifest.model_dump())
-    except ValidationError as error:
+        document = checked.model_dump(mode="json")
+        data = (json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+    except (ValueError, InputError) as error:  # a number that JSON has no word for is a ValueError
         raise BundleError(
             f"write {folder}/{MANIFEST_NAME}", _first_errors(error), "Correct the manifest before writing it"
         ) from None
-    data = (json.dumps(checked.model_dump(mode="json"), indent=2, sort_keys=True) + "\n").encode()
     (Path(folder) / MANIFEST_NAME).write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     (Path(folder) / DIGEST_NAME).write_bytes(f"{digest}  {MANIFEST_NAME}\n".encode())
@@ -138,7 +97,7 @@ def read_manifest(folder: Path) -> Manifest:
     _check_schema_version(folder, document)
     try:
         return Manifest.model_validate_json(data, strict=True)
-    except ValidationError as error:
+    except (ValidationError, InputError) as error:  # settings refuse values by themselves
         raise _error(folder, f"{MANIFEST_NAME} does not fit its schema: {_first_errors(error)}") from None
 
 
@@ -279,8 +238,10 @@ def _digests(expected: str, found: str) -> str:
     return f"expected sha256 {expected[:12]}, found {found[:12]}"
 
 
-def _first_errors(error: ValidationError, limit: int = 5) -> str:
-    """Say in one line what pydantic found, each with the path of its key."""
+def _first_errors(error: Exception, limit: int = 5) -> str:
+    """Say in one line what was found, by pydantic each with the path of its key."""
+    if not isinstance(error, ValidationError):
+        return str(error)
     errors = error.errors(include_url=False, include_input=False, include_context=False)
     texts = [f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in errors[:limit]]
     if len(errors) > limit:

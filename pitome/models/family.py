@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from pitome.errors import InputError
+from pitome.models.preprocessing import Preprocess
+from pitome.models.task import Modality, Task
 from pitome.parameters import Energy, Split
-
-Task = Literal[
-    "image-embedding", "image-classification", "image-features", "text-features", "text-classification"
-]
-Modality = Literal["image", "text"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,47 @@ class Family(ABC):
     outputs: ClassVar[Mapping[Task, tuple[str, ...]]]
     """For each task the fields of the model's output that an exported graph has."""
     author_settings: ClassVar[AuthorSettings | None] = None
+    whole_configuration: ClassVar[tuple[str, ...]] = ()
+    """Those of ``architectures`` that are of one tower and yet built from the whole model's configuration."""
+    default_preprocess: ClassVar[Preprocess | None] = None
+    """For a checkpoint of images that has no ``preprocessor_config.json``; None for texts."""
+    tiny_config: ClassVar[Mapping[str, Any]] = {}
+    """What a small configuration for tests needs beside the usual sizes (tests/tiny_families.py)."""
+
+    def config_content(self, architecture: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
+        """What the ``config.json`` of a checkpoint of this class and these sizes holds."""
+        return {**sizes, "model_type": self.model_types[0], "architectures": [architecture]}
+
+    def wanted_keys(self, names: Iterable[str]) -> set[str]:
+        """Of a checkpoint's tensors those that may belong to the model; the others are not looked at."""
+        return set(names)
+
+    def check_model(self, model: Any) -> None:
+        """Refuse a model of this family that is no encoder of its own.
+
+        Raises:
+            InputError: with what it is instead.
+        """
+        main_input = getattr(model, "main_input_name", "")
+        if main_input != "pixel_values":
+            raise InputError(
+                f"a {type(model).__name__} to compress",
+                f"its main input is {main_input}, so it is more than an image encoder",
+                f"Give its vision tower, such as a {next(iter(self.architectures))}",
+            )
+
+    def check_short_form(self, model: Any) -> None:
+        """Refuse a model that can't return merged tokens: a classifier, or one that pools without sizes.
+
+        Raises:
+            InputError: with the reason.
+        """
+        if not hasattr(model, "config") or "Classification" in type(model).__name__:
+            raise InputError(
+                'tokens="merged"',
+                f"a {type(model).__name__} returns no tokens",
+                'Compress the model without its classifier, or leave tokens="unmerged"',
+            )
 
     @abstractmethod
     def layers(self, model: nn.Module) -> Any:
@@ -104,6 +143,10 @@ class Family(ABC):
         """The configuration of the vision tower within ``config``."""
         return config
 
+    def tower_config(self, whole: Any) -> Any:
+        """The configuration that the vision tower alone is built from, out of a whole model's."""
+        return self.vision_config(whole)
+
     def num_protected(self, model: nn.Module) -> int:
         """Prefix tokens: class token, distillation token, registers."""
         return 1
@@ -113,6 +156,19 @@ class Family(ABC):
         config = self.vision_config(model.config)
         height, width = height_and_width(config.image_size)
         return {"pixel_values": torch.zeros(batch, config.num_channels, height, width)}
+
+    def run_layer(self, layer: Any, x: Tensor, mask: Tensor | None, **kwargs: Any) -> Tensor:
+        """A whole block, untouched: x [B, N, C] -> [B, N, C], as the model's own loop calls it.
+
+        A family whose blocks take no mask, or take it elsewhere, says so here.
+
+        Args:
+            layer: the block.
+            x: [B, N, C].
+            mask: for texts bool [B, 1, 1, N], else None.
+            kwargs: what the model hands to each of its blocks.
+        """
+        return layer(x, mask, **kwargs)
 
     def attention(self, layer: Any) -> Any:
         """The attention module of a block, with ``q_proj``, ``k_proj``, ``v_proj`` and ``head_dim``."""

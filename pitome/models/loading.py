@@ -17,23 +17,23 @@ from pitome.errors import InputError
 from pitome.models import hub
 from pitome.models.checkpoint import read_config, read_weights, tensors_sha256
 from pitome.models.families import family_of_type
-from pitome.models.family import Family, Task
+from pitome.models.family import Family
 from pitome.models.image_size import check_image_size, set_image_size, square_image_size
 from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
-from pitome.models.preprocessing import read_preprocess, scaled_preprocess
+from pitome.models.preprocessing import Preprocess, read_preprocess, scaled_preprocess
 from pitome.models.preset_file import check_weights
-from pitome.models.presets import DEFAULT_PREPROCESS, Preprocess, Preset
+from pitome.models.presets import Preset
 from pitome.models.registry import ModelReference, resolve_model, resolve_weights
-from pitome.models.text import DEFAULT_SEQUENCE_LENGTH, set_sequence_length
+from pitome.models.task import Task
+from pitome.models.text import TextFamily
 from pitome.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Progress = Callable[[str], None]
-_WHOLE_CONFIGURATION = ("CLIPForImageClassification",)
-"""Classes of an image model that are built from a whole CLIP's configuration."""
-_BLOCK_OF_VISION = re.compile(r"(?<!text_model\.encoder\.)\blayers?\.\d+\.")
+_BLOCK = re.compile(r"\b(layers?|blocks?)\.\d+\.")
+"""In the name of a tensor. A head may be left over, a block may not."""
 _SIZES = {
     "image": ("hidden_size", "num_hidden_layers", "num_attention_heads", "patch_size"),
     "text": ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"),
@@ -120,10 +120,10 @@ def load_model(
     family, architecture, task, config = _plan(source.config)
     _check_same_model(reference, source, family, config)
     size, length = None, None
-    if family.modality == "text":
+    if isinstance(family, TextFamily):
         _refuse_option("IMAGE_SIZE", image_size, "texts")
-        length = sequence_length or _default_sequence_length(reference.preset, config)
-        set_sequence_length(config, length)
+        length = sequence_length or _default_sequence_length(reference.preset, family, config)
+        family.set_sequence_length(config, length)
         preprocess: Preprocess = {"sequence_length": length}
     else:
         _refuse_option("SEQUENCE_LENGTH", sequence_length, "images")
@@ -164,10 +164,10 @@ def _refuse_option(name: str, value: int | None, inputs: str) -> None:
         raise InputError(f"{name}={value}", f"the model takes {inputs}", f"Leave {name} out")
 
 
-def _default_sequence_length(preset: Preset | None, config: Any) -> int:
+def _default_sequence_length(preset: Preset | None, family: TextFamily, config: Any) -> int:
     if preset is not None:
         return int(preset.preprocess["sequence_length"])
-    return min(DEFAULT_SEQUENCE_LENGTH, int(config.max_position_embeddings))
+    return family.default_sequence_length(config)
 
 
 def _find(reference: ModelReference, weights: str | None, strict: bool, progress: Progress | None) -> _Source:
@@ -214,20 +214,22 @@ def _from_reference(
         files = hub.fetch(reference.hub_id, reference.revision, with_weights, progress)
         folder, text, revision = files.folder, reference.hub_id, files.commit
     config = read_config(folder)
-    default = DEFAULT_PREPROCESS.get(family_of_type(config["model_type"]).name)  # none for texts
-    return _Source(config, read_preprocess(folder, default) if default else None, folder, text, revision)
+    default = family_of_type(config["model_type"]).default_preprocess
+    preprocess = None if default is None else read_preprocess(folder, default)
+    return _Source(config, preprocess, folder, text, revision)
 
 
 def _random_source(reference: ModelReference, progress: Progress | None) -> _Source:
     if reference.preset is not None:
         preset = reference.preset
-        return _Source(preset.config_content(), preset.preprocess, None, "random", random=True)
+        content = family_of_type(preset.family).config_content(preset.architecture, preset.config)
+        return _Source(content, preset.preprocess, None, "random", random=True)
     found = _from_reference(reference, progress, with_weights=False)
     return _Source(found.config, found.preprocess, None, "random", random=True)
 
 
 def _plan(content: Mapping[str, Any]) -> tuple[Family, str, Task, Any]:
-    """Family, class, task and configuration of a ``config.json``; of a whole CLIP only the tower's."""
+    """Family, class, task and configuration of a ``config.json``; of a whole model only the tower's."""
     import transformers
 
     family = family_of_type(content["model_type"])
@@ -250,14 +252,11 @@ def _plan(content: Mapping[str, Any]) -> tuple[Family, str, Task, Any]:
         return family, architecture, task, whole
     vision = family.vision_config(whole)
     vision.image_size = square_image_size(vision)
-    if vision is whole or architecture in _WHOLE_CONFIGURATION:
+    if vision is whole or architecture in family.whole_configuration:
         return family, architecture, task, whole
-    # The tower's own projection_dim may be a default that nobody set; the whole model's is used.
-    if hasattr(whole, "projection_dim"):
-        vision.projection_dim = whole.projection_dim
     if getattr(transformers, architecture).config_class is type(whole):
         architecture = next(name for name, other in family.architectures.items() if other == task)
-    return family, architecture, task, vision
+    return family, architecture, task, family.tower_config(whole)
 
 
 def _check_same_model(reference: ModelReference, source: _Source, family: Family, config: Any) -> None:
@@ -289,7 +288,9 @@ def _check_same_model(reference: ModelReference, source: _Source, family: Family
 
 
 def _preprocess(preset: Preset | None, source: _Source, family: Family) -> Preprocess:
-    return source.preprocess or (preset.preprocess if preset is not None else DEFAULT_PREPROCESS[family.name])
+    default = preset.preprocess if preset is not None else family.default_preprocess
+    assert default is not None  # `register` refuses a family of images without one
+    return source.preprocess or default
 
 
 def _default_image_size(preset: Preset | None, source: _Source, config: Any, preprocess: Preprocess) -> int:
@@ -316,6 +317,8 @@ def _build(
             model = model_class._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
         return model.eval(), tensors_sha256(model.state_dict())
     tensors, sha256 = read_weights(source.folder)
+    wanted = family.wanted_keys(tensors)
+    tensors = {name: tensor for name, tensor in tensors.items() if name in wanted}
     model = _load_checked(model_class, config, tensors, source.text)
     if image_size is not None:
         set_image_size(model, family, image_size)
@@ -325,13 +328,12 @@ def _build(
 
 def _load_checked(model_class: Any, config: Any, tensors: dict[str, Tensor], where: str) -> nn.Module:
     """Build from the configuration and load every tensor; one that is missing or wrong is an error."""
-    vision_only = {name: tensor for name, tensor in tensors.items() if not name.startswith("text_")}
     with _quiet_transformers(), torch.random.fork_rng(devices=[]):
         # from_pretrained, because it knows the names that older versions gave to the tensors.
         model, info = model_class.from_pretrained(
             None,
             config=config,
-            state_dict=vision_only,
+            state_dict=tensors,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # to list them all in one error
             dtype=torch.float32,
@@ -342,9 +344,7 @@ def _load_checked(model_class: Any, config: Any, tensors: dict[str, Tensor], whe
         f"{name} is {tuple(found)}, not {tuple(wanted)}"
         for name, found, wanted in sorted(info["mismatched_keys"])
     ]
-    wrong += [
-        f"{name} is left over" for name in sorted(info["unexpected_keys"]) if _BLOCK_OF_VISION.search(name)
-    ]
+    wrong += [f"{name} is left over" for name in sorted(info["unexpected_keys"]) if _BLOCK.search(name)]
     wrong += [str(message) for message in info["error_msgs"]]
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""

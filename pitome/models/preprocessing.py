@@ -1,16 +1,44 @@
-"""How a checkpoint wants its images: its ``preprocessor_config.json`` in this project's terms."""
+"""How a checkpoint wants its inputs: its ``preprocessor_config.json`` in our terms. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pitome.models.checkpoint import read_json
-from pitome.models.presets import Preprocess
 
+Preprocess = dict[str, Any]
+"""How an input becomes a tensor. Of a text: sequence_length (tokens, padded and cut to). Of a photo:
+image_size (pixels of the square input), resize ("shortest": the shorter edge becomes resize_size and the
+middle is cropped; "squash": both edges become resize_size), resize_size, resample ("bicubic" | "bilinear"),
+mean and std (three floats each, of channels scaled to [0, 1])."""
+
+Colours = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Mean and standard deviation of each channel."""
+CLIP_COLOURS: Colours = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+IMAGENET_COLOURS: Colours = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF_COLOURS: Colours = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _RESAMPLE = {2: "bilinear", 3: "bicubic"}
 """Pillow's numbers."""
+
+
+def make_preprocess(
+    image_size: int,
+    colours: Colours,
+    resize: Literal["shortest", "squash"] = "shortest",
+    resize_size: int | None = None,
+    resample: Literal["bicubic", "bilinear"] = "bicubic",
+) -> Preprocess:
+    """A `Preprocess`; ``resize_size`` None = ``image_size``."""
+    return {
+        "image_size": image_size,
+        "resize": resize,
+        "resize_size": resize_size or image_size,
+        "resample": resample,
+        "mean": list(colours[0]),
+        "std": list(colours[1]),
+    }
 
 
 def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:

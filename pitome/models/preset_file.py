@@ -15,8 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pitome.errors import InputError
-from pitome.parameters import Energy, Split
-from pitome.schedule import Candidates, Shape
+from pitome.settings import MergeSettings, ScheduleOptions
 
 SUFFIX = ".preset.toml"
 SCHEMA_VERSION = 1
@@ -36,45 +35,6 @@ class PresetModel(_Table):
     sha256: str = Field(
         pattern="^[0-9a-f]{64}$", description="of the weights that the settings were found on"
     )
-
-
-class PresetMethod(_Table):
-    """How tokens merge; what is left out is the method's own."""
-
-    name: str
-    metric: Literal["hidden", "keys"] | None = None
-    candidates: Candidates | None = Field(
-        default=None, description='0.1 protects a tenth, 40 is M, else "all" or "paper"'
-    )
-    margin: tuple[float, float] | None = Field(default=None, description="start and slope")
-    energy: Energy | None = None
-    split: Split | None = None
-    size_penalty: float | None = Field(default=None, ge=0)
-    proportional_attention: bool | None = None
-    seed: int | None = Field(default=None, description="of random pairs")
-
-
-class PresetSchedule(_Table):
-    """How many tokens merge: counts per layer, or a keep ratio, or a fraction of the FLOPs."""
-
-    num_merged: tuple[int, ...] | None = None
-    ratio: float | None = Field(default=None, gt=0, le=1)
-    flops: float | None = Field(default=None, gt=0, le=1)
-    shape: Shape | None = Field(default=None, description="with flops only")
-    layers: tuple[int, ...] | None = Field(default=None, description="with ratio or flops")
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> PresetSchedule:
-        given = [name for name in ("num_merged", "ratio", "flops") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"one of num_merged, ratio and flops is needed, not {' and '.join(given) or 'none'}"
-            )
-        if self.shape is not None and self.flops is None:
-            raise ValueError("shape needs flops")
-        if self.layers is not None and self.num_merged is not None:
-            raise ValueError("num_merged already says which layers merge, leave layers out")
-        return self
 
 
 class PresetMeasurement(_Table):
@@ -121,11 +81,17 @@ class PresetFile(_Table):
 
     schema_version: Literal[1] = 1
     model: PresetModel
-    method: PresetMethod
-    schedule: PresetSchedule
+    method: MergeSettings = Field(description="how tokens merge; what is left out is the method's own")
+    schedule: ScheduleOptions = Field(description="how many: num_merged per layer, a ratio, or flops")
     measured: tuple[PresetMeasurement, ...] = ()
     speed: PresetSpeed | None = None
     origin: PresetOrigin | None = None
+
+    @model_validator(mode="after")
+    def _has_a_schedule(self) -> PresetFile:
+        if not {"r", "ratio", "flops"}.intersection(self.schedule.given()):
+            raise ValueError("schedule: one of num_merged, ratio and flops is needed")
+        return self
 
 
 def is_preset_file(model: str) -> bool:
@@ -156,6 +122,11 @@ def read_preset_file(path: Path) -> PresetFile:
             found,
             f"This pitome reads schema_version = {SCHEMA_VERSION}; write it again with `pitome tune`",
         )
+    method = content.get("method")
+    if (
+        isinstance(method, dict) and "name" not in method
+    ):  # settings have a default, a file says what it means
+        raise InputError(asked, "method.name: it is not there", "Name the method")
     try:
         # By way of JSON, in which a list may become a tuple although types are strict.
         return PresetFile.model_validate_json(json.dumps(content))
@@ -163,6 +134,8 @@ def read_preset_file(path: Path) -> PresetFile:
         raise InputError(asked, f"no key takes a date ({error})", "Correct the file") from error
     except ValidationError as error:
         raise InputError(asked, "; ".join(_problems(error)), "Correct these keys") from error
+    except InputError as error:  # of a value that the settings themselves refuse
+        raise InputError(asked, f"{error.asked}: {error.found}", error.remedy) from error
 
 
 def check_weights(path: Path, preset: PresetFile, sha256: str) -> None:
@@ -206,7 +179,10 @@ def preset_text(preset: PresetFile, path: Path) -> str:
         f"# `pitome engine {path}` builds an engine with these settings; options given there win.\n"
         "# Edit [method] and [schedule] as you like: what was [[measured]] then no longer holds.\n"
     )
-    return header + toml_text(preset.model_dump(mode="json", exclude_none=True))
+    content = preset.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if not preset.method.seed:
+        del content["method"]["seed"]
+    return header + toml_text(content)
 
 
 def toml_text(content: dict[str, Any]) -> str:
@@ -234,14 +210,16 @@ def _value(value: Any) -> str:
     return json.dumps(value, allow_nan=False)  # numbers and booleans are written alike
 
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""How pydantic names a key that a model, or a dataclass, does not have."""
+
+
 def _problems(error: ValidationError) -> list[str]:
     found: dict[str, list[str]] = {}
     for each in error.errors():
         # A union names its members behind the key; the key is what the user can find.
         place = [str(part) for part in each["loc"]]
         name = ".".join(place[:3] if place[:1] == ["measured"] else place[:2]) or "the file"
-        text = (
-            "unknown key" if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
-        )
+        text = "unknown key" if each["type"] in _UNKNOWN else each["msg"].removeprefix("Value error, ")
         found.setdefault(name, []).append(text)
     return [f"{name}: {' or '.join(dict.fromkeys(texts))}" for name, texts in found.items()]

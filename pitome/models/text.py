@@ -27,6 +27,43 @@ class TextFamily(Family):
         "keys", 0.9, 0.25, "never", energy="gaussian", split="half", first_layers=3
     )
 
+    def check_model(self, model: Any) -> None:
+        """Refuse (InputError) a decoder."""
+        if getattr(model.config, "is_decoder", False):
+            raise InputError(
+                f"a {type(model).__name__} to compress",
+                "it is a decoder, whose tokens must not see those behind them",
+                "Give an encoder",
+            )
+
+    def usable_positions(self, config: Any) -> int:
+        """Tokens of the longest text. Families whose positions begin behind the padding token's have fewer
+        than the table of positions is long."""
+        return int(config.max_position_embeddings)
+
+    def sequence_length(self, config: Any) -> int:
+        """Tokens of every text: what ``set_sequence_length`` chose, else as many as the model can take."""
+        return int(getattr(config, "sequence_length", None) or self.usable_positions(config))
+
+    def default_sequence_length(self, config: Any) -> int:
+        """Tokens of every text where nobody asked for a number."""
+        return min(DEFAULT_SEQUENCE_LENGTH, self.usable_positions(config))
+
+    def set_sequence_length(self, config: Any, length: int) -> None:
+        """Fix the number of tokens of every text, in the model's configuration.
+
+        Raises:
+            InputError: fewer than 2, or more than the model has positions for.
+        """
+        longest = self.usable_positions(config)
+        if not 2 <= length <= longest:
+            raise InputError(
+                f"SEQUENCE_LENGTH={length}",
+                f"the model has positions for 2 to {longest} tokens",
+                f"Choose for instance SEQUENCE_LENGTH={self.default_sequence_length(config)}",
+            )
+        config.sequence_length = length
+
     @abstractmethod
     def tower(self, model: Any) -> Any:
         """The model without its classifier."""
@@ -41,7 +78,7 @@ class TextFamily(Family):
 
     def example_inputs(self, model: Any, batch: int) -> dict[str, Tensor]:
         """Texts of ones: a token that every vocabulary has, nowhere padding."""
-        length = sequence_length(model.config)
+        length = self.sequence_length(model.config)
         return {name: torch.ones(batch, length, dtype=torch.int64) for name in (INPUT_IDS, ATTENTION_MASK)}
 
     def shape(self, model: Any) -> ModelShape:
@@ -49,7 +86,7 @@ class TextFamily(Family):
         layers, config = self.layers(model), model.config
         return ModelShape(
             num_layers=len(layers),
-            num_tokens=sequence_length(config),
+            num_tokens=self.sequence_length(config),
             num_protected=1,
             hidden_size=config.hidden_size,
             num_heads=config.num_attention_heads,
@@ -58,27 +95,6 @@ class TextFamily(Family):
             embedding_flops=0,
             head_flops=sum(map(linear_flops, self.heads(model))),
         )
-
-
-def sequence_length(config: Any) -> int:
-    """Tokens of every text: what ``set_sequence_length`` chose, else as many as there are positions."""
-    return int(getattr(config, "sequence_length", None) or config.max_position_embeddings)
-
-
-def set_sequence_length(config: Any, length: int) -> None:
-    """Fix the number of tokens of every text, in the model's configuration.
-
-    Raises:
-        InputError: fewer than 2, or more than the model has positions for.
-    """
-    longest = int(config.max_position_embeddings)
-    if not 2 <= length <= longest:
-        raise InputError(
-            f"SEQUENCE_LENGTH={length}",
-            f"the model has positions for 2 to {longest} tokens",
-            f"Choose for instance SEQUENCE_LENGTH={min(DEFAULT_SEQUENCE_LENGTH, longest)}",
-        )
-    config.sequence_length = length
 
 
 def size_of_mask(mask: Tensor) -> Tensor:

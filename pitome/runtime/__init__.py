@@ -1,1 +1,21 @@
-"""Run a graph or plan: one protocol, one file per runtime."""
+"""Run a model, a graph or a plan: one protocol, one file per runtime. Imports no torch.
+
+The runtimes themselves are in ``onnxruntime``, ``pytorch`` and ``tensorrt``; the last two need PyTorch.
+"""
+
+from pitome.runtime.devices import CPU, DEVICES, Device, Provider, check_device, parse_device
+from pitome.runtime.protocol import Array, DeclaredInput, Inputs, RunResult, Runtime
+
+__all__ = [
+    "CPU",
+    "DEVICES",
+    "Array",
+    "DeclaredInput",
+    "Device",
+    "Inputs",
+    "Provider",
+    "RunResult",
+    "Runtime",
+    "check_device",
+    "parse_device",
+]

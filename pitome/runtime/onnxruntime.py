@@ -1,34 +1,53 @@
-"""onnxruntime sessions, opened the same way everywhere."""
+"""onnxruntime: sessions, opened the same way everywhere, and the runtime made of one."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pitome.errors import InputError
+from pitome.errors import BackendError, InputError
+from pitome.runtime.devices import CPU, Device, check_device
+from pitome.runtime.protocol import Array, DeclaredInput, Inputs, RunResult
 
 if TYPE_CHECKING:
     import onnxruntime
 
-PROVIDER = "CPUExecutionProvider"
+_RECORD_PLACEMENT = "session.record_ep_graph_assignment_info"
+_NUMPY_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(bool)": "bool",
+}
 
 
-def open_session(path: Path, threads: int = 2, purpose: str | None = None) -> onnxruntime.InferenceSession:
-    """A CPU session with all graph optimisations.
+def open_session(
+    path: Path, threads: int = 2, purpose: str | None = None, device: Device = CPU
+) -> onnxruntime.InferenceSession:
+    """A session with all graph optimisations.
 
     Args:
         path: ONNX file.
-        threads: of one operator; operators run one after another.
+        threads: of one operator on the CPU; operators run one after another.
         purpose: what the session is for, as an error says it.
+        device: whose providers are offered the graph, in order.
 
     Raises:
-        InputError: the file is missing, or onnxruntime cannot load it.
+        InputError: the file is missing, onnxruntime does not have the device's provider, or can't load the
+            file.
+        BackendError: onnxruntime is not installed, or twice, or the device's provider took nothing of the
+            graph.
     """
-    import onnxruntime
-
     asked = purpose or f"running {path}"
     if not path.is_file():
         raise InputError(asked, "there is no such file", "Export the model first")
+    check_device(device)
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -38,10 +57,129 @@ def open_session(path: Path, threads: int = 2, purpose: str | None = None) -> on
     options.add_session_config_entry("session.force_spinning_stop", "1")
     # Weights outside the arena: the arena grows by doubling and would take up to twice their size.
     options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+    if device != CPU:
+        options.add_session_config_entry(_RECORD_PLACEMENT, "1")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
+        # enable_fallback=0: else it tries again with other providers, and says so on stdout only.
+        session = onnxruntime.InferenceSession(
+            str(path),
+            options,
+            providers=[provider.name for provider in device.providers],
+            provider_options=[dict(provider.options) for provider in device.providers],
+            enable_fallback=0,
+        )
     except Exception as error:  # onnxruntime's exceptions share no base class but Exception
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
-            asked, f"onnxruntime {onnxruntime.__version__} can't load it ({reason})", "Export the model again"
+            asked,
+            f"onnxruntime {onnxruntime.__version__} can't load it ({_first_line(error)})",
+            "Export the model again" if device == CPU else "Export the model again, or use DEVICE=cpu",
         ) from error
+    _check_placement(session, asked, device)
+    return session
+
+
+def placement(session: onnxruntime.InferenceSession, device: Device = CPU) -> dict[str, int]:
+    """Provider -> how many nodes of the graph it took; empty where onnxruntime does not tell.
+
+    It tells from version 1.24 on, and is asked only where there is a choice.
+    """
+    if device == CPU or not hasattr(session, "get_provider_graph_assignment_info"):
+        return {}
+    counted: Counter[str] = Counter()
+    for part in session.get_provider_graph_assignment_info():
+        counted[part.ep_name] += len(part.get_nodes())
+    return dict(counted)
+
+
+class OnnxRuntime:
+    """An ONNX file in memory.
+
+    Args:
+        path: the file.
+        precision: of its numbers.
+        threads: of one operator on the CPU.
+        device: whose providers are offered the graph.
+        assignments: those of its outputs that are the decisions of merges, in their order
+            (``pitome.export.debug_graph`` adds such outputs).
+        purpose: what it is for, as an error says it.
+
+    Raises:
+        InputError, BackendError: as ``open_session``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        precision: str = "fp32",
+        *,
+        threads: int = 2,
+        device: Device = CPU,
+        assignments: Sequence[str] = (),
+        purpose: str | None = None,
+    ) -> None:
+        self.name = runtime_name(device)
+        self.precision = precision
+        self._asked = purpose or f"running {path}"
+        self._session = open_session(path, threads, self._asked, device)
+        self.inputs = tuple(
+            DeclaredInput(value.name, _NUMPY_TYPES.get(value.type, value.type), tuple(value.shape))
+            for value in self._session.get_inputs()
+        )
+        self._assignments = tuple(assignments)
+        names = [value.name for value in self._session.get_outputs()]
+        self.outputs = tuple(name for name in names if name not in self._assignments)
+        self.provider = _described(placement(self._session, device)) or device.provider
+        """Who took the graph; where it was shared, how many nodes each took."""
+
+    def run(self, inputs: Inputs) -> RunResult:
+        """Run once; errors as the protocol's."""
+        wanted = [*self.outputs, *self._assignments]
+        found = self._call(wanted, self._feeds(inputs))
+        count = len(self.outputs)
+        return RunResult(dict(zip(self.outputs, found, strict=False)), tuple(found[count:]))
+
+    def prepare(self, inputs: Inputs) -> Callable[[], object]:
+        """A function that runs it once; on a GPU the copies from and to the host are a part of the run."""
+        feeds = self._feeds(inputs)
+        return lambda: self._call(None, feeds)
+
+    def _feeds(self, inputs: Inputs) -> dict[str, Array]:
+        return {value.name: inputs[value.name] for value in self.inputs if value.name in inputs}
+
+    def _call(self, names: list[str] | None, feeds: dict[str, Array]) -> list[Any]:
+        try:
+            found: list[Any] = self._session.run(names, feeds)
+        except Exception as error:  # onnxruntime's exceptions share no base class but Exception
+            raise BackendError(
+                self._asked,
+                f"onnxruntime could not run it ({_first_line(error)})",
+                "Check the file with `pitome validate`, or choose a smaller batch",
+            ) from error
+        return found
+
+
+def runtime_name(device: Device = CPU) -> str:
+    """As reports call onnxruntime on a device."""
+    return "onnxruntime" if device == CPU else f"onnxruntime {device.name}"
+
+
+def _check_placement(session: onnxruntime.InferenceSession, asked: str, device: Device) -> None:
+    there, took = session.get_providers(), placement(session, device)
+    if device.provider not in there or (took and device.provider not in took):
+        users = _described(took) or ", ".join(there)
+        raise BackendError(
+            f"{asked} with DEVICE={device.name}",
+            f"{device.provider} took nothing of the graph, which is with {users}",
+            "Install what that provider loads (its errors stand above), or use DEVICE=cpu",
+        )
+
+
+def _described(took: dict[str, int]) -> str:
+    if len(took) == 1:
+        return next(iter(took))
+    return ", ".join(f"{name} ({count} nodes)" for name, count in took.items())
+
+
+def _first_line(error: Exception) -> str:
+    """What onnxruntime said, without the lines below that repeat the graph."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

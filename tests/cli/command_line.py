@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -70,6 +71,12 @@ def finish(process: subprocess.Popen[str]) -> Outcome:
     """Wait for a process of ``start``."""
     out, err = process.communicate(timeout=1800)  # only what hangs takes so long
     return Outcome(process.returncode, out, err)
+
+
+def make_variables() -> list[str]:
+    """The variables that the Makefile hands on as options."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return re.findall(r"^#(?:engine|sweep): *([A-Z_]+)\|", makefile, re.MULTILINE)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

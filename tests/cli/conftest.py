@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command_line import QUICK, Outcome, finish, start
+from pitome.cli.option_names import MAKE_VARIABLES
+from tests.cli.command_line import QUICK, Outcome, finish, make_variables, start
 from tests.shared import shared_folder
 from tests.tiny_models import tiny_model
 
@@ -22,6 +23,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Unmerged graphs of these models do not belong into the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PITOME_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _named_by_make() -> Iterator[None]:
+    """Messages name options as make does, RATIO=1.5; tests of the other way to name them unset this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(MAKE_VARIABLES, " ".join(make_variables()))
         yield
 
 

@@ -71,7 +71,7 @@ OPTIONS = {
     ),
     "protect and candidates": (
         ("--protect", "0.1", "--candidates", "all"),
-        ("PROTECT=0.1 and CANDIDATES=all: both say how many tokens may merge", "Give only one of them"),
+        ("PROTECT=0.1 and CANDIDATES=all: both say the same thing", "Give only one of them"),
     ),
     "candidates that are no number": (
         ("--candidates", "most"),
@@ -130,7 +130,7 @@ OPTIONS = {
     ),
     "unknown method": (
         ("--method", "pitom"),
-        ("Invalid value for '--method': ", "'pitom' is not one of 'pitome', 'paper', 'authors', 'tome'"),
+        ("Invalid value for '--method': ", "'pitom' is not one of 'authors', 'none'"),
     ),
     "unknown precision": (
         ("--precision", "int8"),
@@ -194,7 +194,7 @@ def test_unknown_family(
     (folder / "config.json").write_text(json.dumps({**config, "model_type": model_type}))
     refused(
         engine(model=folder),
-        f"a model of type '{model_type}': no family knows its blocks; the families are clip (",
+        f"a model of type '{model_type}': no family knows its blocks; the families are bert (",
         "Choose a model of one of these families, or add a family in pitome/models",
     )
 

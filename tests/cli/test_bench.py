@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pitome.bundle import verify_bundle
-from pitome.cli.tables import output_console, print_latency
+from pitome.cli.console import output_console
+from pitome.cli.tables import print_latency
 from pitome.models.packaged import cache_folder
 from pitome.validate.bench.latency import LatencyReport
 from pitome.validate.report.summary import summary_rows
@@ -39,7 +40,8 @@ def benched(vit_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 def test_everyone_is_measured_and_recorded(benched: tuple[Path, Path, Outcome]) -> None:
     bundle, _, outcome = benched
     manifest, found = verify_bundle(bundle), outcome.document
-    assert found == manifest.latency
+    assert manifest.latency is not None
+    assert found == manifest.latency.model_dump(mode="json")
     LatencyReport.model_validate(found)
     assert [record["batch"] for record in found["comparison"]] == [1, 2]
     for result, record in zip(found["results"], found["comparison"], strict=True):
@@ -117,11 +119,17 @@ def test_table_shows_every_contestant_and_who_was_not_steady(
 
 def test_summary_says_why_to_measure_again(benched: tuple[Path, Path, Outcome]) -> None:
     manifest = verify_bundle(benched[0])
-    latency = json.loads(json.dumps(manifest.latency))
+    assert manifest.latency is not None
+    latency = manifest.latency.model_dump(mode="json")
     for result in latency["results"]:
         result |= {"steady": True, "speedup": 1.0, "speedup_interval": [0.99, 1.01]}
     latency["results"][1] |= {"steady": False, "steady_reason": "merged: a trend of +9.0 %"}
-    rows = {row.label: row for row in summary_rows(manifest.model_copy(update={"latency": latency}))}
+    rows = {
+        row.label: row
+        for row in summary_rows(
+            manifest.model_copy(update={"latency": LatencyReport.model_validate(latency)})
+        )
+    }
     assert rows["Speed-up, batch 1"].tone == "plain"
     second = rows["Speed-up, batch 2"]
     assert second.tone == "warning"

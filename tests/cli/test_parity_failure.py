@@ -9,6 +9,7 @@ from onnx import numpy_helper
 
 from pitome.bundle import file_sha256, verify_bundle, write_manifest
 from tests.cli.command_line import QUICK, QUICK_PLAN, contents, finish, pitome, start
+from tests.pitome.bundle.bundle_cases import with_graph
 
 # The checks stay as they are. Every merge of the exported file takes the lowest energies and edges.
 PLANT = """
@@ -69,7 +70,7 @@ def test_validate_finds_an_altered_graph_whose_digest_fits(copied: Path) -> None
     onnx.save(graph, str(path))
     record, *others = manifest.onnx
     record = record.model_copy(update={"sha256": file_sha256(path), "bytes": path.stat().st_size})
-    write_manifest(copied, manifest.model_copy(update={"onnx": (record, *others)}))
+    write_manifest(copied, with_graph(manifest, onnx=(record, *others)))
     verify_bundle(copied)
     before = contents(copied)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pitome.bundle.manifest import Manifest, PluginRecord
+from pitome.bundle import Manifest, NativeRecord
+from pitome.bundle.build_options import Backend, MergePath
+from pitome.engine.checks import plan_request
 from pitome.engine.keys import plan_key
-from pitome.engine.options import PlanOptions, parse_plan_options
-from pitome.engine.steps import plan_request
+from pitome.engine.options import PlanOptions
 from tests.cli.command_line import ROOT
 from tests.pitome.bundle.bundle_cases import KEY, document
 
@@ -32,10 +33,9 @@ OWN = Path("own.so")
     ],
 )
 def test_merge_path_and_plugin(
-    backend: str, merge_path: str | None, plugin: Path | None, expected: tuple[str, Path | None]
+    backend: Backend, merge_path: MergePath | None, plugin: Path | None, expected: tuple[str, Path | None]
 ) -> None:
-    options = parse_plan_options("fp16", backend, None, "1,8,32", merge_path, plugin, True)
-    assert (options.merge_path, options.plugin) == expected
+    options = PlanOptions(backend=backend, merge_path=merge_path, plugin=plugin, embed_plugin=True)
     request = plan_request(Path("bundle"), options, "model.onnx", 12)
     assert (request.merge_path, request.plugin, request.embed_plugin) == (*expected, True)
 
@@ -43,7 +43,11 @@ def test_merge_path_and_plugin(
 def test_a_plan_is_made_anew_where_its_merges_go_another_way() -> None:
     graph = Manifest.model_validate(document()).onnx[0]
     options = PlanOptions(backend="tensorrt", merge_path="plugin", plugin=OWN)
-    library = PluginRecord(file="libpitome_plugin.so", sha256=KEY, version="0.1.0")
+    library = NativeRecord(file="libpitome_plugin.so", sha256=KEY, kind="tensorrt", version="0.1.0")
+
+    def key(options: PlanOptions, version: str, plugin: NativeRecord | None) -> str:
+        return plan_key(graph, plan_request(Path(), options, graph.file, 12), version, plugin)
+
     asked = [
         (options, "10.7", library),
         (options, "10.7", library.model_copy(update={"sha256": "1" * 64})),
@@ -52,9 +56,9 @@ def test_a_plan_is_made_anew_where_its_merges_go_another_way() -> None:
         (replace(options, embed_plugin=True), "10.7", library),
         (replace(options, merge_path="function"), "10.7", None),
     ]
-    assert len({plan_key(graph, *each) for each in asked}) == len(asked)
+    assert len({key(*each) for each in asked}) == len(asked)
     elsewhere = replace(options, plugin=Path("/elsewhere.so"))
-    assert plan_key(graph, elsewhere, "10.7", library) == plan_key(graph, *asked[0])
+    assert key(elsewhere, "10.7", library) == key(*asked[0])
 
 
 def test_make_passes_them_on() -> None:

@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 
-from pitome.bundle import Manifest, PlanRecord, PluginRecord, read_manifest, verify_bundle, write_manifest
-from pitome.cli.display import Display
+from pitome.bundle import Manifest, NativeRecord, PlanRecord, read_manifest, verify_bundle, write_manifest
+from pitome.engine.checks import plan_request
 from pitome.engine.options import PlanOptions
-from pitome.engine.steps import Workplace, place_plugin, plan_request
+from pitome.engine.progress import Silent
+from pitome.engine.steps import Workplace, place_plugin
 from tests.cli.command_line import contents, pitome
 from tests.engine.test_main_job import PLAN
 from tests.export.plans.fake_machine import FakeMachine, machine
 from tests.export.plans.plugin_files import NO_CREATORS, compile_library
-from tests.pitome.bundle.bundle_cases import KEY, sha256
+from tests.pitome.bundle.bundle_cases import KEY, sha256, with_graph
 
 __all__ = ["machine"]
 
@@ -51,21 +52,20 @@ def with_plugin(copied: Path, library: Path) -> Callable[[str], Path]:
             "backend": "tensorrt",
             "targets": ("sm89",),
             "merge_path": "plugin",
+            "plugin_layers": 3,
             "key": KEY,
         }
         plans = [other for other in manifest.plans if other.file != name]
-        update = {
-            "plans": (*plans, PlanRecord.model_validate(record)),
-            "plugin": PluginRecord(file=LIBRARY, sha256=sha256(data), version="9.8.7"),
-        }
-        write_manifest(copied, manifest.model_copy(update=update))
+        plugin = NativeRecord(file=LIBRARY, sha256=sha256(data), kind="tensorrt", version="9.8.7")
+        changed = with_graph(manifest, plans=(*plans, PlanRecord.model_validate(record)))
+        write_manifest(copied, changed.model_copy(update={"native": (plugin,)}))
         verify_bundle(copied)
         return copied
 
     return add
 
 
-def plugin_of(bundle: Path) -> tuple[Manifest, PluginRecord | None]:
+def plugin_of(bundle: Path) -> tuple[Manifest, NativeRecord | None]:
     manifest = verify_bundle(bundle)
     return manifest, manifest.plugin
 
@@ -75,14 +75,16 @@ def test_the_library_is_copied_and_recorded(tmp_path: Path, library: Path) -> No
     folder.mkdir()
     published.write_bytes(b"an older library")
     os.link(published, folder / LIBRARY)
-    place = Workplace(folder, tmp_path / "bundle", Display(quiet=True))
+    place = Workplace(folder, tmp_path / "bundle", Silent())
     options = PlanOptions(backend="tensorrt", merge_path="plugin", plugin=library)
 
     record = place_plugin(place, plan_request(folder, options, "model.onnx", 3))
     assert record is not None
-    assert record.model_dump() == {
+    found = record.model_dump(exclude_defaults=True)
+    assert found == {
         "file": LIBRARY,
         "sha256": sha256(library.read_bytes()),
+        "kind": "tensorrt",
         "version": "9.8.7",
     }
     assert (folder / LIBRARY).read_bytes() == library.read_bytes()
@@ -90,7 +92,7 @@ def test_the_library_is_copied_and_recorded(tmp_path: Path, library: Path) -> No
 
     (folder / LIBRARY).unlink()
     assert place_plugin(place, plan_request(folder, options, "model.onnx", 0)) is None
-    function = PlanOptions(backend="tensorrt")
+    function = PlanOptions(backend="tensorrt", merge_path="function")
     assert place_plugin(place, plan_request(folder, function, "model.onnx", 3)) is None
     assert list(folder.iterdir()) == []
 

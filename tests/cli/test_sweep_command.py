@@ -91,10 +91,10 @@ def test_a_dry_run_lists_the_points_and_writes_nothing(
 
 
 REFUSALS = {
-    "a method": (("--methods", "tofu"), "METHODS=tofu: the methods are pitome, paper, tome, random, authors"),
+    "a method": (("--methods", "tofu"), "METHODS=tofu: the methods are authors, paper, pitome, random, tome"),
     "a metric": (("--metrics", "hidden,key"), "METRICS=hidden,key: 'key' is none of hidden, keys"),
     "a shape": (("--shapes", "round"), "SHAPES=round: 'round' is none of ratio, constant, decreasing"),
-    "an energy": (("--energies", "own,x"), "ENERGIES=own,x: 'x' is none of elu, gaussian, own"),
+    "an energy": (("--energies", "own,x"), "ENERGIES=own,x: 'x' is none of elu, gaussian"),
     "a ratio": (("--ratios", "1.5"), "RATIOS=1.5: it lies in (0, 1]"),
     "no number": (("--flops", "0.6;0.8"), "FLOPS=0.6;0.8: not numbers with commas between them"),
     "a margin": (("--margins", "0.9:0.9:1"), "MARGINS=0.9:0.9:1: not a start and a slope"),

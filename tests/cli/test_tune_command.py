@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pitome.models.preset_file import read_preset_file
+from pitome.models.preset_file import PresetFile, read_preset_file
 from tests.cli.command_line import Outcome, pitome
 from tests.cli.test_sweep_command import SMALL
 
@@ -21,6 +21,12 @@ def tuned(clip_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return out / "clip-tiny.preset.toml", pitome("tune", clip_folder, *TUNE, *options)
 
 
+def _counts(preset: PresetFile) -> tuple[int, ...]:
+    counts = preset.schedule.r
+    assert isinstance(counts, tuple)
+    return counts
+
+
 def schedule_of(outcome: Outcome) -> list[int]:
     assert outcome.code == 0, outcome.err
     return [layer["merged"] for layer in outcome.document["layers"]]
@@ -32,7 +38,7 @@ def test_the_file_says_what_was_picked_and_why(tuned: tuple[Path, Outcome], clip
     document: Any = outcome.document
     preset = read_preset_file(path)
     assert document["file"] == str(path)
-    assert document["preset"] == preset.model_dump(mode="json")
+    assert document["preset"] == preset.model_dump(mode="json", by_alias=True)
     assert preset.model.name == str(clip_folder)
     assert preset.origin is not None
     assert preset.origin.max_drop == 100
@@ -49,32 +55,32 @@ def test_engine_takes_the_file(tuned: tuple[Path, Outcome]) -> None:
     path, _ = tuned
     preset = read_preset_file(path)
     outcome = pitome("engine", path, "--dry-run", "--json")
-    assert schedule_of(outcome) == list(preset.schedule.num_merged or ())
+    assert schedule_of(outcome) == list(_counts(preset))
     assert outcome.document["model"] == "clip-tiny"
     assert outcome.document["flops"]["ratio"] == pytest.approx(preset.origin and preset.origin.flops_ratio)
-    assert f"{path}: settings for {preset.model.name}, method {preset.method.name}" in outcome.message
+    assert f"{path}: settings for {preset.model.name}, method {preset.method.method}" in outcome.message
 
 
 def test_options_on_the_command_line_win_and_are_told(tuned: tuple[Path, Outcome]) -> None:
     path, _ = tuned
     preset = read_preset_file(path)
-    counts = ",".join(map(str, preset.schedule.num_merged or ()))
+    counts = ",".join(map(str, _counts(preset)))
     outcome = pitome("engine", path, "--r", "2", "--size-penalty", "0.2", "--dry-run", "--json")
     assert schedule_of(outcome) == [2, 2, 2]
     assert f"{path}: R=2 in place of R={counts}" in outcome.message
     assert f"SIZE_PENALTY=0.2 in place of SIZE_PENALTY={preset.method.size_penalty}" in outcome.message
     other = pitome("engine", path, "--method", "random", "--dry-run", "--json")
-    assert schedule_of(other) == list(preset.schedule.num_merged or ())
-    assert f"METHOD=random in place of {preset.method.name} and all of its settings" in other.message
+    assert schedule_of(other) == list(_counts(preset))
+    assert f"METHOD=random in place of {preset.method.method} and all of its settings" in other.message
 
 
 def test_the_whole_command_line_says_the_same_as_the_file(
     tuned: tuple[Path, Outcome], clip_folder: Path
 ) -> None:
     path, _ = tuned
-    method, schedule = read_preset_file(path).method, read_preset_file(path).schedule
+    method = read_preset_file(path).method
     margin = ",".join(map(str, method.margin or ()))
-    options = ["--r", ",".join(map(str, schedule.num_merged or ())), "--method", method.name]
+    options = ["--r", ",".join(map(str, _counts(read_preset_file(path)))), "--method", method.method]
     options += ["--metric", str(method.metric), "--margin", margin, "--energy", str(method.energy)]
     options += ["--split", str(method.split), "--size-penalty", str(method.size_penalty)]
     options += [

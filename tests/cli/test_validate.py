@@ -11,6 +11,7 @@ import pytest
 
 from pitome.bundle import file_sha256, verify_bundle, write_manifest
 from tests.cli.command_line import contents, pitome
+from tests.pitome.bundle.bundle_cases import with_graph
 
 QUICK = ("--parity-images", "2", "--limit", "4")
 
@@ -35,7 +36,7 @@ def spoilt(exported: Path, tmp_path: Path) -> Path:
     onnx.save(model, str(path))
     (record,) = manifest.onnx
     record = record.model_copy(update={"sha256": file_sha256(path), "bytes": path.stat().st_size})
-    write_manifest(bundle, manifest.model_copy(update={"onnx": (record,)}))
+    write_manifest(bundle, with_graph(manifest, onnx=(record,)))
     return bundle
 
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from pitome.bundle import verify_bundle
-from pitome.bundle.manifest import Manifest
-from pitome.engine.validation import judged_latency
+from pitome.bundle import LatencyReport, Manifest, verify_bundle
+from pitome.engine.verdicts import judged_latency
 from pitome.validate.bench.latency import cpu_model
 from pitome.validate.thresholds import Thresholds
 from tests.cli.command_line import Outcome, pitome
@@ -111,19 +110,20 @@ def test_a_limit_on_what_the_user_left_out_fails(bundle: Path, tmp_path: Path) -
     assert "limits: fail: r8 has a limit and was not measured: left out by --task none" in outcome.out
 
 
-def latency(*results: dict[str, Any], cpu: str | None = None) -> dict[str, Any]:
-    return make_document()["latency"] | {"results": results, "cpu": cpu or cpu_model()}
+def latency(*results: dict[str, Any], cpu: str | None = None) -> LatencyReport:
+    document = make_document()["latency"] | {"results": results, "cpu": cpu or cpu_model()}
+    return LatencyReport.model_validate(document)
 
 
 def test_the_reason_of_a_latency_says_where_it_was_measured() -> None:
     result = latency_result(8, 1.66, 1.65, 1.68) | {"steady": True, "steady_reason": None}
     here = judged_latency(latency(result), Thresholds())
-    assert here["reason"] == (
+    assert here.reason == (
         f"0.95 of the bound by FLOPs is reached at batch 8, measured on {cpu_model()}, steady"
     )
     other = judged_latency(latency(result, cpu="Another CPU"), Thresholds())
-    assert f"measured on Another CPU, not on this machine ({cpu_model()}), steady" in other["reason"]
-    assert (other["cpu"], other["steady"]) == ("Another CPU", True)
+    assert f"measured on Another CPU, not on this machine ({cpu_model()}), steady" in other.reason
+    assert (other.cpu, other.steady) == ("Another CPU", True)
 
 
 def test_what_was_not_steady_decides_only_where_all_was_not() -> None:
@@ -131,16 +131,16 @@ def test_what_was_not_steady_decides_only_where_all_was_not() -> None:
     slow = latency_result(1, 1.2, 1.18, 1.22) | {"steady": True}
     fast = latency_result(8, 1.7, 1.68, 1.72) | {"steady": False, "steady_reason": "its times fell by 20 %"}
     found = judged_latency(latency(slow, fast), limits)
-    assert (found["verdict"], found["batch"]) == ("fail", 1)
+    assert (found.verdict, found.batch) == ("fail", 1)
     alone = judged_latency(latency(fast), limits)
-    assert (alone["verdict"], alone["batch"]) == ("pass", 8)
-    assert alone["reason"].endswith(", and not steady (its times fell by 20 %)")
+    assert (alone.verdict, alone.batch) == ("pass", 8)
+    assert alone.reason.endswith(", and not steady (its times fell by 20 %)")
     wide = judged_latency(latency(slow, latency_result(8, 1.7, 1.0, 2.3) | {"steady": True}), Thresholds())
-    assert wide["batch"] == 1
+    assert wide.batch == 1
     busy = judged_latency(latency(latency_result(8, 1.7, 1.0, 2.3) | {"steady": True}), Thresholds())
-    assert busy["reason"].endswith("and not steady (the speed-up is only known to be from 1.00 to 2.30)")
+    assert busy.reason.endswith("and not steady (the speed-up is only known to be from 1.00 to 2.30)")
     unknown = judged_latency(latency(latency_result(8, 1.7, 1.68, 1.72)), limits)
-    assert unknown["reason"].endswith(", not known to be steady")
+    assert unknown.reason.endswith(", not known to be steady")
 
 
 # The page.
@@ -166,7 +166,7 @@ def test_a_passing_page_says_what_was_skipped_and_how_it_was_made(
     assert found["command"] == made
     assert shown.count(f"Made by {made}") == 4  # validation, merge maps, parity, spectrum
     manifest = verify_bundle(bundle)
-    assert f"command {manifest.environment['command']} {made}" in shown
+    assert f"command {manifest.build.command} {made}" in shown
     assert f"packages.torch {found['environment']['packages']['torch']} " in shown
 
 
@@ -186,7 +186,7 @@ def test_recorded_parity_keeps_its_command(
     line = ["pitome", "validate", str(copied), "--record"]
     monkeypatch.setattr(sys, "argv", line)
     assert validate(copied, tmp_path / "page.html", "--task", "none", "--record").code == 0
-    assert verify_bundle(copied).parity["command"] == " ".join(line)
+    assert verify_bundle(copied).parity.command == " ".join(line)
     assert f"Made by {' '.join(line)}" in text_of(copied / "report.html")
 
 
@@ -213,7 +213,7 @@ def test_a_sweep_of_this_model_is_shown_with_what_could_not_be_run(
     assert [row["what"] for row in outcome.document["skipped"]] == ["accuracy"]
     shown = text_of(tmp_path / "page.html")
     assert "of 3 that were tried. 1 could not be run (1 times: FLOPs 0.1 are out of reach)." in shown
-    assert f"--task r8 --split validation --sequence-length 40 --out {default_sweep} # and the" in shown
+    assert "Made by pitome sweep" not in shown, "the file does not say"
     run = {"kind": "run", "command": "pitome sweep text-tiny --grid full"}
     write_sweep(default_sweep, weights_of(bundle), run)
     validate(bundle, tmp_path / "page.html", "--task", "none")

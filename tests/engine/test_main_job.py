@@ -57,7 +57,7 @@ def test_a_graph_that_nothing_here_runs_is_never_called_checked(vit_folder: Path
     assert "built from a checked ONNX file" not in outcome.out
     parity = verify_bundle(tmp_path / "vit-tiny").parity
     assert parity is not None
-    assert parity["unchecked"] == ["bf16"]
+    assert parity.unchecked == ("bf16",)
 
 
 def test_parity_and_latency_are_recorded(built: Built) -> None:

@@ -52,7 +52,7 @@ def test_build_needs_a_graph_of_its_precision(bundle: Path) -> None:
     refused = pitome("build", bundle, "--precision", "fp16")
     assert refused.code == 2
     assert f"a plan in fp16 from {bundle}: its graphs are in fp32. " in refused.message
-    assert "Export it with PRECISION=fp16 first" in refused.message
+    assert "Export it with --precision fp16 first" in refused.message
 
 
 def test_validate_records_parity(bundle: Path) -> None:
@@ -62,7 +62,7 @@ def test_validate_records_parity(bundle: Path) -> None:
     assert "pass: every decision agrees or is within rounding" in outcome.out
     parity = verify_bundle(bundle).parity
     assert parity is not None
-    assert parity["verdict"] == "pass"
+    assert parity.verdict == "pass"
 
 
 def test_bench_prints_and_records_what_was_measured(bundle: Path) -> None:
@@ -70,7 +70,8 @@ def test_bench_prints_and_records_what_was_measured(bundle: Path) -> None:
     outcome = pitome("bench", bundle, *options, "--record", "--json")
     assert outcome.code == 0
     manifest = verify_bundle(bundle)
-    assert outcome.document == manifest.latency
+    assert manifest.latency is not None
+    assert outcome.document == manifest.latency.model_dump(mode="json")
     assert [result["batch"] for result in outcome.document["results"]] == [1, 3]
     for result in outcome.document["results"]:
         low, high = result["speedup_interval"]
@@ -112,4 +113,4 @@ def test_validate_refuses_other_weights(vit_folder: Path, tmp_path: Path) -> Non
     refused = pitome("validate", tmp_path / "build" / "model")
     assert refused.code == 2
     assert "its weights had the digest " in refused.message
-    assert "Get the same weights, or run `make engine` again" in refused.message
+    assert "Get the same weights, or build it again with --name model" in refused.message

@@ -16,10 +16,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pitome.compression import compress
 from pitome.export.debug_graph import write_debug_graph
 from pitome.export.onnx import OnnxFile, Precision, export_onnx
 from pitome.runtime.onnxruntime import open_session
+from tests.compressed import compress_with
 from tests.export.tiny_models import OUTPUTS, make_model
 from tests.shared import shared_folder
 
@@ -67,7 +67,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
     def export(name: str, precision: Precision = "fp32", **options: Any) -> Exported:
         model = make_model(name)
         if options.get("ratio", 0.8) is not None:
-            model = compress(model, **{"ratio": 0.8, **options})
+            model = compress_with(model, **{"ratio": 0.8, **options})
 
         def make(folder: Path) -> None:
             path, debug = folder / "model.onnx", folder / "debug.onnx"

@@ -20,14 +20,14 @@ TRACE = """
     import sys
     from pathlib import Path
 
-    import pitome.export
     import pitome
+    import pitome.export
     from pitome.export.onnx import export_onnx
     from pitome.compression import compress
     from tiny_models import OUTPUTS, make_model
 
     copy = Path(sys.argv[1])
-    assert all(Path(module.__file__).is_relative_to(copy) for module in (pitome, export))
+    assert all(Path(module.__file__).is_relative_to(copy) for module in (pitome, pitome.export))
     model, metadata = compress(make_model("clip"), ratio=0.8), json.loads(sys.argv[2])
     export_onnx(model, Path("model.onnx"), outputs=OUTPUTS["clip"], metadata=metadata)
 """

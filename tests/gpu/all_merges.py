@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from pitome.merge import MergeResult
-from pitome.methods import EnergyMerger, build_merger, resolve_settings
-from pitome.methods.settings import Metric
-from pitome.models.clip import Clip
+from pitome.methods import make_method
+from pitome.models.families.clip import Clip
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.merge_library import ALIGNMENT, DTYPES, MergeLibrary, Parameters, Shape, Tensors
 from pitome.schedule import TokenSchedule
+from pitome.settings import MergeSettings, Metric
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,10 @@ class MergedModel:
 
     def merges(self, metric: Metric) -> list[tuple[int, MergeParameters]]:
         """(N, parameters) of every merge."""
-        settings = resolve_settings("pitome", Clip(), self.num_layers, metric=metric)
+        method = make_method(MergeSettings(metric=metric), Clip(), self.num_layers)
         schedule = TokenSchedule.from_ratio(0.9, self.num_layers, self.num_tokens, 1)
-        found = []
-        for layer, (tokens, merged) in enumerate(zip(schedule.tokens, schedule.num_merged, strict=False)):
-            merger = build_merger(settings, layer, tokens, 1, merged)
-            if isinstance(merger, EnergyMerger):
-                found.append((tokens, merger.parameters))
-        return found
+        layers = zip(schedule.tokens, method.parameters(schedule), strict=False)
+        return [(tokens, parameters) for tokens, parameters in layers if parameters is not None]
 
 
 @dataclass(frozen=True)

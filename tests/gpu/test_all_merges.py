@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from pitome.compression import compress
 from pitome.merge import merge
-from pitome.methods.settings import Metric
 from pitome.plugins.tools.merge_library import HOST_LIBRARY, HostLibrary
-from pitome.validate.gpu.passes import merging_layers
+from pitome.settings import Metric
+from pitome.validate.parity.passes import merging_layers
+from tests.compressed import compress_with
 from tests.gpu.all_merges import AllMerges, MergedModel
 from tests.tiny_models import NUM_LAYERS, NUM_PATCHES, WIDTH, tiny_model
 
@@ -23,7 +23,7 @@ METRICS: tuple[Metric, ...] = ("hidden", "keys")
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_merges_are_those_of_the_compressed_model(metric: Metric) -> None:
-    merged = compress(tiny_model("CLIPVisionModelWithProjection"), metric=metric)
+    merged = compress_with(tiny_model("CLIPVisionModelWithProjection"), metric=metric)
     compression: Any = merged.compression
     expected = [asdict(parameters) for parameters in merging_layers(merged).values()]
     assert [asdict(parameters) for _, parameters in TINY.merges(metric)] == expected

@@ -14,6 +14,7 @@ from pitome.merge import unmerge
 from pitome.merged_layers import MergedLayers
 from pitome.observe import observe_merges
 from pitome.schedule import TokenSchedule
+from tests.compressed import compress_with
 from tests.tiny_models import (
     NO_CLASSIFIERS,
     NUM_LAYERS,
@@ -49,7 +50,7 @@ def stack_of(model: nn.Module) -> Any:
 @pytest.mark.parametrize("name", TINY_MODELS)
 def test_nothing_merged_is_the_very_same(name: str, options: dict[str, Any]) -> None:
     model, images = tiny_model(name), tiny_images(2)
-    compressed: Any = compress(model, **options)
+    compressed: Any = compress_with(model, **options)
     assert_equal_outputs(outputs_of(model, images), outputs_of(compressed, images))
     assert compressed.compression.flops.ratio == 1
 
@@ -223,7 +224,7 @@ def test_gradients_reach_every_parameter_that_the_unmerged_model_trains(name: st
 def test_gradient_is_that_of_float64_differences() -> None:
     """Along one direction of one weight; decisions do not change on so short a way."""
     compressed, images = compress(tiny_model("ViTForImageClassification"), ratio=0.7).double(), tiny_images(2)
-    weight = stack_of(compressed).layers[1].attention.v_proj.weight
+    weight = stack_of(compressed).blocks[1].attention.v_proj.weight
     direction = torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)).double()
 
     def loss() -> Tensor:
@@ -243,7 +244,7 @@ def test_options_choose_the_schedule() -> None:
     model = tiny_model("ViTModel")
 
     def merged(**options: Any) -> tuple[int, ...]:
-        compressed: Any = compress(model, **options)
+        compressed: Any = compress_with(model, **options)
         return compressed.compression.schedule.num_merged
 
     assert merged() == merged(ratio=0.9) == (3, 3, 3, 2)

@@ -13,13 +13,14 @@ from torch import nn
 from pitome.compression import compress
 from pitome.errors import InputError
 from pitome.schedule import TokenSchedule
+from tests.compressed import compress_with
 from tests.pitome.test_compression import stack_of
 from tests.tiny_models import IMAGE_SIZE, tiny_images, tiny_model
 
 
 def refusal(**options: Any) -> str:
     with pytest.raises(InputError) as error:
-        compress(tiny_model(options.pop("name", "ViTModel")), **options)
+        compress_with(tiny_model(options.pop("name", "ViTModel")), **options)
     assert error.value.exit_code == 2
     return str(error.value)
 
@@ -38,10 +39,10 @@ def refusal(**options: Any) -> str:
         ({"r": 10}, "merging 10 tokens in layer 2: 16 unprotected tokens are left there"),
         ({"r": -1}, "merging -1 tokens in layer 0"),
         ({"layers": [4]}, "LAYERS=4: the model has the layers 0 to 3, not 4"),
-        ({"method": "pitme"}, "METHOD=pitme: the methods are pitome, paper, authors, tome, random, none. "
+        ({"method": "pitme"}, "METHOD=pitme: the methods are authors, none, paper, pitome, random, tome. "
                               "Did you mean pitome"),
-        ({"method": "qqq"}, "METHOD=qqq: the methods are pitome, paper, authors, tome, random, none. C"),
-        ({"metric": "values"}, "METRIC=values: similarity is measured on hidden or keys. Choose one"),
+        ({"method": "qqq"}, "METHOD=qqq: the methods are authors, none, paper, pitome, random, tome. C"),
+        ({"metric": "values"}, "METRIC=values: the choices are hidden, keys. Choose one"),
         ({"size_penalty": -0.1}, "SIZE_PENALTY=-0.1: not a number from 0 up"),
         ({"size_penalty": float("nan")}, "SIZE_PENALTY=nan: not a number from 0 up"),
         ({"candidates": 1.5}, "PROTECT=1.5: a protected fraction lies in [0, 1)"),
@@ -64,7 +65,7 @@ def test_schedule_of_another_model() -> None:
 
 def test_schedule_beside_other_options() -> None:
     schedule = TokenSchedule(37, 1, (3,) * 4)
-    assert refusal(schedule=schedule, ratio=0.9).startswith("a schedule and ratio, r, flops, shape or layers")
+    assert refusal(schedule=schedule, ratio=0.9).startswith("a schedule and ratio, r or flops")
     assert "it merges none" in refusal(schedule=schedule, method="none")
 
 
@@ -82,7 +83,7 @@ def test_models_whose_blocks_are_not_known() -> None:
     with pytest.raises(InputError) as error:
         compress(transformers.ResNetModel(config))
     assert str(error.value).startswith("a model of type 'resnet': no family knows its blocks")
-    assert "clip (clip, clip_vision_model), vit (vit), deit (deit), dinov2 (dinov2)" in str(error.value)
+    assert "bert (bert), clip (clip, clip_vision_model), deit (deit), dinov2 (dinov2)" in str(error.value)
     with pytest.raises(InputError, match=r"^a Linear to compress: it has no config\.model_type"):
         compress(nn.Linear(2, 2))
 
@@ -95,7 +96,10 @@ def test_model_that_is_more_than_an_image_encoder() -> None:
         vision_config=tiny_model("CLIPVisionModel").config.to_dict(),
         text_config={**text, "vocab_size": 49408},
     )
-    with pytest.raises(InputError, match=r"its main input is input_ids.*for CLIP a CLIPVisionModelWithProj"):
+    with pytest.raises(
+        InputError,
+        match=r"its main input is input_ids.*Give its vision tower, such as a CLIPVisionModelWithProj",
+    ):
         compress(transformers.CLIPModel(config))
 
 

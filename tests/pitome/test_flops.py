@@ -10,11 +10,11 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from pitome.compression import compress
 from pitome.flops import count_flops
 from pitome.models.families import family_of
 from pitome.models.family import ModelShape
 from pitome.schedule import TokenSchedule
+from tests.compressed import compress_with
 from tests.tiny_models import TINY_MODELS, tiny_images, tiny_model
 
 CLIP_B16 = ModelShape(
@@ -78,7 +78,7 @@ def test_unmerged_model_is_what_a_forward_pass_counts(name: str) -> None:
 @pytest.mark.parametrize("name", TINY_MODELS)
 def test_merged_model_is_what_a_forward_pass_counts(name: str, metric: str) -> None:
     """But for the merge, into which PyTorch's counter cannot look."""
-    compressed: Any = compress(tiny_model(name), ratio=0.7, metric=metric)  # type: ignore[arg-type]
+    compressed: Any = compress_with(tiny_model(name), ratio=0.7, metric=metric)
     with torch.no_grad(), PLAIN_ATTENTION(), FlopCounterMode(display=False) as counter:
         compressed(tiny_images(1))
     compression = compressed.compression

@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 
 from pitome.compression import compress
-from pitome.methods import EnergyMerger
+from pitome.errors import InputError
+from pitome.merged_layers import merged_layers_of
+from pitome.methods.energy import EnergyMerger
 from pitome.observe import observe_merges
 from pitome.schedule import TokenSchedule
+from tests.compressed import compress_with
 from tests.pitome.slow_merge import merge_values, slow_merge
 from tests.pitome.test_compression import stack_of
 from tests.tiny_models import NO_CLASSIFIERS, NUM_HEADS, tiny_images, tiny_model
@@ -55,7 +58,7 @@ def slow_layers(model: Any, embedded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     stack = stack_of(model)
     x, size = embedded, torch.ones_like(embedded[:, :, :1])
     composed = np.tile(np.arange(x.shape[1]), (len(x), 1))
-    for layer, merger in zip(stack.layers, stack.mergers, strict=True):
+    for layer, merger in zip(stack.blocks, stack.mergers, strict=True):
         x, size, assignment = slow_block(stack.family, layer, x, size, merger, stack.settings)
         if assignment is not None:
             composed = np.stack([step[old] for step, old in zip(assignment, composed, strict=True)])
@@ -81,7 +84,7 @@ def test_merged_model_is_the_slow_one(name: str, options: dict[str, Any]) -> Non
     counts = (7, 0, 6, 4)  # a layer without a merge behind one with a merge
     num_protected = 2 if name.startswith("DeiT") else 1
     schedule = TokenSchedule(36 + num_protected, num_protected, counts)
-    compressed: Any = compress(model, schedule, tokens="merged", **options).double()
+    compressed: Any = compress_with(model, schedule, tokens="merged", **options).double()
     seen: list[Tensor] = []
     stack = stack_of(compressed)
     stack.register_forward_pre_hook(lambda _, args, kwargs: seen.append(args[0]), with_kwargs=True)
@@ -103,7 +106,7 @@ def test_a_block_taken_apart_is_the_block(name: str) -> None:
     stack = stack_of(compressed)
     x = torch.randn(2, stack.schedule.num_tokens, 32, generator=torch.Generator().manual_seed(1)).double()
     with torch.no_grad():
-        for layer in stack.layers:
+        for layer in stack.blocks:
             attended, keys = stack._attend(layer, x, torch.ones_like(x[:, :, :1]))
             torch.testing.assert_close(
                 stack.family.add_mlp(layer, attended), layer(x, None), rtol=1e-10, atol=1e-10
@@ -139,3 +142,31 @@ def test_copy_of_a_compressed_model_computes_the_same() -> None:
     with torch.no_grad():
         first, second = compressed(tiny_images(2)), copy.deepcopy(compressed)(tiny_images(2))
     assert torch.equal(first.last_hidden_state, second.last_hidden_state)
+
+
+def test_the_models_loop_runs_all_blocks_in_one() -> None:
+    """Iterated, enumerated and sliced as a model's forward does; indexed it is the list of the blocks."""
+    model = tiny_model("ViTModel")
+    blocks = stack_of(compress(model, ratio=0.8))
+    assert list(blocks) == [blocks]
+    assert [index for index, _ in enumerate(blocks)] == [0]
+    assert len(blocks) == 4
+    assert [blocks[:4], blocks[:], blocks[0:9]] == [blocks] * 3
+    for index, block in enumerate(blocks.blocks):
+        assert blocks[index] is block
+        assert block.mlp.fc1.weight is model.layers[index].mlp.fc1.weight
+    assert "ViTLayer" in repr(blocks)
+
+
+def test_a_part_of_the_blocks_is_refused() -> None:
+    with pytest.raises(InputError) as error:
+        stack_of(compress(tiny_model("ViTModel"), ratio=0.8))[:3]
+    assert str(error.value) == (
+        "3 of the 4 blocks of a compressed model: its schedule is one of all blocks. Cut the model before "
+        "you compress it"
+    )
+
+
+def test_where_a_model_has_its_blocks() -> None:
+    assert merged_layers_of(compress(tiny_model("CLIPVisionModel")))[0] == "encoder.layers"
+    assert merged_layers_of(compress(tiny_model("ViTForImageClassification")))[0] == "vit.layers"

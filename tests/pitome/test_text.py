@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pitome import compress, observe_merges
 from pitome.errors import InputError
+from tests.compressed import compress_with
 from tests.tiny_models import SEQUENCE_LENGTH, TEXT_MODELS, VOCABULARY, tiny_text_model, tiny_texts
 
 RULES: tuple[dict[str, Any], ...] = (
@@ -37,7 +38,7 @@ def real_rows(model: Any, texts: dict[str, Tensor]) -> Tensor:
 @pytest.mark.parametrize("name", TEXT_MODELS)
 def test_nothing_changes_where_padding_covers_what_is_merged(name: str, rule: dict[str, Any]) -> None:
     model = tiny_text_model(name)
-    merged = compress(model, ratio=0.9, **rule)
+    merged = compress_with(model, ratio=0.9, **rule)
     removed = sum(merged.compression.schedule.num_merged)
     assert removed >= 6
     texts = tiny_texts([SEQUENCE_LENGTH - 2 * removed - 2, 5, 2])
@@ -138,7 +139,7 @@ def test_authors_merge_in_the_first_three_layers() -> None:
     compression: Any = compress(tiny_text_model("BertModel"), method="authors").compression
     assert compression.schedule.merging_layers == (0, 1, 2)
     assert (compression.settings.energy, compression.settings.split) == ("gaussian", "half")
-    assert compression.settings.margins == (0.9, 0.9 - 0.25 / 4, 0.9 - 0.5 / 4, 0.9 - 0.75 / 4)
+    assert compression.method.margins == (0.9, 0.9 - 0.25 / 4, 0.9 - 0.5 / 4, 0.9 - 0.75 / 4)
 
 
 @pytest.mark.parametrize(

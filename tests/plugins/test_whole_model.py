@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pitome import compress, load_model
+from pitome import load_model
 from pitome.merge import MergeResult, apply_assignment, merge
 from pitome.op import _energy_merge
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.merge_library import HostLibrary
 from pitome.validate.parity.decisions import Rounding, judge, same_groups
+from tests.compressed import compress_with
 from tests.pitome.test_merge import rounding
 
 Merge = Callable[[Tensor, Tensor, Tensor, MergeParameters], MergeResult]
@@ -63,7 +64,7 @@ def assert_within_rounding(call: Call) -> None:
 def test_clip_has_the_reference_s_embedding(metric: str) -> None:
     """With the library's decisions in all layers; each of them is judged by itself."""
     loaded = load_model("clip-b16", weights="random")
-    merged = compress(loaded.model, ratio=0.9, metric=metric).eval()
+    merged = compress_with(loaded.model, ratio=0.9, metric=metric).eval()
     images = torch.randn(4, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     library, calls = HostLibrary(), list[Call]()
 

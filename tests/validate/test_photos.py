@@ -6,14 +6,14 @@ import torch
 from PIL import Image
 
 from pitome.errors import InputError
-from pitome.models.presets import DEFAULT_PREPROCESS, make_preprocess
+from pitome.models.preprocessing import CLIP_COLOURS, IMAGENET_COLOURS, make_preprocess
 from pitome.validate.evaluate.datasets.photos import PHOTOS, real_photos, to_tensor
 
 PLAIN = make_preprocess(64, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
 
 
 def test_every_photo_once_and_all_different():
-    names, photos = real_photos(DEFAULT_PREPROCESS["dinov2"])
+    names, photos = real_photos(make_preprocess(224, IMAGENET_COLOURS, resize_size=256))
     assert names == [photo.partition(".")[0] for photo in PHOTOS]
     assert photos.shape == (len(PHOTOS), 3, 224, 224)
     assert photos.dtype == torch.float32
@@ -85,4 +85,5 @@ def test_same_as_the_librarys_image_processor():
     image = _stripes(200, 150)
     processor = CLIPImageProcessorPil()
     wanted = torch.as_tensor(np.asarray(processor(images=image)["pixel_values"][0]))
-    torch.testing.assert_close(to_tensor(image, DEFAULT_PREPROCESS["clip"]), wanted, rtol=0, atol=1e-5)
+    found = to_tensor(image, make_preprocess(224, CLIP_COLOURS))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)

@@ -23,12 +23,14 @@ from pitome.validate.thresholds import (
     PASSED,
     MinCosine,
     Thresholds,
-    default_toml,
     judge,
     judge_accuracy_drop,
     judge_share_of_bound,
 )
 from tests.checkout import ROOT
+
+DEFAULTS = ROOT / "docs" / "thresholds.toml"
+"""The file to start from."""
 
 
 def load(folder: Path, text: str) -> Thresholds:
@@ -38,14 +40,13 @@ def load(folder: Path, text: str) -> Thresholds:
 
 
 def test_the_default_file_holds_the_defaults(tmp_path: Path) -> None:
-    assert load(tmp_path, default_toml()) == Thresholds()
-    assert (ROOT / "docs" / "thresholds.toml").read_text() == default_toml()
+    assert Thresholds.load(DEFAULTS) == Thresholds()
     assert load(tmp_path, "") == Thresholds()
 
 
 def test_every_key_is_in_the_default_file(tmp_path: Path) -> None:
     """Also those that are commented out, with a value that can be used."""
-    text = default_toml()
+    text = DEFAULTS.read_text()
     for key in (*Thresholds.model_fields, *MinCosine.model_fields):
         assert f"{key}" in text
     lines = [line.removeprefix("# ") if " = " in line else line for line in text.splitlines()]

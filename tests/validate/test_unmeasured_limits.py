@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from pitome.validate.thresholds import Thresholds, default_toml
+from pitome.bundle import ParityReport
+from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import unmeasured_limits
+from tests.checkout import ROOT
 from tests.validate.report.report_cases import make_document
 
-PARITY: dict[str, Any] = {
-    "decisions": {"layers": [{"layer": 0}]},
+
+def cosine(model: str, against: str) -> dict[str, Any]:
+    return {"vector": "v", "model": model, "against": against, "mean": 1.0, "minimum": 1.0}
+
+
+PARITY: dict[str, Any] = make_document()["parity"] | {
     "task": [
-        {"vector": "v", "model": "onnxruntime fp32", "against": "merged"},
-        {"vector": "v", "model": "onnxruntime fp16", "against": "unmerged"},
-        {"vector": "v", "model": "PyTorch bf16", "against": "merged"},
+        cosine("onnxruntime fp32", "merged"),
+        cosine("onnxruntime fp16", "unmerged"),
+        cosine("PyTorch bf16", "merged"),
     ],
     "top1_agreement": {"onnxruntime fp32 against merged": 1.0},
 }
-LATENCY = make_document()["latency"]
 
 
-def found(limits: dict[str, Any], **changes: Any) -> dict[str, str]:
-    measured = {"parity": PARITY, "tasks": ["photos"], "latency": LATENCY, "skipped": []} | changes
-    return {
-        each.limit: each.reason for each in unmeasured_limits(Thresholds.model_validate(limits), **measured)
-    }
+def found(
+    limits: dict[str, Any],
+    *,
+    parity: dict[str, Any] = PARITY,
+    tasks: Sequence[str] = ("photos",),
+    has_latency: bool = True,
+    reasons: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    measured = unmeasured_limits(
+        Thresholds.model_validate(limits),
+        ParityReport.model_validate(parity),
+        tasks,
+        has_latency,
+        reasons or {},
+    )
+    return {each.limit: each.reason for each in measured}
 
 
 def test_limits_that_were_measured_are_not_among_them() -> None:
@@ -41,32 +59,24 @@ def test_limits_that_were_measured_are_not_among_them() -> None:
 
 
 def test_defaults_need_no_measurement() -> None:
-    nothing = {"parity": {"task": []}, "tasks": [], "latency": None}
-    assert found({}, **nothing) == {}
-    import tomllib
-
-    assert found(tomllib.loads(default_toml()), **nothing) == {}, "a copy of docs/thresholds.toml"
+    parity = PARITY | {"task": [], "decisions": None, "top1_agreement": {}}
+    copied = tomllib.loads((ROOT / "docs" / "thresholds.toml").read_text())
+    for limits in ({}, copied):
+        assert found(limits, parity=parity, tasks=[], has_latency=False) == {}
 
 
 @pytest.mark.parametrize(
-    ("task", "skipped", "reason"),
+    ("task", "reasons", "reason"),
     [
-        ("r8", [{"what": "r8", "reason": "PyPI can't be reached"}], "PyPI can't be reached"),
-        ("r8", [{"what": "accuracy", "reason": "left out by --task none"}], "left out by --task none"),
-        (
-            "r8",
-            [
-                {"what": "accuracy", "reason": "the weights are random"},
-                {"what": "sweep", "reason": "it is stale"},
-            ],
-            "the weights are random",
-        ),
-        ("r8", [], "no such task ran (photos did)"),
-        ("photo", [], "no such task ran (photos did); did you mean photos"),
+        ("r8", {"r8": "PyPI can't be reached"}, "PyPI can't be reached"),
+        ("r8", {"accuracy": "left out by --task none"}, "left out by --task none"),
+        ("r8", {"accuracy": "the weights are random", "sweep": "it is stale"}, "the weights are random"),
+        ("r8", {}, "no such task ran (photos did)"),
+        ("photo", {}, "no such task ran (photos did); did you mean photos"),
     ],
 )
-def test_a_task_without_a_number_says_why(task: str, skipped: list[dict[str, str]], reason: str) -> None:
-    assert found({"max_accuracy_drop": {task: 0.5}}, skipped=skipped) == {
+def test_a_task_without_a_number_says_why(task: str, reasons: dict[str, str], reason: str) -> None:
+    assert found({"max_accuracy_drop": {task: 0.5}}, reasons=reasons) == {
         f"max_accuracy_drop.{task}": f"{task} has a limit and was not measured: {reason}"
     }
 
@@ -85,7 +95,7 @@ def test_what_parity_and_latency_lack() -> None:
         "min_free_running_agreement": 0.9,
     }
     parity = {**PARITY, "decisions": None, "top1_agreement": {}}
-    reasons = found(limits, parity=parity, latency=None)
+    reasons = found(limits, parity=parity, has_latency=False)
     assert list(reasons) == [
         "min_cosine.fp16",
         "min_top1_agreement",

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from pitome.errors import BackendError, InputError
-from pitome.validate.bench.rounds import Run
-from pitome.validate.bench.sessions import first_line, open_session
+from pitome.bundle.latency_records import RuntimeKind
+from pitome.errors import InputError
+from pitome.runtime import Runtime
+from pitome.runtime.onnxruntime import OnnxRuntime
+from pitome.validate.bench.settings import LatencySettings
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
     from torch import nn
 
-    from pitome.validate.samples import Samples
-
-Feeds = Mapping[str, npt.NDArray[Any]]
-"""Input name -> [batch, ...]."""
-Runtime = Literal["onnxruntime", "pytorch"]
 EAGER_PAUSE = 0.02
 """Seconds of rest after a PyTorch run: OpenMP's threads spin for some milliseconds before they sleep."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A contestant in memory."""
-
-    prepare: Callable[[Feeds], Run]
-    """Inputs -> a function that runs the model on them once."""
-    session: InferenceSession | None = None
 
 
 @dataclass(frozen=True)
@@ -43,11 +27,11 @@ class Contestant:
     """A model on a runtime, not loaded yet."""
 
     name: str
-    runtime: Runtime
+    runtime: RuntimeKind
     digest: str
     """Of everything that the contestant is made from; part of a record's configuration."""
-    load: Callable[[int], Loaded] = field(repr=False)
-    """Takes the number of threads."""
+    load: Callable[[LatencySettings], Runtime] = field(repr=False)
+    """With the settings' threads, on their device."""
     against: str | None = None
     """The contestant that its speed is a ratio to."""
     bound: float | None = None
@@ -63,7 +47,7 @@ class Contestant:
 def onnx_contestant(
     name: str, path: Path, *, against: str | None = None, bound: float | None = None
 ) -> Contestant:
-    """An ONNX file on onnxruntime's CPU provider.
+    """An ONNX file on onnxruntime.
 
     Raises:
         InputError: there is no such file. Whether onnxruntime takes it is seen when it is loaded.
@@ -71,9 +55,10 @@ def onnx_contestant(
     if not path.is_file():
         raise InputError(f"the latency of {path}", "there is no such file", "Export the model first")
 
-    def load(threads: int) -> Loaded:
-        session = open_session(path, threads)
-        return Loaded(lambda feeds: _session_run(session, path, feeds), session)
+    def load(settings: LatencySettings) -> Runtime:
+        return OnnxRuntime(
+            path, threads=settings.threads, device=settings.device, purpose=f"the latency of {path}"
+        )
 
     return Contestant(name, "onnxruntime", graph_digest(path), load, against, bound, path)
 
@@ -83,8 +68,10 @@ def eager_contestant(
 ) -> Contestant:
     """A PyTorch module that takes its inputs by keyword; ``digest`` is that of its weights and its method."""
 
-    def load(threads: int) -> Loaded:
-        return Loaded(lambda feeds: _module_run(name, model, feeds))
+    def load(settings: LatencySettings) -> Runtime:
+        from pitome.runtime.pytorch import PyTorchRuntime
+
+        return PyTorchRuntime(model, (), purpose=f"the latency of {name}")
 
     return Contestant(name, "pytorch", digest, load, against, bound, module=model, pause=EAGER_PAUSE)
 
@@ -102,16 +89,6 @@ def torch_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def sample_feeds(samples: Samples) -> Callable[[int], Feeds]:
-    """``inputs`` of a measurement from real samples: the first ones, over again where a batch has more."""
-
-    def feeds(batch: int) -> Feeds:
-        chosen = samples.rows([index % len(samples) for index in range(batch)])
-        return {name: value.numpy() for name, value in chosen.inputs.items()}
-
-    return feeds
-
-
 def graph_digest(path: Path) -> str:
     """SHA-256 of an ONNX file, with that of the weights beside it where it has such (``NAME.onnx.data``)."""
     digests = []
@@ -120,36 +97,3 @@ def graph_digest(path: Path) -> str:
             with file.open("rb") as content:
                 digests.append(hashlib.file_digest(content, "sha256").hexdigest())
     return "+".join(digests)
-
-
-def _session_run(session: InferenceSession, path: Path, feeds: Feeds) -> Run:
-    def run() -> object:
-        try:
-            return session.run(None, feeds)
-        except Exception as error:  # onnxruntime's exceptions share no base class but Exception
-            raise BackendError(
-                f"the latency of {path}",
-                f"onnxruntime could not run it ({first_line(error)})",
-                "Check the file with `pitome validate`, or choose a smaller batch",
-            ) from error
-
-    return run
-
-
-def _module_run(name: str, model: nn.Module, feeds: Feeds) -> Run:
-    import torch
-
-    inputs = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in feeds.items()}
-
-    def run() -> object:
-        try:
-            with torch.inference_mode():
-                return model(**inputs)
-        except (RuntimeError, TypeError) as error:
-            raise BackendError(
-                f"the latency of {name}",
-                f"PyTorch could not run it ({first_line(error)})",
-                "Check the model's inputs, or choose a smaller batch",
-            ) from error
-
-    return run

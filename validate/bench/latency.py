@@ -1,4 +1,4 @@
-"""Latency of merged models beside their unmerged twins, on a CPU.
+"""Latency of merged models beside their unmerged twins, on a CPU or another device of onnxruntime's.
 
 All contestants are measured in one process, in rounds (``validate/rounds.py``): drift of the machine hits all
 alike, and a speed-up is judged on pairs: its interval comes from resampling whole rounds.
@@ -9,29 +9,31 @@ from __future__ import annotations
 import gc
 import hashlib
 import platform
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from pitome.errors import InputError
-from pitome.runtime.onnxruntime import PROVIDER
-from pitome.validate.bench.contestants import Contestant, Feeds, Loaded, onnx_contestant, torch_threads
+from pitome.runtime import Inputs, Runtime
+from pitome.runtime.onnxruntime import OnnxRuntime
+from pitome.validate.bench.contestants import Contestant, RuntimeKind, onnx_contestant, torch_threads
+from pitome.validate.bench.feeds import Feeds, check_signatures, seeded_inputs
 from pitome.validate.bench.memory import Memory, measure_memory, module_memory
 from pitome.validate.bench.records import (
     BatchRecord,
     ContestantRecord,
+    LatencyConfiguration,
     LatencyRecord,
     LatencyReport,
+    MeasuredContestant,
     Timing,
     timing_of,
 )
-from pitome.validate.bench.rounds import Progress, Rounds, Run, Seconds, measure_rounds
-from pitome.validate.bench.sessions import check_signatures, seeded_inputs
+from pitome.validate.bench.rounds import Clock, Progress, Rounds, Run, Seconds, measure_rounds
 from pitome.validate.bench.settings import LatencySettings, check_settings
 from pitome.validate.bench.stationarity import Steadiness, steadiness
 from pitome.validate.resume import ResumableLog
@@ -49,54 +51,11 @@ __all__ = [
     "configuration",
     "cpu_model",
     "latency_records",
-    "measure",
     "merged_and_unmerged",
 ]
 
 CONFIDENCE = 0.95
 RESAMPLES = 4000
-_PACKAGES = {"onnxruntime": ("onnxruntime",), "pytorch": ("torch", "transformers")}
-"""By runtime: what a measurement depends on, beside numpy and pitome."""
-
-
-def measure(
-    merged: Path,
-    unmerged: Path,
-    batches: Sequence[int],
-    *,
-    bound: float,
-    threads: int = 2,
-    repeats: int | None = None,
-    min_seconds: float = 10.0,
-    seed: int = 0,
-    inputs: Callable[[int], Feeds] | None = None,
-    progress: Progress | None = None,
-) -> list[LatencyRecord]:
-    """Measure two ONNX files against each other, one record per batch size, in the order asked for.
-
-    Args:
-        merged: the compressed model.
-        unmerged: the same model before compression, with the same inputs.
-        batches: batch sizes; a repeated one is measured once.
-        bound: FLOPs of the unmerged model / FLOPs of the merged one, carried into the records.
-        threads: intra-operator threads of each session (inter-operator: 1).
-        repeats: rounds per batch size. By default as many as ``min_seconds`` hold, at least 11 and at most
-            1000, fixed after the warm-up so that the sample's size does not depend on what it shows.
-        min_seconds: wall time to measure per batch size where ``repeats`` is not given.
-        seed: seeds the inputs, the order of the rounds and the bootstrap.
-        inputs: batch size -> input name -> array. By default seeded: floats are standard normal, integers
-            and booleans are 1 (a token id and a mask value that every vocabulary has).
-        progress: told of every round.
-
-    Raises:
-        InputError: a number out of its range, a file that is missing or no ONNX model, a batch dimension
-            that is not dynamic, or two files whose inputs differ.
-        BackendError: onnxruntime refused to run a model.
-    """
-    settings = LatencySettings(tuple(batches), threads, repeats, min_seconds, seed)
-    check_settings(settings, bound)
-    pair = merged_and_unmerged(merged, unmerged, bound)
-    return latency_records(compare(pair, settings, inputs=inputs, progress=progress), settings)
 
 
 def merged_and_unmerged(merged: Path, unmerged: Path, bound: float) -> list[Contestant]:
@@ -111,21 +70,27 @@ def compare(
     contestants: Sequence[Contestant],
     settings: LatencySettings,
     *,
-    inputs: Callable[[int], Feeds] | None = None,
+    inputs: Feeds | None = None,
     progress: Progress | None = None,
     log: ResumableLog | None = None,
+    clock: Clock = time.perf_counter,
 ) -> list[BatchRecord]:
     """Measure any number of contestants against each other, one record per batch size.
 
     Args:
         contestants: with names of their own and the same inputs; at least one is an ONNX file.
-        settings: batch sizes and the like.
-        inputs: as of :func:`measure`.
+        settings: batch sizes and the like; a repeated batch size is measured once.
+        inputs: batch size -> input name -> array. By default seeded: floats are standard normal, integers
+            and booleans are 1 (a token id and a mask value that every vocabulary has).
         progress: told of every round.
         log: opened with :func:`configuration`; batch sizes in it are taken over, new ones added.
+        clock: what runs are timed with.
 
     Raises:
-        InputError, BackendError: as :func:`measure`; a record in the log that is none.
+        InputError: a number out of its range, a file that is missing or no ONNX model, a device that is not
+            there, a batch dimension that is not dynamic, files whose inputs differ, or a record in the log
+            that is none.
+        BackendError: a runtime refused to run a model.
         ValueError: two contestants of one name, or a ratio to one that is not there.
     """
     sizes = check_settings(settings)
@@ -133,15 +98,15 @@ def compare(
     if len(set(names)) != len(names) or not {c.against for c in contestants} <= {None, *names}:
         raise ValueError("contestants need names of their own, and ratios to one of them")
     finished = _finished(log, names)
-    loaded: dict[str, Loaded] = {}
+    loaded: dict[str, Runtime] = {}
     eager = any(contestant.runtime == "pytorch" for contestant in contestants)
     try:
         with torch_threads(settings.threads) if eager else nullcontext():
             for batch in sizes:
                 if batch in finished:
                     continue
-                loaded = loaded or _load(contestants, settings.threads)
-                record = _compare_batch(contestants, loaded, batch, settings, inputs, progress)
+                loaded = loaded or _load(contestants, settings)
+                record = _compare_batch(contestants, loaded, batch, settings, inputs, progress, clock)
                 finished[batch] = record
                 if log is not None:
                     log.append(record.model_dump(mode="json"))
@@ -155,24 +120,38 @@ def compare(
 def configuration(
     contestants: Sequence[Contestant],
     settings: LatencySettings,
-    inputs: Callable[[int], Feeds] | None = None,
-) -> dict[str, Any]:
-    """Everything that the records of :func:`compare` depend on, as JSON values."""
+    inputs: Feeds | None = None,
+) -> LatencyConfiguration:
+    """Everything that the records of :func:`compare` depend on."""
+    return LatencyConfiguration(
+        contestants={
+            each.name: MeasuredContestant(digest=each.digest, against=each.against, bound=each.bound)
+            for each in contestants
+        },
+        batches=tuple(dict.fromkeys(settings.batches)),
+        threads=settings.threads,
+        repeats=settings.repeats,
+        min_seconds=settings.min_seconds,
+        seed=settings.seed,
+        memory=settings.memory,
+        device=settings.device.name,
+        inputs="seeded" if inputs is None else _digest(inputs(1)),
+        packages=_versions({contestant.runtime for contestant in contestants}),
+        python=platform.python_version(),
+        cpu=cpu_model(),
+    )
+
+
+def _versions(runtimes: Collection[RuntimeKind]) -> dict[str, str]:
     from importlib.metadata import version
 
-    runtimes = {contestant.runtime for contestant in contestants}
-    packages = {name for runtime in runtimes for name in _PACKAGES[runtime]} | {"numpy", "pitome"}
-    return {
-        "contestants": {
-            c.name: {"digest": c.digest, "against": c.against, "bound": c.bound} for c in contestants
-        },
-        **asdict(settings),
-        "batches": list(dict.fromkeys(settings.batches)),
-        "inputs": "seeded" if inputs is None else _digest(inputs(1)),
-        "packages": {name: version(name) for name in sorted(packages)},
-        "python": platform.python_version(),
-        "cpu": cpu_model(),
-    }
+    names = ["numpy", "pitome", *(["torch", "transformers"] if "pytorch" in runtimes else [])]
+    found = {name: version(name) for name in names}
+    if "onnxruntime" in runtimes:
+        import onnxruntime
+
+        found["onnxruntime"] = onnxruntime.__version__  # several packages have this module
+    return dict(sorted(found.items()))
 
 
 def latency_records(records: Sequence[BatchRecord], settings: LatencySettings) -> list[LatencyRecord]:
@@ -183,26 +162,28 @@ def latency_records(records: Sequence[BatchRecord], settings: LatencySettings) -
     for record in records:
         merged, unmerged = record.contestant("merged"), record.contestant("unmerged")
         steady = _both((merged, unmerged))
+        assert merged.ratio is not None, "it is measured against the unmerged one"
+        assert merged.ratio_interval is not None
+        assert merged.bound is not None
+        assert merged.share_of_bound is not None
         found.append(
-            LatencyRecord.model_validate(
-                {
-                    "batch": record.batch,
-                    "speedup": merged.ratio,
-                    "speedup_interval": merged.ratio_interval,
-                    "bound": merged.bound,
-                    "share_of_bound": merged.share_of_bound,
-                    "merged": merged.timing,
-                    "unmerged": unmerged.timing,
-                    "steady": steady.steady,
-                    "steady_reason": steady.reason,
-                    "rounds": record.rounds,
-                    "warmup_rounds": record.warmup_rounds,
-                    "threads": settings.threads,
-                    "seed": settings.seed,
-                    "onnxruntime": onnxruntime.__version__,
-                    "provider": PROVIDER,
-                    "cpu": cpu_model(),
-                }
+            LatencyRecord(
+                batch=record.batch,
+                speedup=merged.ratio,
+                speedup_interval=merged.ratio_interval,
+                bound=merged.bound,
+                share_of_bound=merged.share_of_bound,
+                merged=merged.timing,
+                unmerged=unmerged.timing,
+                steady=steady.steady,
+                steady_reason=steady.reason,
+                rounds=record.rounds,
+                warmup_rounds=record.warmup_rounds,
+                threads=settings.threads,
+                seed=settings.seed,
+                onnxruntime=onnxruntime.__version__,
+                provider=merged.provider or settings.device.provider,
+                cpu=cpu_model(),
             )
         )
     return found
@@ -278,32 +259,29 @@ def _no_record(log: ResumableLog, why: str) -> InputError:
     )
 
 
-def _load(contestants: Sequence[Contestant], threads: int) -> dict[str, Loaded]:
+def _load(contestants: Sequence[Contestant], settings: LatencySettings) -> dict[str, Runtime]:
     """All contestants in memory, with inputs that one feed can serve."""
-    loaded = {contestant.name: contestant.load(threads) for contestant in contestants}
-    graphs = [
-        (c.path, session)
-        for c in contestants
-        if c.path is not None and (session := loaded[c.name].session) is not None
-    ]
-    for path, session in graphs[1:] or graphs:
-        check_signatures(graphs[0][0], path, graphs[0][1], session)
+    loaded = {contestant.name: contestant.load(settings) for contestant in contestants}
+    graphs = [(c.path, loaded[c.name].inputs) for c in contestants if c.path is not None]
+    for path, inputs in graphs[1:] or graphs:
+        check_signatures(graphs[0][0], path, graphs[0][1], inputs)
     return loaded
 
 
 def _compare_batch(
     contestants: Sequence[Contestant],
-    loaded: Mapping[str, Loaded],
+    loaded: Mapping[str, Runtime],
     batch: int,
     settings: LatencySettings,
-    inputs: Callable[[int], Feeds] | None,
+    inputs: Feeds | None,
     progress: Progress | None,
+    clock: Clock,
 ) -> BatchRecord:
-    session = next((each.session for each in loaded.values() if each.session is not None), None)
+    declared = next((each.inputs for each in loaded.values() if each.inputs), None)
     if inputs is not None:
         feeds = inputs(batch)
-    elif session is not None:
-        feeds = seeded_inputs(session, batch, settings.seed)
+    elif declared is not None:
+        feeds = seeded_inputs(declared, batch, settings.seed)
     else:
         raise ValueError("PyTorch modules alone need inputs")
     runs = {name: each.prepare(feeds) for name, each in loaded.items()}
@@ -315,6 +293,7 @@ def _compare_batch(
         pauses={contestant.name: contestant.pause for contestant in contestants},
         title=f"batch {batch}",
         progress=progress,
+        clock=clock,
     )
     records = []
     for contestant in contestants:
@@ -323,7 +302,11 @@ def _compare_batch(
             if progress is not None:
                 progress(f"memory of {contestant.name}, batch {batch}", 0, 0)
             memory = _memory(contestant, runs[contestant.name], batch, settings)
-        records.append(_contestant_record(contestant, rounds, batch, settings.seed, memory))
+        records.append(
+            _contestant_record(
+                contestant, _provider(loaded[contestant.name]), rounds, batch, settings.seed, memory
+            )
+        )
     return BatchRecord(
         batch=batch,
         contestants=tuple(records),
@@ -332,14 +315,23 @@ def _compare_batch(
     )
 
 
+def _provider(runtime: Runtime) -> str | None:
+    return runtime.provider if isinstance(runtime, OnnxRuntime) else None
+
+
 def _memory(contestant: Contestant, run: Run, batch: int, settings: LatencySettings) -> Memory | None:
     if contestant.path is not None:
-        return measure_memory(contestant.path, batch, settings.threads, settings.seed)
+        return measure_memory(contestant.path, batch, settings.threads, settings.seed, settings.device)
     return None if contestant.module is None else module_memory(contestant.module, run)
 
 
 def _contestant_record(
-    contestant: Contestant, rounds: Rounds, batch: int, seed: int, memory: Memory | None
+    contestant: Contestant,
+    provider: str | None,
+    rounds: Rounds,
+    batch: int,
+    seed: int,
+    memory: Memory | None,
 ) -> ContestantRecord:
     own = rounds.seconds[contestant.name]
     steady, ratio, interval = steadiness(own), None, None
@@ -358,6 +350,7 @@ def _contestant_record(
     return ContestantRecord(
         name=contestant.name,
         runtime=contestant.runtime,
+        provider=provider,
         timing=timing_of(own, batch),
         against=contestant.against,
         ratio=ratio,
@@ -377,7 +370,7 @@ def _both(records: Sequence[ContestantRecord]) -> Steadiness:
     return Steadiness(False if False in states else None if None in states else True, reasons or None)
 
 
-def _digest(feeds: Feeds) -> str:
+def _digest(feeds: Inputs) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(feeds.items()):
         digest.update(f"{name} {value.dtype} {value.shape}\n".encode())

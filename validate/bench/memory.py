@@ -20,10 +20,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from pitome.bundle.latency_records import Memory
 from pitome.child_process import module_environment
 from pitome.errors import BackendError, InputError, PitomeError
+from pitome.runtime import CPU, Device, parse_device
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,19 +32,7 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 TIMEOUT_SECONDS = 1800
 
 
-class Memory(BaseModel):
-    """Bytes of resident memory, over those of a process that only imports."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    peak_bytes: int = Field(ge=0, description="the most while the model was loaded or run")
-    running_bytes: int = Field(ge=0, description="the most while it ran")
-    baseline_bytes: int = Field(
-        ge=0, description="what was taken off: the process that only imports, or that holds other things too"
-    )
-
-
-def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0) -> Memory:
+def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0, device: Device = CPU) -> Memory:
     """Load an ONNX file in a fresh process, run it once on seeded inputs, and see what that took.
 
     Args:
@@ -52,6 +40,7 @@ def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0) -> M
         batch: inputs of the run.
         threads: intra-operator threads.
         seed: of the inputs.
+        device: where onnxruntime runs it; counted is the host's memory.
 
     Raises:
         InputError: the file can't be loaded, or the system does not tell a process's peak (only Linux does).
@@ -61,7 +50,14 @@ def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0) -> M
     if not STATUS.is_file():
         raise InputError(asked, "this system has no /proc/self/status", "Measure memory on Linux")
     numbers = _child(
-        asked, (str(path), "--batch", str(batch), "--threads", str(threads), "--seed", str(seed))
+        asked,
+        (
+            str(path),
+            f"--batch={batch}",
+            f"--threads={threads}",
+            f"--seed={seed}",
+            f"--device={device.name}",
+        ),
     )
     baseline = _baseline()
     return Memory(
@@ -107,20 +103,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default=CPU.name)
     given = parser.parse_args(arguments)
     import onnxruntime  # noqa: F401  the baseline has it too
 
-    from pitome.validate.bench.sessions import open_session, seeded_inputs
+    from pitome.runtime.onnxruntime import OnnxRuntime
+    from pitome.validate.bench.feeds import seeded_inputs
 
+    runtime = None
     try:
-        session = open_session(given.file, given.threads) if given.file else None
+        if given.file:
+            device = parse_device(given.device)
+            purpose = f"the latency of {given.file}"
+            runtime = OnnxRuntime(given.file, threads=given.threads, device=device, purpose=purpose)
     except PitomeError as error:
         print(json.dumps({"error": [error.asked, error.found, error.remedy]}))
         return error.exit_code
     loading = peak_bytes()
     forget_peak()
-    if session is not None:
-        session.run(None, seeded_inputs(session, given.batch, given.seed))
+    if runtime is not None:
+        runtime.prepare(seeded_inputs(runtime.inputs, given.batch, given.seed))()
     running = peak_bytes()
     print(json.dumps({"peak_bytes": max(loading, running), "running_bytes": running}))
     return 0

@@ -19,6 +19,8 @@ import numpy.typing as npt
 Seconds = npt.NDArray[np.float64]
 """[rounds] float64, the wall time of one run each, in seconds."""
 Run = Callable[[], object]
+Clock = Callable[[], float]
+"""Seconds since some moment."""
 Progress = Callable[[str, int, int], None]
 """Called with (phase, steps done, steps in all)."""
 
@@ -58,7 +60,7 @@ def measure_rounds(
     pauses: Mapping[str, float] | None = None,
     title: str = "batch 1",
     progress: Progress | None = None,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Clock = time.perf_counter,
 ) -> Rounds:
     """Warm all contestants up, then measure them round by round.
 

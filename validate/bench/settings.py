@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pitome.errors import InputError
+from pitome.runtime import CPU, Device
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class LatencySettings:
     """Of inputs, of the order inside the rounds, and of the bootstrap."""
     memory: bool = False
     """Measure the peak memory of every ONNX file too."""
+    device: Device = CPU
+    """Where onnxruntime runs. On a GPU the copies of inputs and outputs are a part of each run."""
 
 
 def check_settings(settings: LatencySettings, bound: float = 1.0) -> list[int]:

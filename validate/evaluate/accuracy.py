@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal
 
 from pitome.errors import InputError
-from pitome.validate.evaluate.encoders import Encoder, onnx_encoder
+from pitome.runtime import CPU, Device, Runtime
+from pitome.runtime.onnxruntime import OnnxRuntime, runtime_name
+from pitome.validate.evaluate.records import (
+    AccuracyReport,
+    DifferenceRecord,
+    MeanRecord,
+    ModelAccuracy,
+    SkippedRecord,
+)
 from pitome.validate.evaluate.tasks.task import Progress, Score, Task
 from pitome.validate.statistics import mean_interval, paired_difference
 
@@ -17,77 +23,10 @@ UNMERGED, MERGED = "unmerged PyTorch", "merged PyTorch"
 _NO_BFLOAT16 = "onnxruntime has no bfloat16 kernels on a CPU"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MeanRecord(_Record):
-    """The mean of a metric over the samples."""
-
-    samples: int = Field(ge=1)
-    mean: float
-    low: float = Field(description="of the 95 % interval")
-    high: float
-    method: str
-
-
-class DifferenceRecord(_Record):
-    """A model against another one, sample by sample."""
-
-    metric: str
-    against: str
-    mean: float = Field(description="this model minus the other")
-    low: float = Field(description="of the 95 % interval")
-    high: float
-    p_value: float = Field(ge=0, le=1, description='two-sided, of "no difference"')
-    method: str
-
-
-class ModelAccuracy(_Record):
-    """One model on one task."""
-
-    model: str
-    refit: bool = Field(description="the task's head was fitted anew to this model's features")
-    metrics: dict[str, MeanRecord]
-    drop_points: float | None = Field(
-        description="unmerged PyTorch minus this model in the main metric, times 100; null: it is that model"
-    )
-    differences: tuple[DifferenceRecord, ...]
-    details: dict[str, Any]
-
-    def difference(self, against: str, metric: str) -> DifferenceRecord:
-        """The record of one comparison; StopIteration where it was not made."""
-        return next(
-            record for record in self.differences if (record.against, record.metric) == (against, metric)
-        )
-
-
-class SkippedRecord(_Record):
-    """Samples that could not be used."""
-
-    count: int = Field(ge=1)
-    reason: str
-
-
-class AccuracyReport(_Record):
-    """All models on one split of a task."""
-
-    task: str
-    split: Literal["validation", "test"]
-    main: str = Field(description="the metric that decides")
-    models: tuple[ModelAccuracy, ...] = Field(min_length=1)
-    skipped: tuple[SkippedRecord, ...]
-    unavailable: dict[str, str] = Field(description="models that did not run, and why")
-
-    def model(self, name: str, refit: bool = False) -> ModelAccuracy:
-        """The record of a model; StopIteration where it did not run."""
-        return next(record for record in self.models if (record.model, record.refit) == (name, refit))
-
-
 def measure_accuracy(
     task: Task,
-    unmerged: Encoder,
-    candidates: Mapping[str, Encoder],
+    unmerged: Runtime,
+    candidates: Mapping[str, Runtime],
     split: Literal["validation", "test"] = "test",
     *,
     merged: str = MERGED,
@@ -101,7 +40,7 @@ def measure_accuracy(
     Args:
         task: is prepared with ``unmerged`` here.
         unmerged: the model before merging, in PyTorch.
-        candidates: name -> model; ``graph_encoders`` makes those of a bundle's graphs.
+        candidates: name -> model; ``graph_runtimes`` makes those of a bundle's graphs.
         split: which samples.
         merged: the candidate that the others are compared with beside the unmerged model.
         refit: candidates that are also judged with a head fitted to their own features, where the task has a
@@ -124,8 +63,8 @@ def measure_accuracy(
         )
     task.prepare(unmerged, progress)
     scores = {(UNMERGED, False): task.score(unmerged, split, progress=progress)}
-    for name, encoder in candidates.items():
-        scores[name, False] = task.score(encoder, split, progress=progress)
+    for name, runtime in candidates.items():
+        scores[name, False] = task.score(runtime, split, progress=progress)
     if task.has_head:
         for name in wanted:
             scores[name, True] = task.score(candidates[name], split, refit=True, progress=progress)
@@ -139,27 +78,30 @@ def measure_accuracy(
     )
 
 
-def graph_encoders(graphs: Mapping[str, Path], threads: int = 2) -> tuple[dict[str, Encoder], dict[str, str]]:
-    """The exported graphs that can run here.
+def graph_runtimes(
+    graphs: Mapping[str, Path], threads: int = 2, device: Device = CPU
+) -> tuple[dict[str, Runtime], dict[str, str]]:
+    """The exported graphs that can run here, loaded.
 
     Args:
         graphs: precision -> ONNX file.
         threads: of onnxruntime.
+        device: where it runs.
 
     Returns:
         Candidates for ``measure_accuracy``, and those that can't run with the reason.
 
     Raises:
-        InputError: a file is missing or does not load.
+        InputError: a file is missing or does not load, or onnxruntime does not have the device.
     """
-    found: dict[str, Encoder] = {}
+    found: dict[str, Runtime] = {}
     left_out: dict[str, str] = {}
     for precision, path in graphs.items():
-        name = f"onnxruntime {precision}"
+        name = f"{runtime_name(device)} {precision}"
         if precision == "bf16":
             left_out[name] = _NO_BFLOAT16
         else:
-            found[name] = onnx_encoder(path, threads)
+            found[name] = OnnxRuntime(path, precision, threads=threads, device=device)
     return found, left_out
 
 

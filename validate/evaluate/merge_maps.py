@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.errors import InputError
+from pitome.validate.evaluate.records import ImageLayer, ImageMaps, MergeMaps, TextLayer, TextMaps
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,51 +33,6 @@ _GOLDEN = 0.61803398875  # neighbouring numbers get hues far apart (a low-discre
 _HUES = 12
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ImageLayer(_Record):
-    """A photo after one merge."""
-
-    layer: int = Field(ge=0)
-    tokens: int = Field(ge=1, description="groups of patches that are left")
-    picture: str = Field(pattern="^data:image/png;base64,", description="PNG")
-
-
-class ImageMaps(_Record):
-    """One photo and its maps."""
-
-    name: str
-    photo: str = Field(pattern="^data:image/jpeg;base64,", description="what the model saw, as JPEG")
-    patches: int = Field(ge=1)
-    layers: tuple[ImageLayer, ...] = Field(min_length=1)
-
-
-class TextLayer(_Record):
-    """A sentence after one merge."""
-
-    layer: int = Field(ge=0)
-    tokens: int = Field(ge=1, description="groups of tokens that are left, padding not counted")
-    groups: tuple[int, ...] = Field(description="for each token the first position of its group")
-
-
-class TextMaps(_Record):
-    """One text and its maps; padding is left out."""
-
-    words: tuple[str, ...] = Field(description="tokens as the tokenizer writes them")
-    layers: tuple[TextLayer, ...] = Field(min_length=1)
-
-
-class MergeMaps(_Record):
-    """What a report shows of a compressed model's merges."""
-
-    model: str
-    method: str
-    images: tuple[ImageMaps, ...] = ()
-    texts: tuple[TextMaps, ...] = ()
-
-
 def merge_maps_of(loaded: LoadedModel, model: nn.Module, count: int = 4) -> MergeMaps:
     """The maps that a report shows where the user names no inputs: photos of scikit-image, or long sentences.
 
@@ -91,7 +46,7 @@ def merge_maps_of(loaded: LoadedModel, model: nn.Module, count: int = 4) -> Merg
             scikit-image has not its photos.
     """
     compression: Any = model.compression if hasattr(model, "compression") else None
-    method = "none" if compression is None else compression.settings.name
+    method = "none" if compression is None else compression.settings.method
     if loaded.family.modality == "image":
         from pitome.validate.evaluate.datasets.photos import real_photos
 

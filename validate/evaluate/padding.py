@@ -6,27 +6,26 @@ never pads (one text at a time), or pads to the next of a few lengths (buckets).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.errors import InputError
 from pitome.flops import count_flops
 from pitome.models.family import ModelShape
+from pitome.runtime import Array, Inputs, RunResult
 from pitome.schedule import TokenSchedule
-from pitome.validate.evaluate.encoders import Encoder
+from pitome.validate.evaluate.records import BUCKET, PaddingRecord
 from pitome.validate.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-BUCKET = 32
-"""Tokens by which bucketed lengths differ."""
+    from pitome.runtime.pytorch import PyTorchRuntime
 
 
 @dataclass(frozen=True)
@@ -67,14 +66,18 @@ class PaddingCounter:
             layer[0] += removed
             layer[1] += padding
 
-    def watched(self, encoder: Encoder) -> Encoder:
-        """The encoder of a PyTorch model, with every pass of it counted."""
+    def watched(self, model: PyTorchRuntime) -> PyTorchRuntime:
+        """The same model, with every run of it counted."""
+        from pitome.runtime.pytorch import PyTorchRuntime
 
-        def encode(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            with self.counting():
-                return encoder(inputs)
+        counting = self.counting
 
-        return encode
+        class Counted(PyTorchRuntime):
+            def run(self, inputs: Inputs, forced: Sequence[Array] | None = None) -> RunResult:
+                with counting():
+                    return super().run(inputs, forced)
+
+        return Counted(model.model, model.outputs)
 
 
 def removed_padding(model: nn.Module, samples: Samples, batch: int = 32) -> tuple[RemovedTokens, ...]:
@@ -92,20 +95,6 @@ def removed_padding(model: nn.Module, samples: Samples, batch: int = 32) -> tupl
         with torch.no_grad(), counter.counting():
             model(**inputs)
     return counter.layers
-
-
-class PaddingRecord(BaseModel):
-    """Padded texts: what was merged, and what other models that do not compute padding would cost."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    texts: int = Field(ge=1)
-    full_length: int = Field(description="texts that fill every position, so that nothing is padding")
-    share_of_inputs: float = Field(description="padding among all positions of the inputs")
-    share_of_removed: float | None = Field(description="padding among the tokens that were merged away")
-    flops_merged: float = Field(description="FLOPs of the merged model, of the padded unmerged model's")
-    flops_unpadded: float = Field(description="the same of an unmerged model that runs each text by itself")
-    flops_bucketed: float = Field(description="the same of an unmerged model that pads to multiples of 32")
 
 
 def padding_record(

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.errors import InputError
+from pitome.settings import MergeSettings
+from pitome.validate.evaluate.records import LayerDistance, MethodSpectrum, SpectralDifference, SpectrumReport
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from pitome.compression import Compression
-    from pitome.methods import Merger, MethodSettings
+    from pitome.methods import Merger
     from pitome.observe import MergeRecord
     from pitome.validate.samples import Samples
 
@@ -39,48 +40,7 @@ METHODS = ("pitome", "paper", "tome", "random")
 BATCH = 8
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Difference(_Record):
-    """Mean of a method's distance minus the first method's, over the same inputs, with a 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-    p_value: float
-
-
-class LayerDistance(_Record):
-    """One method in one layer: the mean over inputs, with a 95 % interval."""
-
-    layer: int = Field(ge=0)
-    tokens: int = Field(ge=1, description="N in front of the merge, prefix and padding included")
-    merged: int = Field(ge=1, description="r")
-    mean: float = Field(ge=0)
-    low: float
-    high: float
-    to_first: Difference | None = Field(description="None for the first method itself")
-
-
-class MethodSpectrum(_Record):
-    """One method in every merging layer."""
-
-    method: str
-    layers: tuple[LayerDistance, ...] = Field(min_length=1)
-
-
-class SpectrumReport(_Record):
-    """Spectral distances of several methods at the same features, with the same r."""
-
-    reference: str = Field(description="method of the model whose features all methods were given")
-    metric: str = Field(description="hidden or keys: what the token graph is made of")
-    samples: int = Field(ge=2)
-    methods: tuple[MethodSpectrum, ...] = Field(min_length=1)
-
-
-def spectral_distance(features: Floats, assignment: NDArray[np.int64]) -> float:
+def spectral_distance(weights: Floats, eigenvalues: Floats, assignment: NDArray[np.int64]) -> float:
     """SD(G, Gc) = sum over i of |lambda_i - lambda_l,i| (METHOD.md section 9; arXiv 2405.16148, section 3.3).
 
     The lifted graph's Laplacian has rank at most the number of groups beside the identity, so its spectrum
@@ -90,35 +50,28 @@ def spectral_distance(features: Floats, assignment: NDArray[np.int64]) -> float:
     for isolated vertices (Chung, Spectral Graph Theory, section 1.2); the same holds for a group of degree 0.
 
     Args:
-        features: [N, D], one row per token.
+        weights: [N, N], the token graph.
+        eigenvalues: [N], its `spectrum`.
         assignment: [N] integers; tokens with the same number are one group.
 
     Returns:
         The distance, at least 0; 0 where no two tokens share a group, or where all are parallel.
+    """
+    return float(np.abs(eigenvalues - _lifted_spectrum(weights, assignment)).sum())
+
+
+def token_graph(features: Floats) -> Floats:
+    """[N, D] -> [N, N] float64 weights 1 - cos, not negative, 0 on the diagonal and between parallel rows.
 
     Raises:
-        InputError: other shapes, no token, or a feature that is not finite.
+        InputError: a feature that is not finite.
     """
-    features = np.asarray(features, dtype=np.float64)
-    groups = np.asarray(assignment)
-    if features.ndim != 2 or groups.shape != features.shape[:1] or not len(groups):
-        raise InputError(
-            "a spectral distance of features [N, D] by an assignment [N]",
-            f"the shapes are {features.shape} and {groups.shape}",
-            "Give one group for each of at least one token",
-        )
     if not np.isfinite(features).all():
         raise InputError(
             "a spectral distance",
             "a feature is not finite, so it has no cosine to the others",
             "Look for the layer that overflows, or run the model in fp32",
         )
-    weights = token_graph(features)
-    return float(np.abs(spectrum(weights) - _lifted_spectrum(weights, groups)).sum())
-
-
-def token_graph(features: Floats) -> Floats:
-    """[N, D] -> [N, N] float64 weights 1 - cos, not negative, 0 on the diagonal and between parallel rows."""
     norm = np.linalg.norm(features, axis=1, keepdims=True)
     unit = features / np.maximum(norm, SMALLEST_NORM)
     weights = 1.0 - unit @ unit.T
@@ -154,7 +107,6 @@ def layer_spectra(
     reference: nn.Module,
     samples: Samples,
     methods: Sequence[str] = METHODS,
-    settings: Mapping[str, MethodSettings] | None = None,
     progress: Progress | None = None,
 ) -> SpectrumReport:
     """The spectral distance of each method's merge in every merging layer of a model.
@@ -165,9 +117,8 @@ def layer_spectra(
         reference: a compressed model in eval mode. Its run gives the features, and its schedule the r of each
             layer; the token graph is made of its own metric.
         samples: what it runs on; prefix tokens and padding (size 0) belong to no graph.
-        methods: names of `METHOD_NAMES` to stand beside it, each with its default settings but for the
-            metric; the model's own name among them stands for its own settings.
-        settings: further methods, by the name they are reported under.
+        methods: names of methods to stand beside it, each with its default settings but for the metric; the
+            model's own name among them stands for its own settings.
         progress: told of every batch.
 
     Raises:
@@ -181,7 +132,7 @@ def layer_spectra(
         raise InputError(
             f"spectra of {len(samples)} sample", "an interval needs at least two", "Give 2 samples or more"
         )
-    mergers = _mergers(compression, methods, settings or {})
+    mergers = _mergers(compression, methods)
     distances: Distances = {}
     done = 0
     for batch in samples.batches(BATCH):
@@ -195,8 +146,8 @@ def layer_spectra(
                 distances.setdefault((name, record.layer), []).extend(values)
         done += len(next(iter(batch.values())))
     return SpectrumReport(
-        reference=compression.settings.name,
-        metric=compression.settings.metric,
+        reference=compression.method.name,
+        metric=compression.settings.metric or "hidden",
         samples=len(samples),
         methods=tuple(
             _method_spectrum(name, next(iter(mergers)), compression, distances) for name in mergers
@@ -221,30 +172,25 @@ def _compression_of(model: Any) -> Compression:
     return compression
 
 
-def _mergers(
-    compression: Compression, methods: Sequence[str], settings: Mapping[str, MethodSettings]
-) -> dict[str, dict[int, Merger]]:
+def _mergers(compression: Compression, methods: Sequence[str]) -> dict[str, dict[int, Merger]]:
     """Method -> merging layer -> its merge, all with the reference's r; the reference's own is the first."""
-    from pitome.methods import build_merger, resolve_settings
+    from pitome.methods import make_method, method_class
 
-    own, family, schedule = compression.settings, compression.family, compression.schedule
-    beside = {
-        name: resolve_settings(name, family, compression.shape.num_layers, metric=own.metric)
-        for name in methods
-        if name != own.name
-    }
-    chosen = {own.name: own} | beside | dict(settings)
+    own, schedule = compression.method, compression.schedule
     found: dict[str, dict[int, Merger]] = {}
-    for name, setting in chosen.items():
-        layers: dict[int, Merger] = {}
-        for layer in schedule.merging_layers:
-            tokens, merged = schedule.tokens[layer], schedule.num_merged[layer]
-            merger = build_merger(setting, layer, tokens, schedule.num_protected, merged)
-            if merger is None:
-                raise InputError(
-                    f"the spectrum of METHOD={name}", "it merges nothing", "Leave it out of the comparison"
-                )
-            layers[layer] = merger
+    for name in dict.fromkeys((own.name, *methods)):
+        method = own
+        if name != own.name:
+            takes_metric = "metric" in method_class(name).takes
+            setting = MergeSettings(name, metric=own.settings.metric if takes_metric else None)
+            method = make_method(setting, compression.family, compression.shape.num_layers)
+        layers = {
+            place: merger for place, merger in enumerate(method.mergers(schedule)) if merger is not None
+        }
+        if not layers:
+            raise InputError(
+                f"the spectrum of METHOD={name}", "it merges nothing", "Leave it out of the comparison"
+            )
         found[name] = layers
     return found
 
@@ -266,10 +212,10 @@ def _distances_of(
         kept[:prefix] = False
         features = record.metric[index][kept].double().numpy()
         weights = token_graph(features)
-        before = spectrum(weights)
+        eigenvalues = spectrum(weights)
         for name, assignment in groups.items():
-            after = _lifted_spectrum(weights, _numbers(assignment[index][kept]))
-            found.setdefault(name, []).append(float(np.abs(before - after).sum()))
+            distance = spectral_distance(weights, eigenvalues, _numbers(assignment[index][kept]))
+            found.setdefault(name, []).append(distance)
     return found
 
 
@@ -300,8 +246,8 @@ def _interval(values: Sequence[float]) -> dict[str, float]:
     return {"mean": found.mean, "low": found.low, "high": found.high}
 
 
-def _difference(values: Sequence[float], first: Sequence[float]) -> Difference:
+def _difference(values: Sequence[float], first: Sequence[float]) -> SpectralDifference:
     from pitome.validate.statistics import paired_difference
 
     found = paired_difference(values, first)
-    return Difference(mean=found.mean, low=found.low, high=found.high, p_value=found.p_value)
+    return SpectralDifference(mean=found.mean, low=found.low, high=found.high, p_value=found.p_value)

@@ -13,10 +13,13 @@ from torch.nn import functional
 from pitome.errors import InputError
 from pitome.models.checkpoint import read_config, read_weights
 from pitome.models.tokenizer import TOKENIZER_FILE, encode_texts, load_tokenizer
+from pitome.runtime.pytorch import PyTorchRuntime
+from pitome.validate.runs import run_batch
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+_VECTORS = "text_embeds"
 _PREFIXES = ("text_model.", "text_projection.")
 BATCH = 64
 
@@ -26,16 +29,14 @@ class TextTower:
 
     def __init__(self, model: Any, tokenizer: Tokenizer) -> None:
         """``tokenizer`` pads and truncates to the model's length."""
-        self._model, self._tokenizer = model, tokenizer
+        self._runtime, self._tokenizer = PyTorchRuntime(model, (_VECTORS,)), tokenizer
 
     def embed(self, captions: Sequence[str]) -> Tensor:
         """Captions -> float32 [captions, C], each of length 1."""
         parts = []
         for start in range(0, len(captions), BATCH):
             encoded = encode_texts(self._tokenizer, captions[start : start + BATCH])
-            with torch.no_grad():
-                vectors = self._model(**encoded).text_embeds
-            parts.append(functional.normalize(vectors, dim=-1))
+            parts.append(functional.normalize(run_batch(self._runtime, encoded)[_VECTORS], dim=-1))
         return torch.cat(parts)
 
     def embed_classes(self, captions: Sequence[Sequence[str]]) -> Tensor:

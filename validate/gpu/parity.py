@@ -1,14 +1,13 @@
-"""The verdict on engines that ran on a GPU: the rule of ``pitome.validate.parity.check``, on other passes."""
+"""The verdict on engines that ran on a GPU: the rule and the passes of ``validate/parity``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import Tensor
-
 from pitome.bundle.manifest import Record
-from pitome.validate.gpu.engine import Engine
+from pitome.runtime import Runtime
 from pitome.validate.parity.check import (
     compare_arithmetic,
     compare_task,
@@ -18,8 +17,24 @@ from pitome.validate.parity.check import (
 )
 from pitome.validate.parity.passes import Passes
 from pitome.validate.parity.records import Arithmetic, Cosine, Decisions
-from pitome.validate.parity.runtime_pass import RuntimePass
+from pitome.validate.runs import Advance, Run, run_samples
 from pitome.validate.samples import Samples
+
+
+@dataclass(frozen=True)
+class EngineTarget:
+    """A plan that returns its decisions, as parity checks it."""
+
+    runtime: str
+    """As reports call this way of building, such as "tensorrt plugin"."""
+    file: str
+    """Name of the plan, as errors say it."""
+    load: Callable[[], Runtime]
+    """Makes the runtime; it is dropped after the pass."""
+
+    def run(self, samples: Samples, batch: int, advance: Advance | None = None) -> Run:
+        """Run samples, ``batch`` at a time."""
+        return run_samples(self.load(), samples, batch, advance)
 
 
 class EngineParity(Record):
@@ -38,59 +53,22 @@ class EngineParity(Record):
     task: tuple[Cosine, ...]
 
 
-def judge_engines(name: str, passes: Passes) -> EngineParity:
-    """Judge the engines whose outputs and decisions stand in ``passes.runtime``.
-
-    Args:
-        name: of this way of building, for the report.
-        passes: what ran.
-    """
+def judge_engines(passes: Passes) -> EngineParity:
+    """Judge the engines whose outputs and decisions stand in ``passes.runtime``."""
     decisions = judge_decisions(passes)
     arithmetic = tuple(
-        record.model_copy(update={"runtime": name})
-        for precision in passes.runtime
-        for record in compare_arithmetic(passes, precision)
+        record for precision in passes.runtime for record in compare_arithmetic(passes, precision)
     )
     verdict, reason = decide(decisions, arithmetic)
-    reported = [report_decisions(passes, precision) for precision in passes.runtime if precision != "fp32"]
     return EngineParity(
-        name=name,
+        name=passes.runtime_name,
         verdict=verdict,
         reason=reason,
         images=len(passes.exact),
-        decisions=decisions and decisions.model_copy(update={"runtime": f"{name} fp32"}),
+        decisions=decisions,
         reported_decisions=tuple(
-            record.model_copy(update={"runtime": record.runtime.replace("onnxruntime", name)})
-            for record in reported
+            report_decisions(passes, precision) for precision in passes.runtime if precision != "fp32"
         ),
         arithmetic=arithmetic,
-        task=tuple(
-            record.model_copy(update={"model": f"{name} {precision}"})
-            for precision in passes.runtime
-            for record in compare_task(passes, precision)
-        ),
+        task=tuple(record for precision in passes.runtime for record in compare_task(passes, precision)),
     )
-
-
-def run_engine(engine: Engine, samples: Samples, batch: int, assignments: tuple[str, ...]) -> RuntimePass:
-    """Run an engine over samples.
-
-    Args:
-        engine: whose inputs the samples name.
-        samples: on the CPU.
-        batch: samples at a time.
-        assignments: which of the outputs are decisions, in the order of the merges.
-    """
-    parts = [_run_batch(engine, part) for part in samples.batches(batch)]
-    joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    decided = tuple(joined.pop(name) for name in assignments)
-    return RuntimePass(joined, decided)
-
-
-def _run_batch(engine: Engine, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    bound = engine.bind(len(next(iter(inputs.values()))))
-    for name, tensor in bound.inputs.items():
-        tensor.copy_(inputs[name])
-    bound.enqueue()
-    torch.cuda.current_stream().synchronize()
-    return {name: value.cpu() for name, value in bound.outputs.items()}

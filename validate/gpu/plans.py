@@ -14,7 +14,7 @@ from pitome.errors import PitomeError
 from pitome.export.debug_graph import write_debug_graph
 from pitome.export.onnx import export_onnx
 from pitome.export.plans import PlanRequest, PlanResult, build_plan, check_request
-from pitome.validate.gpu.passes import merging_layers
+from pitome.validate.parity.passes import merging_layers
 
 MergePath = Literal["plugin", "function", "none"]
 PROFILE = (1, 8, 32)

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from pitome.bundle.manifest import Count, Record, UtcTime
+from pitome.bundle.record import Count, Record, UtcTime
 from pitome.validate.bench.latency import Timing
 from pitome.validate.gpu.environment import Environment
 from pitome.validate.gpu.markdown import render

@@ -16,7 +16,9 @@ import numpy as np
 import torch
 
 from pitome.bundle.manifest import Record
-from pitome.validate.bench.latency import Seconds, Timing, bootstrap_interval
+from pitome.validate.bench.latency import bootstrap_interval
+from pitome.validate.bench.records import Timing, timing_of
+from pitome.validate.bench.rounds import Seconds
 from pitome.validate.gpu.environment import GpuState
 
 Run = Callable[[], object]
@@ -107,6 +109,7 @@ def measure_rounds(
     rounds: int = ROUNDS,
     sample_seconds: float = SAMPLE_SECONDS,
     warmup_seconds: float = WARMUP_SECONDS,
+    now: Callable[[], float] = time.monotonic,
 ) -> Sampled:
     """Measure candidates against each other.
 
@@ -117,12 +120,13 @@ def measure_rounds(
         sample_seconds: how long one sample of one candidate lasts, about.
         warmup_seconds: how long rounds are run and thrown away first; the last of them sets how many runs
             make a sample.
+        now: seconds since some moment, for the warm-up.
     """
     names = list(candidates)
     runs = dict.fromkeys(names, 1)
     last: dict[str, float] = {}
-    warmup_rounds, started = 0, time.monotonic()
-    while warmup_rounds < MIN_WARMUP_ROUNDS or time.monotonic() - started < warmup_seconds:
+    warmup_rounds, started = 0, now()
+    while warmup_rounds < MIN_WARMUP_ROUNDS or now() - started < warmup_seconds:
         for name in order_of_round(names, warmup_rounds):
             last[name] = clock(candidates[name], runs[name]) / runs[name]
         runs = {name: runs_per_sample(last[name], sample_seconds) for name in names}
@@ -184,14 +188,4 @@ def batch_speed(
         rounds=len(next(iter(seconds.values()))),
         warmup_rounds=sampled.warmup_rounds,
         state=state,
-    )
-
-
-def timing_of(seconds: Seconds, batch: int) -> Timing:
-    """Median, 95th percentile and inputs per second."""
-    median = float(np.median(seconds))
-    return Timing(
-        median_milliseconds=1e3 * median,
-        p95_milliseconds=1e3 * float(np.percentile(seconds, 95)),
-        per_second=batch / median,
     )

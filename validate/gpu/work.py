@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,17 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from pitome.compression import Compression, compress
-from pitome.errors import BackendError, InputError
+from pitome.errors import BackendError
 from pitome.export.onnx import TORCH_TYPES
 from pitome.models.loading import LoadedModel, load_model
+from pitome.runtime.tensorrt import Engine
 from pitome.validate.checked_inputs import checked_inputs, random_images
-from pitome.validate.gpu.engine import Engine
 from pitome.validate.gpu.environment import missing_gpu, read_state
-from pitome.validate.gpu.parity import judge_engines, run_engine
-from pitome.validate.gpu.passes import run_passes
+from pitome.validate.gpu.parity import EngineTarget, judge_engines
 from pitome.validate.gpu.requests import CheckRequest, EngineFile, MeasureRequest, Request, RunRequest
 from pitome.validate.gpu.timing import Run, batch_speed, measure_rounds
 from pitome.validate.outputs import cosines
+from pitome.validate.parity.passes import run_passes
 from pitome.validate.samples import CheckedInputs
 
 MODEL = "clip-b16"
@@ -81,13 +81,25 @@ def check(request: CheckRequest) -> Any:
     loaded = load_random_model()
     checked = checked_inputs(loaded, NUM_RANDOM)
     inputs = CheckedInputs(checked.random, checked.real.rows(slice(0, NUM_PHOTOS)))
-    runtime = {
-        precision: run_engine(_open(request.backend, file), inputs.all, BATCH, request.decisions[precision])
+    targets = {
+        precision: EngineTarget(
+            request.name,
+            file.plan.name,
+            partial(_open, request.backend, file, precision, request.decisions[precision]),
+        )
         for precision, file in request.engines.items()
     }
     model = loaded.model.to("cuda")
-    passes = run_passes(compress(model), model, runtime, outputs_of(loaded), inputs, batch=BATCH)
-    return judge_engines(request.name, passes).model_dump(mode="json")
+    passes = run_passes(
+        compress(model),
+        model,
+        targets,
+        outputs_of(loaded),
+        inputs,
+        batch=BATCH,
+        num_exact=len(inputs.all),
+    )
+    return judge_engines(passes).model_dump(mode="json")
 
 
 def measure(request: MeasureRequest) -> Any:
@@ -101,7 +113,7 @@ def measure(request: MeasureRequest) -> Any:
         PLAIN: copy.deepcopy(loaded.model).to("cuda", dtype),
         MERGED: copy.deepcopy(compressed).to("cuda", dtype),
     }
-    engines = {file.name: _open(request.backend, file) for file in request.engines}
+    engines = {file.name: _open(request.backend, file, request.precision) for file in request.engines}
     found = []
     for batch in request.batches:
         side = loaded.preprocess["image_size"]
@@ -136,14 +148,7 @@ def run(request: RunRequest) -> Any:
     given = load_file(str(request.inputs))
     (batch,) = {len(tensor) for tensor in given.values()}
     bound = engine.bind(batch)
-    if set(given) != set(bound.inputs):
-        raise InputError(
-            engine.asked,
-            f"its inputs are {', '.join(sorted(bound.inputs))}, given are {', '.join(sorted(given))}",
-            "Give every input of the engine",
-        )
-    for name, tensor in given.items():
-        bound.inputs[name].copy_(tensor)
+    bound.feed(given)
     replay = bound.capture()
     saved = _outputs_after(bound.enqueue, bound.outputs)
     saved |= {f"{name}.replay": value for name, value in _outputs_after(replay, bound.outputs).items()}
@@ -151,8 +156,10 @@ def run(request: RunRequest) -> Any:
     return None
 
 
-def _open(backend: str, file: EngineFile) -> Engine:
-    return Engine(backend, file.plan, file.plugin, file.host_code)
+def _open(backend: str, file: EngineFile, precision: str = "fp32", assignments: Sequence[str] = ()) -> Engine:
+    return Engine(
+        backend, file.plan, file.plugin, file.host_code, precision=precision, assignments=assignments
+    )
 
 
 def _replay(engine: Engine, images: Tensor, output: str, expected: Tensor) -> tuple[Run, float]:

@@ -31,12 +31,12 @@ def judge_decisions(passes: Passes) -> Decisions | None:
     if not passes.layers:
         return None
     target = passes.runtime["fp32"].assignments
-    first, throughout = first_differences(passes.free.decided, target)
+    first, throughout = first_differences(passes.free.assignments, target)
     layers = tuple(
         _judge_layer(passes, index, layer, first[index]) for index, layer in enumerate(passes.layers)
     )
     return Decisions(
-        runtime="onnxruntime fp32",
+        runtime=f"{passes.runtime_name} fp32",
         images=layers[0].compared,
         layers=layers,
         same_throughout=throughout,
@@ -47,7 +47,7 @@ def judge_decisions(passes: Passes) -> Decisions | None:
 def _judge_layer(passes: Passes, index: int, layer: int, first: int) -> LayerDecisions:
     target = passes.runtime["fp32"].assignments[index]
     parameters = passes.layers[layer]
-    agreed = same_groups(passes.forced["fp32"].decided[index], target)
+    agreed = same_groups(passes.forced["fp32"].assignments[index], target)
     tolerance = passes.rounding[layer].times(ROUNDING_FACTOR)
     excused, margins, gaps = 0, [0.0], [float("inf")]
     for row in torch.nonzero(~agreed).flatten().tolist():
@@ -72,8 +72,8 @@ def _judge_layer(passes: Passes, index: int, layer: int, first: int) -> LayerDec
         similarity_tolerance=tolerance.similarity,
         smallest_margin=min(gaps) if np.isfinite(min(gaps)) else None,
         largest_excused_margin=max(margins),
-        free_running_agreement=_share(same_groups(passes.free.decided[index], target)),
-        token_agreement=float(same_tokens(passes.forced["fp32"].decided[index], target).mean()),
+        free_running_agreement=_share(same_groups(passes.free.assignments[index], target)),
+        token_agreement=float(same_tokens(passes.forced["fp32"].assignments[index], target).mean()),
         first_differences=first,
     )
 
@@ -109,8 +109,8 @@ def report_decisions(passes: Passes, precision: str) -> Decisions:
     """
     return _unjudged(
         passes,
-        f"onnxruntime {precision}",
-        passes.forced[precision].decided,
+        f"{passes.runtime_name} {precision}",
+        passes.forced[precision].assignments,
         passes.runtime[precision].assignments,
     )
 
@@ -120,11 +120,11 @@ def report_reduced(passes: Passes, precision: str) -> Decisions | None:
     if not passes.layers:
         return None
     found = passes.reduced[precision]
-    return _unjudged(passes, f"PyTorch {precision}", found.single.decided, found.free.decided)
+    return _unjudged(passes, f"PyTorch {precision}", found.single.assignments, found.free.assignments)
 
 
 def _unjudged(passes: Passes, runtime: str, forced: Sequence[Tensor], target: Sequence[Tensor]) -> Decisions:
-    free = [decided[passes.exact] for decided in passes.free.decided]
+    free = [decided[passes.exact] for decided in passes.free.assignments]
     first, throughout = first_differences(free, target)
     layers = []
     for index, layer in enumerate(passes.layers):

@@ -10,7 +10,6 @@ import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +20,10 @@ from pitome.validate.outputs import real_positions
 from pitome.validate.parity.agreement import ROUNDING_FACTOR
 from pitome.validate.parity.decisions import Rounding, judge, same_groups
 from pitome.validate.parity.module_trace import trace
-from pitome.validate.parity.passes import Progress, as_precise_as
+from pitome.validate.parity.passes import Progress
 from pitome.validate.parity.records import BatchComposition
-from pitome.validate.parity.runtime_pass import RuntimePass, run_graph
+from pitome.validate.parity.targets import Target
+from pitome.validate.runs import Run
 from pitome.validate.samples import CheckedInputs, Samples
 
 NUM_TEXTS = 8
@@ -38,27 +38,24 @@ def chosen_texts(inputs: CheckedInputs, count: int = NUM_TEXTS) -> Samples:
 
 
 def compare_batching(
-    path: Path,
+    target: Target,
     merged: nn.Module,
     texts: Samples,
     layers: Mapping[int, MergeParameters],
     rounding: Mapping[int, Rounding],
-    *,
-    threads: int,
     progress: Progress | None = None,
 ) -> BatchComposition:
-    """Run texts on onnxruntime in one batch and one at a time, nothing forced, and compare the two.
+    """Run texts on a runtime in one batch and one at a time, nothing forced, and compare the two.
 
     A text whose groups differ is excused where every decision of either run is that of float64, with the
     layers before forced to that run's, or within the measured rounding of it.
 
     Args:
-        path: exported graph, float32.
+        target: the model on a runtime, float32.
         merged: the model, float32.
         texts: at least two; input_ids and attention_mask, int64 [n, L].
         layers: layer -> parameters of its merge, in order; none where the pairs are constants.
         rounding: layer -> how far float32 was measured to be from float64.
-        threads: of onnxruntime.
         progress: called with (step, done, total).
 
     Raises:
@@ -73,8 +70,8 @@ def compare_batching(
         if progress is not None:
             progress(step, done, total)
 
-    together = run_graph(path, texts, len(texts), threads, advance)
-    alone = run_graph(path, texts, 1, threads, advance)
+    together = target.run(texts, len(texts), advance)
+    alone = target.run(texts, 1, advance)
     same = torch.ones(len(texts), dtype=torch.bool)
     for one, other in zip(together.assignments, alone.assignments, strict=True):
         same &= same_groups(one, other)
@@ -88,7 +85,7 @@ def compare_batching(
     wrong = [layer for pair in found for layer, _ in pair if layer is not None]
     excused = [max(margin for _, margin in pair) for pair in found if all(layer is None for layer, _ in pair)]
     return BatchComposition(
-        runtime="onnxruntime fp32",
+        runtime=f"{target.runtime} fp32",
         texts=len(texts),
         same_decisions=int(same.sum()),
         largest_difference=_largest_difference(together, alone, same, texts.inputs.get(ATTENTION_MASK)),
@@ -99,13 +96,11 @@ def compare_batching(
     )
 
 
-def _decisions(run: RuntimePass, row: int) -> list[Tensor]:
+def _decisions(run: Run, row: int) -> list[Tensor]:
     return [assignment[row : row + 1] for assignment in run.assignments]
 
 
-def _largest_difference(
-    together: RuntimePass, alone: RuntimePass, same: Tensor, mask: Tensor | None
-) -> float | None:
+def _largest_difference(together: Run, alone: Run, same: Tensor, mask: Tensor | None) -> float | None:
     """Of the texts [n] with the same decisions, over all outputs, each relative to its largest magnitude."""
     if not same.any():
         return None
@@ -139,7 +134,7 @@ class _Judge:
         return None, max(margins)
 
     def _verdicts(self, text: Samples, decided: list[Tensor]) -> Iterator[tuple[int, bool, float]]:
-        _, records = trace(self.double, as_precise_as(self.double, text.inputs), decided)
+        _, records = trace(self.double, text.inputs, decided)
         for record, target in zip(records, decided, strict=True):
             if bool(same_groups(record.decided, target)):
                 continue

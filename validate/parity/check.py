@@ -8,6 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from pitome.runtime import CPU, Device
 from pitome.validate.outputs import cosines, task_vectors
 from pitome.validate.parity.agreement import judge_decisions, report_decisions, report_reduced
 from pitome.validate.parity.batch_composition import chosen_texts, compare_batching
@@ -26,9 +27,12 @@ from pitome.validate.parity.records import (
     ParityReport,
     ReducedTorch,
 )
+from pitome.validate.parity.targets import GraphTarget, Target
 from pitome.validate.samples import CheckedInputs
 from pitome.validate.thresholds import PASSED, Thresholds, judge, judge_levels
 
+NOT_RUN = ("bf16",)
+"""Precisions that onnxruntime has no kernels for on a CPU; on other devices nobody tried."""
 NUM_INSIDE = 4
 """Inputs that are followed from layer to layer."""
 
@@ -52,6 +56,7 @@ def check_parity(
     threads: int = 2,
     batch: int = 8,
     num_exact: int = 8,
+    device: Device = CPU,
     torch_precisions: Sequence[str] = (),
     thresholds: Thresholds | None = None,
     progress: Progress | None = None,
@@ -70,6 +75,7 @@ def check_parity(
         threads: of onnxruntime.
         batch: inputs at a time.
         num_exact: inputs that also run in float64 and in reduced precision.
+        device: where onnxruntime runs them; PyTorch, which they are held against, stays on the CPU.
         torch_precisions: reported of PyTorch too, such as "bf16", which no runtime here has.
         thresholds: what the verdict is given by; None = the defaults.
         progress: called with (step, done, total).
@@ -82,13 +88,17 @@ def check_parity(
         ParityError: a graph that can't be compared, such as one of another number of merges.
     """
     limits = thresholds or Thresholds()
+    targets = {
+        precision: GraphTarget(path, precision, threads, device)
+        for precision, path in graphs.items()
+        if precision not in NOT_RUN
+    }
     passes = run_passes(
         merged,
         unmerged,
-        graphs,
+        targets,
         outputs,
         inputs,
-        threads=threads,
         batch=batch,
         num_exact=num_exact,
         torch_precisions=torch_precisions,
@@ -105,6 +115,7 @@ def check_parity(
                 inside,
                 factor=limits.rms_factor,
                 threads=threads,
+                device=device,
                 progress=progress,
             )
         )
@@ -125,7 +136,7 @@ def check_parity(
         metrics=tuple(record for found in inner for record in found.metrics),
         graph=tuple(_read_graphs(graphs, merged, outputs, inside.rows([0]).inputs, passes)),
         reduced=tuple(_reduced(passes, precision) for precision in passes.reduced),
-        batching=_batching(graphs["fp32"], merged, inputs, passes, threads, progress),
+        batching=_batching(targets["fp32"], merged, inputs, passes, progress),
         task=tuple(_task(passes)),
         top1_agreement=_top1(passes),
         inputs=_counts(inputs),
@@ -162,18 +173,15 @@ def _read_graphs(
 
 
 def _batching(
-    path: Path,
+    target: Target,
     merged: nn.Module,
     inputs: CheckedInputs,
     passes: Passes,
-    threads: int,
     progress: Progress | None,
 ) -> BatchComposition | None:
     if passes.mask is None or len(texts := chosen_texts(inputs)) < 2:
         return None
-    return compare_batching(
-        path, merged, texts, passes.layers, passes.rounding, threads=threads, progress=progress
-    )
+    return compare_batching(target, merged, texts, passes.layers, passes.rounding, progress)
 
 
 def _reduced(passes: Passes, precision: str) -> ReducedTorch:
@@ -209,7 +217,7 @@ def _top1(passes: Passes) -> dict[str, float]:
     found: dict[str, float] = {}
     for precision, runtime in passes.runtime.items():
         ran = passes.exact if precision != "fp32" else list(range(len(passes.free.outputs[_any(passes)])))
-        found |= _same_class(passes, f"onnxruntime {precision}", runtime.outputs, ran)
+        found |= _same_class(passes, f"{passes.runtime_name} {precision}", runtime.outputs, ran)
     for precision, reduced in passes.reduced.items():
         found |= _same_class(passes, f"PyTorch {precision}", reduced.free.outputs, passes.exact)
     return found
@@ -223,7 +231,7 @@ def compare_task(passes: Passes, precision: str) -> list[Cosine]:
     """Level 3: the runtime, nothing forced, against the merged and the unmerged fp32 model, on real ones."""
     outputs = passes.runtime[precision].outputs
     ran = list(range(len(outputs[_any(passes)]))) if precision == "fp32" else passes.exact
-    return list(_cosines(passes, f"onnxruntime {precision}", outputs, ran))
+    return list(_cosines(passes, f"{passes.runtime_name} {precision}", outputs, ran))
 
 
 def _cosines(

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pitome.merge import find_edges, order_tokens, score_tokens, split_candidates
+from pitome.merge import edge_values, find_edges, order_tokens, score_tokens, split_candidates
 from pitome.parameters import MergeParameters
 
 Floats = NDArray[np.float64]
@@ -138,7 +138,7 @@ def decision_margins(metric: Tensor, size: Tensor, parameters: MergeParameters) 
     similarity, energy = score_tokens(metric[None, prefix:].double(), sizes, parameters)
     order = order_tokens(energy, parameters)
     first, second = split_candidates(order[:, : parameters.num_candidates], parameters)
-    edges, _ = find_edges(similarity, sizes, first, second, parameters.size_penalty)
+    edges, _ = find_edges(similarity, sizes, first, second, parameters)
     ranked, taken = edges[0].sort(descending=True, stable=True)
     sources = first[0][taken[: parameters.num_merged]]
     sources = sources[sizes[0][sources] > 0]
@@ -251,10 +251,8 @@ def _violations(order: NDArray[np.int64], slots: NDArray[np.int64], scores: _Sco
 
     between = scores.similarity[np.ix_(sources, targets)]
     best = between.max(axis=1)
-    source_size = scores.size[sources]
-    padding = source_size <= 0
-    penalty = parameters.size_penalty * np.log(np.where(padding, 1, source_size))
-    edges = np.where(padding, np.inf, best - penalty)
+    values = edge_values(torch.from_numpy(best), torch.from_numpy(scores.size[sources]), parameters)
+    edges = values.numpy()
     chosen = np.array([target_of_slot.get(int(slots[source]), -1) for source in sources])
     taken = chosen >= 0
     count += abs(int(taken.sum()) - parameters.num_merged)

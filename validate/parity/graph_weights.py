@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pitome.validate.parity.module_trace import layer_of, readable
+from pitome.merged_layers import merged_layers_of
+from pitome.validate.parity.module_trace import layer_of
 from pitome.validate.parity.records import GraphFinding
 
 Floats = NDArray[np.float32]
@@ -106,7 +107,11 @@ def check_weights(
         decides: whether missing weights and other tensors fail by themselves. Where the graph is measured
             they do not: a rewrite may fold weights together and be right. A changed weight always does.
     """
-    known = {name: _Weight.of(name, tensor, dtype) for name, tensor in _tensors(merged).items()}
+    blocks, _ = merged_layers_of(merged)
+    known = {
+        name: _Weight(name, layer_of(name, blocks), tensor.detach(), dtype)
+        for name, tensor in _tensors(merged).items()
+    }
     names: defaultdict[bytes, list[str]] = defaultdict(list)
     for name, weight in known.items():
         for digest in weight.digests():
@@ -128,14 +133,14 @@ def check_weights(
         weight, found = match
         unseen.discard(weight.name)
         if not found.is_rounding:
-            changed[weight.layer].append(f"{weight.readable} by {_percent(found.difference)}")
+            changed[weight.layer].append(f"{weight.name} by {_percent(found.difference)}")
     for layer, told in changed.items():
         text = f"{_where(layer)} differ from the model's: {_listed(told)}"
         yield GraphFinding(kind="weights", layer=layer, text=text, decides=True)
     lacking: defaultdict[int | None, list[str]] = defaultdict(list)
     for name, weight in known.items():
         if name in unseen and name in used and not weight.is_constant:
-            lacking[weight.layer].append(weight.readable)
+            lacking[weight.layer].append(name)
     for layer, told in lacking.items():
         text = f"{_where(layer)} are nowhere in the graph: {_listed(told)}"
         yield GraphFinding(kind="weights", layer=layer, text=text, decides=decides)
@@ -147,14 +152,9 @@ def check_weights(
 @dataclass(frozen=True)
 class _Weight:
     name: str
-    readable: str
     layer: int | None
     tensor: Tensor
     dtype: torch.dtype
-
-    @staticmethod
-    def of(name: str, tensor: Tensor, dtype: torch.dtype) -> _Weight:
-        return _Weight(name, readable(name), layer_of(name), tensor.detach(), dtype)
 
     @property
     def values(self) -> Floats:
@@ -203,7 +203,7 @@ def _nearest(
     name: str, values: Floats, known: Mapping[str, _Weight], unseen: Collection[str]
 ) -> tuple[_Weight, Deviation] | None:
     """The weight that a tensor was meant to be: that of its name, or the one most like it of those unseen."""
-    named = known.get(name.removeprefix("model."))
+    named = known.get(name)
     nearest: tuple[_Weight, Deviation] | None = None
     for weight in [named] if named is not None else [known[each] for each in sorted(unseen)]:
         for candidate in weight.like(values):

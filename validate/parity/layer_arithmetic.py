@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -24,16 +23,14 @@ from pitome.export.debug_graph import Probes, write_probe_graph
 from pitome.export.onnx import TORCH_TYPES
 from pitome.models.text import ATTENTION_MASK
 from pitome.observe import MergeRecord
-from pitome.runtime.onnxruntime import open_session
+from pitome.runtime import CPU, Device
+from pitome.runtime.onnxruntime import OnnxRuntime
 from pitome.validate.parity.module_trace import NormCall, trace
 from pitome.validate.parity.output_arithmetic import unit_in_the_last_place
-from pitome.validate.parity.passes import Progress, as_precise_as
+from pitome.validate.parity.passes import Progress
 from pitome.validate.parity.records import LayerArithmetic, MetricArithmetic
-from pitome.validate.parity.runtime_pass import feed
+from pitome.validate.runs import arrays
 from pitome.validate.samples import Samples
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 
 @dataclass
@@ -83,6 +80,7 @@ def layer_arithmetic(
     *,
     factor: float,
     threads: int = 2,
+    device: Device = CPU,
     progress: Progress | None = None,
 ) -> InnerArithmetic:
     """Compare what a graph computes around each of its layer norms and in front of each merge with float64.
@@ -96,6 +94,7 @@ def layer_arithmetic(
         samples: a few; float64 is slow.
         factor: how many times PyTorch's own root mean square error is allowed.
         threads: of onnxruntime.
+        device: where it runs.
         progress: called with (step, done, total).
 
     Returns:
@@ -107,23 +106,19 @@ def layer_arithmetic(
     dtype = TORCH_TYPES[precision]
     plain = merged if dtype == torch.float32 else copy.deepcopy(merged).to(dtype)
     double = copy.deepcopy(merged).double()
-    session, probes = _open(path, threads)
-    shown = (*probes.assignments, *probes.metrics, *(name for pair in probes.norms for name in pair))
-    names = list(dict.fromkeys(shown))
+    runtime, probes = _open(path, precision, threads, device)
     places: list[_Place] = []
     metrics: list[_Metric] = []
     for done in range(len(samples)):
         if progress is not None:
             progress(f"layers of {precision}", done, len(samples))
         row = samples.rows([done])
-        values = {
-            name: torch.from_numpy(value)
-            for name, value in zip(names, session.run(names, feed(row.inputs)), strict=True)
-        }
+        found = runtime.run(arrays(row.inputs))
+        values = {name: torch.from_numpy(value) for name, value in found.outputs.items()}
         decided = [values[name] for name in probes.assignments]
         forced = decided or None  # pairs that are constants need no forcing
-        single, rounded_merges = trace(plain, as_precise_as(plain, row.inputs), forced)
-        exact, exact_merges = trace(double, as_precise_as(double, row.inputs), forced)
+        single, rounded_merges = trace(plain, row.inputs, forced)
+        exact, exact_merges = trace(double, row.inputs, forced)
         kept = _kept_rows(row, decided)
         metrics = metrics or [_Metric(record.layer) for record in exact_merges[: len(decided)]]
         merges = zip(metrics, probes.metrics, rounded_merges, exact_merges, strict=False)
@@ -145,12 +140,12 @@ def layer_arithmetic(
     )
 
 
-def _open(path: Path, threads: int) -> tuple[InferenceSession, Probes]:
+def _open(path: Path, precision: str, threads: int, device: Device) -> tuple[OnnxRuntime, Probes]:
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=path.parent) as folder:
         probe = path.with_name(f"{Path(folder).name}.onnx")
         try:
             probes = write_probe_graph(path, probe)
-            return open_session(probe, threads), probes
+            return OnnxRuntime(probe, precision, threads=threads, device=device), probes
         finally:
             probe.unlink(missing_ok=True)
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from pitome.observe import MergeRecord, current_observer, observe_merges
-
-_BLOCK = re.compile(r"\.0\.layers\.(\d+)(?=\.|$)")
-"""The blocks of a compressed model lie in one module that stands in their place."""
+from pitome.merged_layers import merged_layers_of
+from pitome.observe import MergeRecord, current_observer
+from pitome.runtime.pytorch import PyTorchRuntime
+from pitome.validate.runs import arrays
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,20 @@ def trace(
 
     Args:
         model: compressed.
-        inputs: of the model, in its precision.
+        inputs: of the model; floats are cast to its precision.
         forced: assignments [B, N] int32 of the merges; None = the model's own.
     """
-    with torch.no_grad(), observe_merges(forced) as observer, _collecting(model) as collected:
-        model(**inputs)
-    return collected.norms, observer.records
+    own = None if forced is None else [assignment.numpy() for assignment in forced]
+    with _collecting(model) as collected:
+        records = PyTorchRuntime(model, ()).observe(arrays(inputs), own)
+    return collected.norms, records
 
 
 @contextmanager
 def _collecting(model: nn.Module) -> Iterator[_Collected]:
     collected = _Collected()
     handles = []
+    blocks, _ = merged_layers_of(model)
 
     def norm_hook(name: str) -> Any:
         def hook(module: nn.LayerNorm, given: tuple[Tensor, ...], output: Tensor) -> None:
@@ -66,13 +66,13 @@ def _collecting(model: nn.Module) -> Iterator[_Collected]:
             merges = len(observer.records) if observer is not None else 0
             between, collected.between = tuple(collected.between), []
             collected.norms.append(
-                NormCall(readable(name), layer_of(name), module, given[0], output, merges, between)
+                NormCall(name, layer_of(name, blocks), module, given[0], output, merges, between)
             )
 
         return hook
 
     def linear_hook(name: str) -> Any:
-        return lambda _module, _given, _output: collected.between.append(readable(name))
+        return lambda _module, _given, _output: collected.between.append(name)
 
     for name, module in model.named_modules():
         if isinstance(module, nn.LayerNorm):
@@ -86,12 +86,7 @@ def _collecting(model: nn.Module) -> Iterator[_Collected]:
             handle.remove()
 
 
-def readable(name: str) -> str:
-    """The name of a module or tensor as the model has it that was compressed."""
-    return _BLOCK.sub(r".\1", name)
-
-
-def layer_of(name: str) -> int | None:
-    """The block that a module or tensor of a compressed model belongs to."""
-    found = _BLOCK.search(name)
-    return int(found[1]) if found else None
+def layer_of(name: str, blocks: str) -> int | None:
+    """The block that a module or tensor belongs to, if any; ``blocks`` is the name of their list."""
+    within = name.removeprefix(f"{blocks}.")
+    return None if within == name else int(within.partition(".")[0])

@@ -38,7 +38,7 @@ def compare_arithmetic(
             Arithmetic(
                 output=name,
                 precision=precision,
-                runtime="onnxruntime",
+                runtime=passes.runtime_name,
                 images=len(rows),
                 error=error,
                 torch_error=torch_error,

@@ -5,43 +5,34 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from pitome.errors import InputError, ParityError
 from pitome.export.onnx import TORCH_TYPES
-from pitome.merged_layers import MergedLayers
-from pitome.methods import EnergyMerger
+from pitome.merged_layers import merged_layers_of
 from pitome.models.text import ATTENTION_MASK
-from pitome.observe import MergeRecord, observe_merges
+from pitome.observe import MergeRecord
 from pitome.parameters import MergeParameters
+from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.parity.decisions import Rounding, measure_rounding, same_groups
-from pitome.validate.parity.runtime_pass import RuntimePass, run_graph
+from pitome.validate.parity.targets import Target
+from pitome.validate.runs import Advance, Run, arrays, run_forced, run_samples
 from pitome.validate.samples import CheckedInputs, Samples
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class TorchPass:
-    """One PyTorch model over some inputs."""
-
-    outputs: dict[str, Tensor]
-    decided: tuple[Tensor, ...]
-    """For each merge [inputs, N] int32: the model's own decisions, also where others were forced."""
-
-
-@dataclass(frozen=True)
 class ReducedPass:
     """PyTorch in a precision that no runtime here has, over the ``exact`` inputs."""
 
-    free: TorchPass
+    free: Run
     """In that precision, nothing forced."""
-    single: TorchPass
+    single: Run
     """Float32 with its decisions."""
-    double: TorchPass
+    double: Run
     """Float64 with its decisions."""
 
 
@@ -54,13 +45,16 @@ class Passes:
     exact: list[int]
     num_real: int
     """The first inputs are photos or sentences, the others random."""
-    runtime: dict[str, RuntimePass]
-    forced: dict[str, TorchPass]
+    runtime_name: str
+    """What is checked runs on it."""
+    runtime: dict[str, Run]
+    """By precision: "fp32" over all inputs, the others over ``exact``."""
+    forced: dict[str, Run]
     """PyTorch in each precision with that runtime's decisions."""
-    forced_exact: dict[str, TorchPass]
+    forced_exact: dict[str, Run]
     """Float64 with that runtime's decisions."""
-    free: TorchPass
-    unmerged: TorchPass
+    free: Run
+    unmerged: Run
     rounding: dict[int, Rounding]
     exact_records: dict[int, list[MergeRecord]]
     """Input -> its merges in float64, decisions forced; for doubtful inputs and ``exact``."""
@@ -73,37 +67,48 @@ class Passes:
 def run_passes(
     merged: nn.Module,
     unmerged: nn.Module,
-    graphs: Mapping[str, Path],
+    targets: Mapping[str, Target],
     outputs: Sequence[str],
     inputs: CheckedInputs,
     *,
-    threads: int,
     batch: int,
     num_exact: int,
     torch_precisions: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Passes:
-    """Run every graph on onnxruntime and its counterparts in PyTorch; arguments as ``check_parity``.
+    """Run every target and its counterparts in PyTorch, which run where the models' parameters lie.
+
+    Args:
+        merged: compressed model, float32.
+        unmerged: the model it was made from, on the same device.
+        targets: precision -> what is checked, all on one runtime; "fp32" is needed.
+        outputs: fields of the model's output.
+        inputs: what to run, on the CPU.
+        batch: inputs at a time.
+        num_exact: inputs that also run in float64 and in reduced precision.
+        torch_precisions: run in PyTorch too, by themselves.
+        progress: called with (step, done, total).
 
     Raises:
         InputError: a text of padding only.
-        ParityError: a graph with another number of merges than the model.
+        ParityError: a target with another number of merges than the model.
     """
     _refuse_padding_only(inputs.all)
     layers = merging_layers(merged)
-    run = _Runner(merged, tuple(outputs), inputs.all, threads, batch, progress, len(layers))
+    run = _Runner(merged, tuple(outputs), inputs.all, batch, progress, len(layers))
     exact = inputs.subset(num_exact)
     everything = list(range(len(run.samples)))
+    reduced = [precision for precision in targets if precision != "fp32"]
 
-    runtime = {"fp32": run.graph(graphs["fp32"], "fp32", everything)}
-    for precision in _reduced(graphs):
-        runtime[precision] = run.graph(graphs[precision], precision, exact)
+    runtime = {"fp32": run.target(targets["fp32"], "fp32", everything)}
+    for precision in reduced:
+        runtime[precision] = run.target(targets[precision], precision, exact)
     forced = {
         "fp32": run.torch(merged, everything, "PyTorch fp32, forced decisions", runtime["fp32"].assignments)
     }
     free = run.torch(merged, everything, "PyTorch fp32")
     base = run.torch(unmerged, everything, "PyTorch fp32, unmerged")
-    for precision in _reduced(graphs):
+    for precision in reduced:
         plain = copy.deepcopy(merged).to(TORCH_TYPES[precision])
         step = f"PyTorch {precision}, forced decisions"
         forced[precision] = run.torch(plain, exact, step, runtime[precision].assignments)
@@ -112,24 +117,25 @@ def run_passes(
     double = copy.deepcopy(merged).double()
     chosen = tuple(assignment[exact] for assignment in runtime["fp32"].assignments)
     forced_exact = {"fp32": run.torch(double, exact, "float64, forced decisions", chosen)}
-    for precision in _reduced(graphs):
+    for precision in reduced:
         step = f"float64, decisions of {precision}"
         forced_exact[precision] = run.torch(double, exact, step, runtime[precision].assignments)
-    reduced = {precision: run.reduced(double, precision, exact) for precision in torch_precisions}
+    alone = {precision: run.reduced(double, precision, exact) for precision in torch_precisions}
     records, rounding = run.examine(double, runtime["fp32"], forced["fp32"], exact, layers)
     return Passes(
-        layers,
-        exact,
-        len(inputs.real),
-        runtime,
-        forced,
-        forced_exact,
-        free,
-        base,
-        rounding,
-        records,
-        reduced,
-        run.samples.inputs.get(ATTENTION_MASK),
+        layers=layers,
+        exact=exact,
+        num_real=len(inputs.real),
+        runtime_name=targets["fp32"].runtime,
+        runtime=runtime,
+        forced=forced,
+        forced_exact=forced_exact,
+        free=free,
+        unmerged=base,
+        rounding=rounding,
+        exact_records=records,
+        reduced=alone,
+        mask=run.samples.inputs.get(ATTENTION_MASK),
     )
 
 
@@ -146,22 +152,12 @@ def _refuse_padding_only(samples: Samples) -> None:
 
 def merging_layers(merged: nn.Module) -> dict[int, MergeParameters]:
     """Layer -> parameters of its merge, in order; none where the pairs are constants."""
-    stack = next(module for module in merged.modules() if isinstance(module, MergedLayers))
+    _, blocks = merged_layers_of(merged)
     return {
         index: merger.parameters
-        for index, merger in enumerate(stack.mergers)
-        if isinstance(merger, EnergyMerger)
+        for index, merger in enumerate(blocks.mergers)
+        if merger is not None and merger.parameters is not None
     }
-
-
-def as_precise_as(model: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Inputs whose floats have the precision of a model's parameters."""
-    dtype = next(model.parameters()).dtype
-    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in inputs.items()}
-
-
-def _reduced(graphs: Mapping[str, Path]) -> list[str]:
-    return [precision for precision in graphs if precision not in ("fp32", "bf16")]  # no bfloat16 on a CPU
 
 
 @dataclass
@@ -169,7 +165,6 @@ class _Runner:
     merged: nn.Module
     outputs: tuple[str, ...]
     samples: Samples
-    threads: int
     batch: int
     progress: Progress | None
     num_decided: int
@@ -178,9 +173,9 @@ class _Runner:
         if self.progress is not None:
             self.progress(step, done, total)
 
-    def graph(self, path: Path, precision: str, chosen: Sequence[int]) -> RuntimePass:
-        samples = self.samples.rows(chosen)
-        step, total, done = f"onnxruntime {precision}", -(-len(samples) // self.batch), 0
+    def steps(self, step: str, samples: Samples) -> Advance:
+        """Says after each batch how far a step is; that it begins is said here."""
+        total, done = -(-len(samples) // self.batch), 0
 
         def advance() -> None:
             nonlocal done
@@ -188,10 +183,14 @@ class _Runner:
             self.report(step, done, total)
 
         self.report(step, 0, total)
-        found = run_graph(path, samples, self.batch, self.threads, advance)
+        return advance
+
+    def target(self, target: Target, precision: str, chosen: Sequence[int]) -> Run:
+        samples = self.samples.rows(chosen)
+        found = target.run(samples, self.batch, self.steps(f"{target.runtime} {precision}", samples))
         if len(found.assignments) != self.num_decided:
             raise ParityError(
-                f"parity of {path.name}",
+                f"parity of {target.file}",
                 f"it has {len(found.assignments)} EnergyMerge nodes, the model has {self.num_decided}",
                 "Export the same model that is checked",
             )
@@ -199,22 +198,13 @@ class _Runner:
 
     def torch(
         self, model: nn.Module, chosen: Sequence[int], step: str, forced: Sequence[Tensor] | None = None
-    ) -> TorchPass:
-        parts = list(self.samples.rows(chosen).batches(self.batch))
-        total = len(parts)
-        outputs: list[dict[str, Tensor]] = []
-        decided: list[list[Tensor]] = []
-        for index, part in enumerate(parts):
-            self.report(step, index, total)
-            rows = slice(index * self.batch, (index + 1) * self.batch)
-            own = [assignment[rows] for assignment in forced] if forced else None
-            with torch.no_grad(), observe_merges(own, keep_metric=False) as observer:
-                output = model(**as_precise_as(model, part))
-            outputs.append({name: getattr(output, name) for name in self.outputs})
-            decided.append([record.decided for record in observer.records if self.num_decided])
-        self.report(step, total, total)
-        joined = {name: torch.cat([part[name] for part in outputs]) for name in self.outputs}
-        return TorchPass(joined, tuple(torch.cat(parts) for parts in zip(*decided, strict=True)))
+    ) -> Run:
+        samples = self.samples.rows(chosen)
+        runtime = PyTorchRuntime(model, self.outputs, assignments=self.num_decided > 0)
+        advance = self.steps(step, samples)
+        if not forced:  # pairs that are constants need no forcing
+            return run_samples(runtime, samples, self.batch, advance)
+        return run_forced(runtime, samples, self.batch, forced, advance)
 
     def reduced(self, double: nn.Module, precision: str, exact: Sequence[int]) -> ReducedPass:
         """A precision by itself: its own decisions, and what they lead to in float32 and float64."""
@@ -223,15 +213,15 @@ class _Runner:
         del plain
         return ReducedPass(
             free,
-            self.torch(self.merged, exact, f"PyTorch fp32, decisions of {precision}", free.decided),
-            self.torch(double, exact, f"float64, decisions of {precision}", free.decided),
+            self.torch(self.merged, exact, f"PyTorch fp32, decisions of {precision}", free.assignments),
+            self.torch(double, exact, f"float64, decisions of {precision}", free.assignments),
         )
 
     def examine(
         self,
         double: nn.Module,
-        runtime: RuntimePass,
-        forced: TorchPass,
+        runtime: Run,
+        forced: Run,
         exact: list[int],
         layers: Mapping[int, MergeParameters],
     ) -> tuple[dict[int, list[MergeRecord]], dict[int, Rounding]]:
@@ -240,7 +230,7 @@ class _Runner:
             return {}, {}
         doubtful = {
             int(image)
-            for ours, theirs in zip(forced.decided, runtime.assignments, strict=True)
+            for ours, theirs in zip(forced.assignments, runtime.assignments, strict=True)
             for image in torch.nonzero(~same_groups(ours, theirs))
         }
         records: dict[int, list[MergeRecord]] = {}
@@ -258,8 +248,7 @@ class _Runner:
         self.report("float64, decisions", len(needed), len(needed))
         return records, rounding
 
-    def observe(self, model: nn.Module, image: int, runtime: RuntimePass) -> list[MergeRecord]:
-        own = [assignment[image : image + 1] for assignment in runtime.assignments]
-        with torch.no_grad(), observe_merges(own) as observer:
-            model(**as_precise_as(model, self.samples.rows([image]).inputs))
-        return observer.records
+    def observe(self, model: nn.Module, image: int, runtime: Run) -> list[MergeRecord]:
+        own = [assignment[image : image + 1].numpy() for assignment in runtime.assignments]
+        inputs = arrays(self.samples.rows([image]).inputs)
+        return PyTorchRuntime(model, self.outputs).observe(inputs, own)

@@ -1,159 +1,73 @@
-"""The commands that build a bundle again and measure what its report shows, from its manifest."""
+"""The commands that make again what a report's sections show, for a POSIX shell."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from pitome.bundle.manifest import Manifest
-from pitome.schedule import Candidates, choose_candidates
-
-if TYPE_CHECKING:
-    from pitome.validate.sweep.results_table import SweepFile
-
-_DEFAULT_CANDIDATES: dict[str, Candidates] = {
-    "pitome": 0.1,
-    "paper": "paper",
-    "tome": "all",
-    "random": "paper",
-}
+from pitome.validate.report.inputs import ReportInput
 
 
-def reproduce_command(manifest: Manifest) -> str:
-    """The ``make engine`` line of a bundle, for a POSIX shell.
-
-    It is ``environment.command`` where the build recorded one; else it is put together from the manifest,
-    with the schedule as the list of what each layer merges.
-    """
-    recorded = manifest.environment.get("command")
-    if isinstance(recorded, str) and recorded:
-        return recorded
-    method = manifest.method
-    options = {"MODEL": manifest.model.name}
-    if manifest.model.weights.random:
-        options["WEIGHTS"] = "random"
-    options["METHOD"] = method.name
-    if any(manifest.schedule.num_merged):
-        options["R"] = ",".join(map(str, manifest.schedule.num_merged))
-        options["METRIC"] = method.metric
-        options["SIZE_PENALTY"] = f"{method.size_penalty:g}"
-        options["PROP_ATTN"] = str(int(method.proportional_attention))
-        options |= _candidates(manifest)
-    options["PRECISION"] = manifest.precision
-    if manifest.plans:
-        plan = manifest.plans[0]
-        options["BACKEND"] = plan.backend
-        options["TARGETS"] = ",".join(plan.targets)
-        options["PROFILE"] = ",".join(map(str, plan.profile))
-    return "make engine " + " ".join(f"{name}={shlex.quote(value)}" for name, value in options.items())
+def no_command(report: ReportInput) -> str | None:
+    """Of a section that only shows what the bundle is."""
+    return None
 
 
-def section_commands(manifest: Manifest, bundle: Path | None = None) -> dict[str, str]:
-    """What makes the numbers of each part of the report, for a POSIX shell.
-
-    Args:
-        manifest: of the bundle.
-        bundle: where it lies; None = where ``make engine`` puts it.
-    """
-    flags = bench_flags(manifest.latency)
-    if bundle is None:
-        model = f"MODEL={shlex.quote(named_model(manifest))}"
-        validate = f"make validate {model}"
-        bench = f"make bench {model} BENCH_FLAGS={shlex.quote(shlex.join(flags))}"
-        sweep = f"make sweep {model}"
-    else:
-        validate = shlex.join(["pitome", "validate", str(bundle)])
-        bench = shlex.join(["pitome", "bench", str(bundle), *flags])
-        sweep = shlex.join(["pitome", "sweep", named_model(manifest)])
-    recorded = (manifest.parity or {}).get("command")
-    return {
-        "parity": recorded if isinstance(recorded, str) and recorded else validate,
-        "accuracy": validate,
-        "merge_maps": validate,
-        "spectrum": validate,
-        "latency": bench,
-        "sweep": sweep,
-    }
+def build_command(report: ReportInput) -> str:
+    """The line that built the bundle, as the build recorded it."""
+    return report.manifest.build.command
 
 
-def named_model(manifest: Manifest) -> str:
-    """MODEL as the user gave it, where the build recorded it: the name of a bundle has no slashes."""
-    options: Any = manifest.environment.get("options") or {}
-    named = (options.get("model") or {}).get("model")
-    return str(named or manifest.model.name)
+def validate_command(report: ReportInput) -> str:
+    """The validation that the page is of, or the one that would be."""
+    if report.validation is not None:
+        return report.validation.command
+    if report.bundle is not None:
+        return shlex.join(["pitome", "validate", str(report.bundle)])
+    return f"make validate {_model(report)}"
 
 
-def bench_flags(latency: Mapping[str, Any] | None) -> list[str]:
+def parity_check_command(report: ReportInput) -> str:
+    """As `validate_command`, but a bundle may hold parity that another command found."""
+    held = report.manifest.parity
+    recorded = None if held is None or report.validation is not None else held.command
+    return recorded or validate_command(report)
+
+
+def bench_command(report: ReportInput) -> str:
+    """What measures the same contestants at the same batch sizes, or a latency where there is none."""
+    flags = bench_flags(report)
+    if report.bundle is not None:
+        return shlex.join(["pitome", "bench", str(report.bundle), *flags])
+    return f"make bench {_model(report)} BENCH_FLAGS={shlex.quote(shlex.join(flags))}"
+
+
+def sweep_command(report: ReportInput) -> str | None:
+    """What wrote the file of the sweep, one command after the other; None where the file does not say."""
+    if report.sweep is not None:
+        return " && ".join(report.sweep.commands) or None
+    if report.bundle is not None:
+        return shlex.join(["pitome", "sweep", _named(report)])
+    return f"make sweep {_model(report)}"
+
+
+def bench_flags(report: ReportInput) -> list[str]:
     """Options of ``pitome bench`` that lead to a latency report again, or to one where there is none."""
-    if not latency:
+    latency = report.latency
+    if latency is None:
         return ["--record"]
-    configuration: Mapping[str, Any] = latency.get("configuration") or {}
-    flags = ["--all"] if latency.get("comparison") else []
-    for result in latency["results"]:
-        flags += ["--batch", str(result["batch"])]
-    flags += ["--threads", str(latency["threads"])]
-    seconds = configuration.get("min_seconds")
-    return flags if seconds is None else [*flags, "--latency-seconds", f"{seconds:g}"]
+    flags = ["--all"] if latency.comparison else []
+    for result in latency.results:
+        flags += ["--batch", str(result.batch)]
+    flags += ["--threads", str(latency.threads)]
+    if latency.configuration is not None:
+        flags += ["--latency-seconds", f"{latency.configuration.min_seconds:g}"]
+    return flags
 
 
-def sweep_command(model: str, found: SweepFile, path: Path) -> str:
-    """What wrote a file of a sweep: its own word, or what its first line and its records know.
-
-    A file that several commands wrote, one after the other, takes all of them in that order.
-
-    Args:
-        model: MODEL, as the user names it.
-        found: the file.
-        path: where it lies.
-    """
-    if found.commands:
-        return " && ".join(found.commands)
-    known = found.configuration
-    words = ["pitome", "sweep", model]
-    for task in found.tasks:
-        words += ["--task", task]
-    for option in ("split", "limit", "data", "image_size", "sequence_length"):
-        if known.get(option) is not None:
-            words += [f"--{option.replace('_', '-')}", str(known[option])]
-    if known.get("seed"):
-        words += ["--seed", str(known["seed"])]
-    speed = next((record.speed for record in found.records if record.speed is not None), None)
-    if speed is not None:
-        words += ["--latency", "--batch", str(speed.batch), "--threads", str(speed.threads)]
-    line = shlex.join([*words, "--out", str(path)])
-    return f"{line}  # and the grid's options, which the file does not tell"
+def _model(report: ReportInput) -> str:
+    return f"MODEL={shlex.quote(_named(report))}"
 
 
-def _candidates(manifest: Manifest) -> dict[str, str]:
-    """The option that gives the manifest's num_candidates; none where the method's own choice does."""
-    method = manifest.method
-    if method.name == "authors":
-        return {}  # they differ from layer to layer by design
-    default = _DEFAULT_CANDIDATES.get(method.name)
-    choices: list[Candidates] = ["all", "paper", *(hundredth / 100 for hundredth in range(1, 100))]
-    for choice in ([] if default is None else [default]) + choices:
-        if _explains(choice, manifest):
-            if choice == default:
-                return {}
-            if isinstance(choice, str):
-                return {"CANDIDATES": choice}
-            return {"PROTECT": f"{choice:g}"}
-    wanted = {m for m, r in zip(*_counts(manifest), strict=True) if r}
-    return {"CANDIDATES": str(wanted.pop())} if len(wanted) == 1 else {}
-
-
-def _explains(choice: Candidates, manifest: Manifest) -> bool:
-    """Whether a choice gives every merging layer its number of candidates."""
-    schedule = manifest.schedule
-    rows = zip(schedule.tokens, schedule.num_merged, schedule.num_candidates, strict=False)
-    return all(
-        choose_candidates(choice, tokens - manifest.method.num_protected, merged) == candidates
-        for tokens, merged, candidates in rows
-        if merged
-    )
-
-
-def _counts(manifest: Manifest) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return manifest.schedule.num_candidates, manifest.schedule.num_merged
+def _named(report: ReportInput) -> str:
+    """MODEL as the user gave it: the name of a bundle has no slashes."""
+    return report.manifest.build.model.model

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pitome.bundle.manifest import Manifest, PlanRecord
+from pitome.bundle import Manifest, PlanRecord
+
+if TYPE_CHECKING:
+    from pitome.bundle.latency_records import LatencyRecord, LatencyReport
+    from pitome.bundle.parity_records import BatchComposition, ParityReport
 
 Tone = Literal["plain", "good", "bad", "warning"]
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -33,6 +36,13 @@ class SummaryRow:
 
 def summary_rows(manifest: Manifest) -> list[SummaryRow]:
     """The summary of a bundle, from its manifest alone."""
+    return rows_of(manifest, manifest.parity, manifest.latency)
+
+
+def rows_of(
+    manifest: Manifest, parity: ParityReport | None, latency: LatencyReport | None
+) -> list[SummaryRow]:
+    """The summary of a bundle, with what a validation found in place of what the build did."""
     rows = [_model_row(manifest), _method_row(manifest), _tokens_row(manifest)]
     flops = manifest.flops
     rows.append(
@@ -42,20 +52,18 @@ def summary_rows(manifest: Manifest) -> list[SummaryRow]:
             f"({flops.ratio:.3f} of the base model, bound {times(flops.bound)})",
         )
     )
-    rows.append(_parity_row(manifest.parity))
-    rows += _batching_rows(manifest.parity)
-    rows += _unchecked_rows(manifest)
-    rows += _latency_rows(manifest)
+    rows.append(_parity_row(parity))
+    if parity is not None:
+        rows += _batching_rows(parity.batching)
+        rows += _unchecked_rows(parity)
+    rows += _latency_rows(latency)
     for plan in manifest.plans:
-        executed = (
-            "executed" if plan.executed else NOT_EXECUTED[plan.precision in unchecked_precisions(manifest)]
-        )
         rows.append(
             SummaryRow(
                 f"Plan {plan.precision}",
                 f"{plan.file}, {megabytes(plan.bytes)}, {plan.backend} {plan.backend_version}, "
                 f"{', '.join(plan.targets)}, batch {'/'.join(map(str, plan.profile))}, "
-                f"{merge_path_text(manifest, plan)} ({executed})",
+                f"{merge_path_text(manifest, plan)} ({plan_status(plan, manifest, parity)})",
             )
         )
     for onnx in manifest.onnx:
@@ -64,12 +72,13 @@ def summary_rows(manifest: Manifest) -> list[SummaryRow]:
     return rows
 
 
-def unchecked_precisions(manifest: Manifest) -> tuple[str, ...]:
-    """Precisions of graphs that no runtime ran: all of them where parity was not checked."""
-    if manifest.parity is None:
-        return tuple(graph.precision for graph in manifest.onnx)
-    unchecked: Any = manifest.parity.get("unchecked") or ()
-    return tuple(unchecked)
+def plan_status(plan: PlanRecord, manifest: Manifest, parity: ParityReport | None) -> str:
+    """Whether a plan was executed, and else what is known of the graph it was built from."""
+    if plan.executed:
+        return "executed"
+    # Where parity was not checked, no runtime ran any graph.
+    unchecked = parity is None or plan.precision in parity.unchecked
+    return NOT_EXECUTED[unchecked]
 
 
 def merge_path_text(manifest: Manifest, plan: PlanRecord) -> str:
@@ -79,13 +88,6 @@ def merge_path_text(manifest: Manifest, plan: PlanRecord) -> str:
     assert manifest.plugin is not None  # the schema sees to it
     where = f"embedded, needs {HOST_CODE}" if plan.plugin_embedded else "not embedded"
     return f"merges by plugin {manifest.plugin.version}, {where}"
-
-
-def decision_totals(parity: Mapping[str, Any]) -> dict[str, int]:
-    """Decisions compared, agreed, excused and unexplained, summed over the layers of a parity record."""
-    layers = (parity.get("decisions") or {}).get("layers") or []
-    names = ("compared", "agreed", "excused", "unexplained")
-    return {name: sum(int(layer.get(name) or 0) for layer in layers) for name in names}
 
 
 def times(value: float) -> str:
@@ -130,16 +132,17 @@ def _model_row(manifest: Manifest) -> SummaryRow:
 
 
 def _method_row(manifest: Manifest) -> SummaryRow:
-    method = manifest.method
+    settings = manifest.method.settings
     if not any(manifest.schedule.num_merged):
-        return SummaryRow("Method", f"{method.name}: nothing is merged")
-    attention = ", proportional attention" if method.proportional_attention else ""
-    if method.name == "random":
-        return SummaryRow("Method", f"random pairs (seed {method.seed}){attention}")
+        return SummaryRow("Method", f"{settings.method}: nothing is merged")
+    attention = ", proportional attention" if settings.proportional_attention else ""
+    operator = next(filter(None, manifest.method.layers), None)
+    if operator is None:
+        return SummaryRow("Method", f"{settings.method} pairs (seed {settings.seed}){attention}")
     return SummaryRow(
         "Method",
-        f"{method.name}: {method.order} order, metric {method.metric}, "
-        f"size penalty {method.size_penalty:g}{attention}",
+        f"{settings.method}: {operator.order} order, metric {settings.metric}, "
+        f"size penalty {operator.size_penalty:g}{attention}",
     )
 
 
@@ -147,66 +150,62 @@ def _tokens_row(manifest: Manifest) -> SummaryRow:
     return SummaryRow("Tokens per layer", " ".join(map(str, manifest.schedule.tokens)))
 
 
-def _parity_row(parity: Mapping[str, Any] | None) -> SummaryRow:
+def _parity_row(parity: ParityReport | None) -> SummaryRow:
     if parity is None:
         return SummaryRow("Parity", "not checked", "warning")
-    verdict = str(parity.get("verdict"))
-    totals = decision_totals(parity)
-    found = f"{totals['agreed']:,} of {totals['compared']:,} decisions agree"
-    if totals["excused"]:
-        found += f", {totals['excused']:,} differ within rounding"
-    if totals["unexplained"]:
-        found += f", {totals['unexplained']:,} differ without an excuse"
-    reason = f" ({parity['reason']})" if parity.get("reason") else ""
-    value = f"{verdict}: {found}{reason}" if totals["compared"] else f"{verdict}{reason}"
-    return SummaryRow("Parity", value, "good" if verdict == "pass" else "bad")
+    reason = f" ({parity.reason})" if parity.reason else ""
+    value, found = f"{parity.verdict}{reason}", parity.decisions
+    if found is not None and found.compared:
+        told = f"{found.agreed:,} of {found.compared:,} decisions agree"
+        if found.excused:
+            told += f", {found.excused:,} differ within rounding"
+        if found.unexplained:
+            told += f", {found.unexplained:,} differ without an excuse"
+        value = f"{parity.verdict}: {told}{reason}"
+    return SummaryRow("Parity", value, "good" if parity.verdict == "pass" else "bad")
 
 
-def _batching_rows(parity: Mapping[str, Any] | None) -> list[SummaryRow]:
-    """Of texts; records of older versions have nothing of it."""
-    batching: Mapping[str, Any] | None = (parity or {}).get("batching")
-    if not batching:
+def _batching_rows(batching: BatchComposition | None) -> list[SummaryRow]:
+    """Of texts."""
+    if batching is None:
         return []
-    texts, difference = batching["texts"], batching["largest_difference"]
+    texts, difference = batching.texts, batching.largest_difference
     found = f"{texts} texts in a batch and alone: "
     found += (
         "none with the same decisions"
         if difference is None
         else f"results differ by {difference:.2g} of the largest output at most"
     )
-    if batching["excused"]:
-        found += f", {batching['excused']} of {texts} in a decision within rounding"
-    if batching["unexplained"]:
-        found += f", {batching['unexplained']} of {texts} in a decision without an excuse"
-    return [SummaryRow("Batch composition", found, "bad" if batching["unexplained"] else "plain")]
+    if batching.excused:
+        found += f", {batching.excused} of {texts} in a decision within rounding"
+    if batching.unexplained:
+        found += f", {batching.unexplained} of {texts} in a decision without an excuse"
+    return [SummaryRow("Batch composition", found, "bad" if batching.unexplained else "plain")]
 
 
-def _unchecked_rows(manifest: Manifest) -> list[SummaryRow]:
-    if manifest.parity is None:
-        return []
+def _unchecked_rows(parity: ParityReport) -> list[SummaryRow]:
     return [
         SummaryRow(
             f"Parity of {precision}",
             f"not checked: onnxruntime has no {precision} kernels on a CPU, so the graph was not run",
             "warning",
         )
-        for precision in unchecked_precisions(manifest)
+        for precision in parity.unchecked
     ]
 
 
-def _latency_rows(manifest: Manifest) -> list[SummaryRow]:
-    if manifest.latency is None:
+def _latency_rows(latency: LatencyReport | None) -> list[SummaryRow]:
+    if latency is None:
         return [SummaryRow("Speed-up", "not measured", "warning")]
-    latency: Mapping[str, Any] = manifest.latency
     rows = []
-    for result in latency["results"]:
-        low, high = result["speedup_interval"]
+    for result in latency.results:
+        low, high = result.speedup_interval
         unsteady = _unsteady(result)
         rows.append(
             SummaryRow(
-                f"Speed-up, batch {result['batch']}",
-                f"{times(result['speedup'])} ({low:.2f} to {high:.2f}), bound {times(result['bound'])}, "
-                f"onnxruntime CPU, {latency['threads']} threads"
+                f"Speed-up, batch {result.batch}",
+                f"{times(result.speedup)} ({low:.2f} to {high:.2f}), bound {times(result.bound)}, "
+                f"onnxruntime CPU, {latency.threads} threads"
                 + (f"; unsteady, {unsteady}: `pitome bench BUNDLE --record`" if unsteady else ""),
                 "warning" if unsteady else "plain",
             )
@@ -214,9 +213,9 @@ def _latency_rows(manifest: Manifest) -> list[SummaryRow]:
     return rows
 
 
-def _unsteady(result: Mapping[str, Any]) -> str | None:
+def _unsteady(result: LatencyRecord) -> str | None:
     """Why a speed-up should be measured again, where it should."""
-    if result.get("steady") is False:
-        return str(result.get("steady_reason"))
-    low, high = result["speedup_interval"]
-    return "the machine was busy" if high - low > STEADY * result["speedup"] else None
+    if result.steady is False:
+        return str(result.steady_reason)
+    low, high = result.speedup_interval
+    return "the machine was busy" if high - low > STEADY * result.speedup else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pitome.validate.sweep.plan import Point
 from pitome.validate.sweep.records import UNMERGED, AnyRecord, FailedPoint, SweepRecord
-from pitome.validate.sweep.settings import Point
 
 if TYPE_CHECKING:
     from pitome.validate.evaluate.tasks.task import Task

@@ -16,14 +16,16 @@ from pydantic import ValidationError
 
 from pitome.compression import Compression, compress
 from pitome.errors import InputError, PitomeError
-from pitome.methods import MethodSettings
 from pitome.models.loading import LoadedModel
-from pitome.validate.evaluate.encoders import Encoder, torch_encoder
+from pitome.runtime import Runtime
+from pitome.runtime.pytorch import PyTorchRuntime
+from pitome.schedule import TokenSchedule
+from pitome.settings import MergeSettings
 from pitome.validate.evaluate.padding import PaddingCounter, padding_record
-from pitome.validate.evaluate.pointer_forest import with_pointer_forest
 from pitome.validate.resume import ResumableLog
 from pitome.validate.statistics import mean_interval
 from pitome.validate.sweep.clock import Clock
+from pitome.validate.sweep.plan import Point, Refused
 from pitome.validate.sweep.records import (
     UNMERGED,
     AnyRecord,
@@ -31,7 +33,6 @@ from pitome.validate.sweep.records import (
     FailedPoint,
     GraphSpeed,
     Line,
-    SettingsRecord,
     SpeedRecord,
     SweepRecord,
     SweepRun,
@@ -39,13 +40,12 @@ from pitome.validate.sweep.records import (
     records_of,
     with_speed,
 )
-from pitome.validate.sweep.settings import FOREST, Point, Refused
 from pitome.validate.sweep.values import SampleValues, ValueStore
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from pitome.validate.evaluate.padding import PaddingRecord
+    from pitome.validate.evaluate.records import PaddingRecord
     from pitome.validate.evaluate.tasks.task import Score, Split, Task
 
 Progress = Callable[[str, int, int], None]
@@ -132,7 +132,7 @@ class Sweep:
             self._append(FailedPoint(key=point.key, label=point.label, task=None, reason=str(error)))
             self._clock.skip(point.key)
             return
-        encoder = torch_encoder(merged, self.loaded.family.outputs[self.loaded.task])
+        encoder = PyTorchRuntime(merged, self.loaded.family.outputs[self.loaded.task])
         for task in tasks:
             self._prepare(task, tell)
             unmerged = self._values(UNMERGED, task)
@@ -187,23 +187,22 @@ class Sweep:
             self._kept[key, task.name] = found
         return self._kept[key, task.name]
 
-    def _encoder(self, key: str) -> Encoder:
+    def _encoder(self, key: str) -> Runtime:
         outputs = self.loaded.family.outputs[self.loaded.task]
         if key == UNMERGED:
-            return torch_encoder(self.loaded.model, outputs)
+            return PyTorchRuntime(self.loaded.model, outputs)
         point = self._points[key]
-        return torch_encoder(self._compress(point), outputs)
+        return PyTorchRuntime(self._compress(point), outputs)
 
     def _compress(self, point: Point) -> nn.Module:
-        merged = compress(self.loaded.model, point.schedule, **point.setting.as_arguments())
-        return with_pointer_forest(merged) if point.setting.method == FOREST else merged
+        return compress(self.loaded.model, point.schedule, point.settings)
 
     def _within(self, tell: Progress) -> Progress:
         """A task's own steps, as steps of the sweep."""
         return lambda step, done, total: tell(step, self._clock.done, self._clock.total)
 
     def _measure_speeds(self, points: Sequence[Point], tell: Progress) -> None:
-        """The speeds that are missing, one point for each graph; the pointer forest has no graph.
+        """The speeds that are missing, one point for each graph.
 
         What was measured while the machine was not steady is measured again, once a run.
         """
@@ -214,7 +213,7 @@ class Sweep:
         for point in points:
             known = self._speeds.get(point.graph)
             done = known is not None and known.steady is not False
-            if point.key in judged and not done and point.setting.method != FOREST:
+            if point.key in judged and not done:
                 missing.setdefault(point.graph, point)
         for point, speed in self.measure_speeds(list(missing.values()), self._within(tell)):
             self._write(GraphSpeed(graph=point.graph, label=point.label, speed=speed))
@@ -240,8 +239,20 @@ class Sweep:
     ) -> SweepRecord:
         interval = mean_interval(values.values, self.seed, values.groups)
         seconds = round(time.monotonic() - started, 3)
+        described = self._unmerged if point is None else Described.of(point)
         return SweepRecord(
-            **(point_fields(point) if point else self._unmerged_fields()),
+            key=described.key,
+            label=described.label,
+            settings=described.settings,
+            margins=described.margins,
+            num_candidates=described.num_candidates,
+            schedule=described.schedule_name,
+            shape=described.shape,
+            num_merged=described.schedule.num_merged,
+            tokens=described.schedule.tokens,
+            flops_ratio=described.flops_ratio,
+            bound=described.bound,
+            graph=described.graph,
             task=task.name,
             split=self.split,
             samples=len(values.values),
@@ -253,13 +264,15 @@ class Sweep:
             to_unmerged=to_unmerged,
             to_tome=to_tome,
             speed=None,
-            padding=self._padding(task, counter, point.flops_ratio if point else 1.0),
+            padding=self._padding(task, counter, described.flops_ratio),
             seconds=seconds,
         )
 
-    def _unmerged_fields(self) -> dict[str, Any]:
-        compression: Any = compress(self.loaded.model, method="none").compression
-        return unmerged_fields(compression)
+    @property
+    def _unmerged(self) -> Described:
+        compression = compress(self.loaded.model, method="none").compression
+        assert isinstance(compression, Compression)
+        return Described.unmerged(compression)
 
     def _append(self, record: AnyRecord) -> None:
         self._write(record)
@@ -281,64 +294,56 @@ class Sweep:
         return sorted(wanted, key=lambda each: (order[each.key], names.index(each.task) if each.task else -1))
 
 
-def point_fields(point: Point) -> dict[str, Any]:
-    """What a record says of a point."""
-    setting, schedule = point.setting, point.schedule
-    return {
-        "key": point.key,
-        "label": point.label,
-        "settings": _settings_record(
+@dataclass(frozen=True)
+class Described:
+    """What a record says of the model that it judges, whatever the task."""
+
+    key: str
+    label: str
+    settings: MergeSettings
+    margins: tuple[float, ...]
+    num_candidates: tuple[int, ...]
+    schedule_name: str
+    shape: str | None
+    schedule: TokenSchedule
+    flops_ratio: float
+    bound: float
+    graph: str | None
+
+    @classmethod
+    def of(cls, point: Point) -> Described:
+        """A merged model."""
+        return cls(
+            point.key,
+            point.label,
             point.settings,
-            method=setting.method,
-            metric=setting.metric,
-            margin=setting.margin,
-            candidates=setting.candidates,
-            num_candidates=point.num_candidates,
-        ),
-        "schedule": point.planned.name,
-        "shape": point.planned.form,
-        "num_merged": schedule.num_merged,
-        "tokens": schedule.tokens,
-        "flops_ratio": point.flops_ratio,
-        "bound": point.bound,
-        "graph": point.graph,
-    }
+            point.margins,
+            point.num_candidates,
+            point.planned.name,
+            point.planned.form,
+            point.schedule,
+            point.flops_ratio,
+            point.bound,
+            point.graph,
+        )
 
-
-def unmerged_fields(compression: Compression) -> dict[str, Any]:
-    """What a record says of the unmerged model."""
-    schedule = compression.schedule
-    return {
-        "key": UNMERGED,
-        "label": UNMERGED,
-        "settings": _settings_record(
-            compression.settings,
-            method="none",
-            metric=None,
-            margin=None,
-            candidates=None,
-            num_candidates=schedule.num_merged,
-        ),
-        "schedule": "nothing merged",
-        "shape": None,
-        "num_merged": schedule.num_merged,
-        "tokens": schedule.tokens,
-        "flops_ratio": 1.0,
-        "bound": 1.0,
-        "graph": None,
-    }
-
-
-def _settings_record(settings: MethodSettings, **own: Any) -> SettingsRecord:
-    return SettingsRecord(
-        **own,
-        margins=settings.margins,
-        energy=settings.energy,
-        split=settings.split,
-        size_penalty=settings.size_penalty,
-        proportional_attention=settings.proportional_attention,
-        seed=settings.seed,
-    )
+    @classmethod
+    def unmerged(cls, compression: Compression) -> Described:
+        """The model that the others are made from."""
+        schedule, method = compression.schedule, compression.method
+        return cls(
+            UNMERGED,
+            UNMERGED,
+            method.settings,
+            method.margins,
+            schedule.num_merged,
+            "nothing merged",
+            None,
+            schedule,
+            1.0,
+            1.0,
+            None,
+        )
 
 
 def _parsed(log: ResumableLog, place: int, content: dict[str, Any]) -> Line:

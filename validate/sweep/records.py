@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from pitome.schedule import Candidates
-from pitome.validate.evaluate.padding import PaddingRecord
+from pitome.settings import MergeSettings
+from pitome.validate.evaluate.records import PaddingRecord
 
 
 class _Record(BaseModel):
@@ -38,24 +39,6 @@ class DifferenceRecord(_Record):
     method: str = Field(description="how interval and p-value were computed")
 
 
-class SettingsRecord(_Record):
-    """All settings of a point, none left to the method."""
-
-    method: str
-    metric: str | None = Field(description="what similarity is measured on; None: none is")
-    margin: tuple[float, float] | None = Field(
-        description="start and slope; None: not along a line, or unused"
-    )
-    margins: tuple[float, ...] = Field(description="one per layer")
-    energy: str
-    split: str = Field(description="how candidates are divided into sources and targets")
-    candidates: Candidates | None = Field(description="None: not the same rule in all layers, or unused")
-    num_candidates: tuple[int, ...] = Field(description="M of each layer; 0 where no similarity decides")
-    size_penalty: float
-    proportional_attention: bool
-    seed: int | None = Field(description="of random pairs")
-
-
 class SweepRecord(_Record):
     """One way to compress the model, judged on one task; the unmerged model too, with method none."""
 
@@ -64,7 +47,9 @@ class SweepRecord(_Record):
     label: str
     task: str
     split: Literal["validation", "test"] = Field(description="of the task's data")
-    settings: SettingsRecord
+    settings: MergeSettings = Field(description="none left to the method, where one value is all layers'")
+    margins: tuple[float, ...] = Field(description="one per layer; none where no energy is measured")
+    num_candidates: tuple[int, ...] = Field(description="M of each layer; 0 where no similarity decides")
     schedule: str = Field(description="what the schedule was made from")
     shape: str | None = Field(description="how the merging is spread over the layers")
     num_merged: tuple[int, ...]
@@ -85,6 +70,20 @@ class SweepRecord(_Record):
     speed: SpeedRecord | None = Field(description="in a file it stands in records of its own")
     padding: PaddingRecord | None = Field(default=None, description="of texts")
     seconds: float = Field(ge=0, description="what judging took; no measure of the model's speed")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_files(cls, content: object) -> object:
+        """Settings in older files hold the numbers of each layer too, and some values that nothing takes."""
+        settings = content.get("settings") if isinstance(content, dict) else None
+        if not isinstance(content, dict) or not isinstance(settings, dict) or "margins" not in settings:
+            return content
+        chosen = {name: value for name, value in settings.items() if value is not None}
+        layers = {name: chosen.pop(name) for name in ("margins", "num_candidates") if name in chosen}
+        if "metric" not in chosen:  # no similarity is measured, so nothing decides by it
+            meant = ("method", "proportional_attention", "seed")
+            chosen = {name: value for name, value in chosen.items() if name in meant}
+        return {**content, "settings": chosen, **layers}
 
     @property
     def is_unmerged(self) -> bool:
@@ -154,3 +153,20 @@ def with_speed(record: AnyRecord, speeds: Mapping[str, SpeedRecord]) -> AnyRecor
 def measured(records: list[AnyRecord], task: str | None = None) -> list[SweepRecord]:
     """The records with results, of one task or of all."""
     return [each for each in records if isinstance(each, SweepRecord) and (task is None or each.task == task)]
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """A file that ``pitome sweep`` wrote."""
+
+    configuration: dict[str, Any]
+    records: tuple[SweepRecord, ...]
+    failed: tuple[FailedPoint, ...] = ()
+    """Points that could not be run."""
+    commands: tuple[str, ...] = ()
+    """What wrote it, in order, where the file says so."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """In the order of their first records."""
+        return tuple(dict.fromkeys(record.task for record in self.records))

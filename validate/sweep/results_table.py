@@ -7,37 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from pitome.errors import InputError
-from pitome.methods.settings import PITOME_DEFAULTS
-from pitome.validate.evaluate.padding import BUCKET
+from pitome.methods import method_class
+from pitome.settings import MergeSettings
+from pitome.validate.evaluate.records import BUCKET
 from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH
-from pitome.validate.sweep.records import FailedPoint, SweepRecord, SweepRun, measured, parse_line, records_of
+from pitome.validate.sweep.records import (
+    FailedPoint,
+    SweepFile,
+    SweepRecord,
+    SweepRun,
+    measured,
+    parse_line,
+    records_of,
+)
 
 POINTS = 100
 """Scores are shown times this."""
-
-
-@dataclass(frozen=True)
-class SweepFile:
-    """A file that ``pitome sweep`` wrote."""
-
-    configuration: dict[str, Any]
-    records: tuple[SweepRecord, ...]
-    failed: tuple[FailedPoint, ...] = ()
-    """Points that could not be run."""
-    commands: tuple[str, ...] = ()
-    """What wrote it, in order, where the file says so."""
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """In the order of their first records."""
-        return tuple(dict.fromkeys(record.task for record in self.records))
 
 
 def read_sweep_file(path: Path) -> SweepFile:
@@ -145,18 +135,9 @@ def _setting(record: SweepRecord) -> str:
 
 
 def _is_default(record: SweepRecord) -> bool:
-    """Whether METHOD=pitome means these settings, for texts or for images."""
-    found = record.settings
-    return found.method == "pitome" and (
-        (found.metric, found.candidates, found.size_penalty, found.margin, found.energy, found.split)
-        == (
-            "hidden",
-            *PITOME_DEFAULTS["image" if record.padding is None else "text"],
-            (0.9, 0.9),
-            "elu",
-            "alternate",
-        )
-    )
+    """Whether these are what a user gets who chooses nothing, for texts or for images."""
+    default = method_class(MergeSettings().method)
+    return record.settings == default.own_settings("image" if record.padding is None else "text")
 
 
 def _cell(record: SweepRecord) -> str:

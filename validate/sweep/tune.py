@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pitome.errors import PitomeError
+from pitome.methods import method_class, method_names
 from pitome.validate.sweep.records import AnyRecord, SpeedRecord, SweepRecord, measured
-from pitome.validate.sweep.settings import FOREST
 
 FINALISTS = 5
-NOT_CHOSEN = ("none", "random", FOREST)
-"""Random pairs are the floor that methods are held against, and the pointer forest has no operator: neither
-is a setting to deploy."""
 
 
 class BudgetError(PitomeError):
@@ -62,13 +59,18 @@ def candidates_of(records: Sequence[AnyRecord], tasks: Sequence[str]) -> list[Ca
     """The settings with a record for every task, in the order of their first record."""
     found: dict[str, list[SweepRecord]] = {}
     for each in measured(list(records)):
-        if not each.is_unmerged and each.settings.method not in NOT_CHOSEN and each.task in tasks:
+        if not each.is_unmerged and _deployable(each.settings.method) and each.task in tasks:
             found.setdefault(each.key, []).append(each)
     return [
         Candidate(key, tuple(map(Drop.of, group)), group[0].speed)
         for key, group in found.items()
         if {each.task for each in group} == set(tasks)
     ]
+
+
+def _deployable(method: str) -> bool:
+    """Whether a method is one to deploy; older files have methods that are gone."""
+    return method in method_names() and method_class(method).deployable
 
 
 def choose(

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from pitome.methods.settings import Metric
 from pitome.plugins.tools.account.layers import Layer
 from pitome.plugins.tools.merge_library import HostLibrary
 from pitome.plugins.tools.ptxas_log import Usage
+from pitome.settings import Metric
 
 KERNELS = ("add_energies", "order_tokens", "find_edges", "select_edges", "merge_rows")
 """In the order in which they run."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from pitome.methods.settings import Metric
 from pitome.models.family import ModelShape
 from pitome.models.presets import PRESETS
 from pitome.parameters import MergeParameters
 from pitome.schedule import TokenSchedule, choose_candidates
+from pitome.settings import Metric
 
 KEEP_RATIO = 0.9
 PROTECTED_FRACTION = 0.1

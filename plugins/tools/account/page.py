@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from pitome.errors import InputError
-from pitome.methods.settings import Metric
 from pitome.plugins.tools.account.assumptions import ASSUMPTIONS, LAUNCH
 from pitome.plugins.tools.account.counts import metric_reads
 from pitome.plugins.tools.account.gpus import GPUS, Gpu
@@ -26,6 +25,7 @@ from pitome.plugins.tools.account.tables import (
     shares_table,
 )
 from pitome.plugins.tools.ptxas_log import Usage
+from pitome.settings import Metric
 
 TITLE = "The account of one merge"
 BEGIN, END = "<!-- account:begin -->", "<!-- account:end -->"

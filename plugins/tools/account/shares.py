@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pitome.methods.settings import Metric
 from pitome.plugins.tools.account.assumptions import LAUNCH
 from pitome.plugins.tools.account.counts import KERNELS, KernelCount, count_merge, usage_of
 from pitome.plugins.tools.account.gpus import GPUS, Gpu
@@ -14,6 +13,7 @@ from pitome.plugins.tools.account.layers import BATCHES, ELEMENT_BYTES, LAYERS, 
 from pitome.plugins.tools.account.prediction import KernelTime, predict_block, predict_kernel
 from pitome.plugins.tools.merge_library import HostLibrary
 from pitome.plugins.tools.ptxas_log import Usage
+from pitome.settings import Metric
 
 GOALS: dict[Metric, float] = {"hidden": 0.10, "keys": 0.05}
 """Largest share of the block, from batch 8 up."""

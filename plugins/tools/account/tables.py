@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pitome.methods.settings import Metric
 from pitome.plugins.tools.account.counts import KERNELS, KernelCount, usage_of
 from pitome.plugins.tools.account.gpus import GPUS
 from pitome.plugins.tools.account.layers import BATCHES, LAYERS, METRICS
 from pitome.plugins.tools.account.shares import GOAL_BATCH, Merge, Prediction
 from pitome.plugins.tools.ptxas_log import Usage
+from pitome.settings import Metric
 
 MICRO, KILO, MEGA, GIGA, TERA = 1e-6, 1e3, 1e6, 1e9, 1e12
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from pitome.errors import BackendError
-from pitome.export.plans.tensorrt import check_plugin_support
+from pitome.runtime.tensorrt_plugin import check_plugin_support
 from tests.export.plans.plugin_files import BUILT_PLUGIN, NO_CREATORS, ROOT, built, compile_library
 
 SCRIPT = """
 import sys
 from pathlib import Path
 import tensorrt_lean
-from pitome.export.plans.tensorrt import load_plugin
+from pitome.runtime.tensorrt_plugin import load_plugin
 from pitome.errors import BackendError
 try:
     load_plugin(tensorrt_lean, "a plan", Path(sys.argv[1]), [])

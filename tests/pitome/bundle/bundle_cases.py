@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pitome.bundle import Manifest, verify_bundle, write_manifest
+from pitome.bundle import Manifest, ParityReport, verify_bundle, write_manifest
 from pitome.errors import BundleError
+from pitome.parameters import MergeParameters
+from pitome.settings import MergeSettings
 
 CONTENTS = {
     "model.onnx": b"the graph",
@@ -18,6 +21,7 @@ CONTENTS = {
     "plans/model.fp16.sm80.plan": b"a plan",
     "plans/model.fp16.tensorrt.plan": b"a plan with plugin layers",
     "libpitome_plugin.so": b"a plugin",
+    "labels.json": b"[]",
     "report.html": b"<html>",
 }
 OWN = ("manifest.json", "manifest.json.sha256")
@@ -40,80 +44,195 @@ def document() -> dict[str, Any]:
         "inputs": [{"name": "pixel_values", "dtype": "float32", "shape": ["batch", 3, 32, 32]}],
         "outputs": [{"name": "embedding", "dtype": "float32", "shape": ["batch", 8]}],
     }
+    flops = {"base": 200, "merged": 150, "ratio": 0.75, "bound": 200 / 150}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "pitome_version": "0.1.0",
         "created": "2026-11-22T10:00:00+00:00",
         "model": {
             "name": "clip-b16",
             "family": "clip",
+            "system": None,
             "task": "image-embedding",
             "weights": {"source": "random", "sha256": KEY, "random": True, "revision": None, "seed": 0},
-            "preprocess": {"image_size": 32, "mean": [0.5, 0.5, 0.5]},
+            "preprocess": {
+                "kind": "image",
+                "image_size": 32,
+                "resize": "shortest",
+                "resize_size": 36,
+                "resample": "bicubic",
+                "mean": [0.5, 0.5, 0.5],
+                "std": [0.25, 0.25, 0.25],
+            },
+            "pooling": None,
+            "normalised": None,
+            "max_length": None,
+            "card": None,
         },
         "method": {
-            "name": "pitome",
-            "order": "energy",
-            "energy": "elu",
-            "split": "alternate",
-            "metric": "hidden",
-            "margins": [0.9, 0.45],
-            "alpha": 1.0,
-            "size_penalty": 0.05,
+            "settings": settings(candidates=0.1, margin=[0.9, 0.9], metric="hidden"),
+            "restore": "groups",
             "num_protected": 1,
-            "proportional_attention": True,
-            "seed": None,
+            "layers": [operator(2, 14, 0.9), None],
         },
         "schedule": {"tokens": [17, 15, 15], "num_merged": [2, 0], "num_candidates": [14, 0]},
-        "precision": "fp16",
-        "flops": {"base": 200, "merged": 150, "ratio": 0.75, "bound": 200 / 150},
-        "onnx": [
-            record(
-                "model.onnx",
-                precision="fp32",
-                opset=18,
-                key=KEY,
-                external_data=[record("model.onnx.data")],
+        "flops": flops,
+        "graphs": [
+            {
+                "name": "model",
+                "role": "encoder",
+                "speed": None,
+                "length": None,
+                "weights_file": None,
                 **tensors,
-            ),
-            record("model.fp16.onnx", precision="fp16", opset=18, key=KEY, external_data=[], **tensors),
+                "merges": 1,
+                "feeds": {},
+                "flops": flops,
+                "onnx": [
+                    onnx("model.onnx", "fp32", [record("model.onnx.data")]),
+                    onnx("model.fp16.onnx", "fp16", []),
+                ],
+                "plans": [
+                    plan(
+                        "plans/model.fp16.sm80.plan",
+                        backend="tensorrt_rtx",
+                        backend_version="1.7.1.116",
+                        targets=["sm80", "sm86"],
+                        merge_path="function",
+                        plugin_layers=0,
+                    ),
+                    plan(
+                        "plans/model.fp16.tensorrt.plan",
+                        backend="tensorrt",
+                        backend_version="11.4.0.106",
+                        targets=["sm89"],
+                        merge_path="plugin",
+                        plugin_layers=1,
+                    ),
+                ],
+            }
         ],
-        "plans": [
+        "assets": [record("labels.json", sized=False, role="labels")],
+        "native": [
             record(
-                "plans/model.fp16.sm80.plan",
-                backend="tensorrt_rtx",
-                backend_version="1.7.1.116",
-                targets=["sm80", "sm86"],
-                profile=[1, 8, 32],
-                precision="fp16",
-                merge_path="function",
-                plugin_embedded=False,
-                executed=False,
-                build_seconds=5.5,
-                key=KEY,
-            ),
-            record(
-                "plans/model.fp16.tensorrt.plan",
-                backend="tensorrt",
-                backend_version="11.4.0.106",
-                targets=["sm89"],
-                profile=[1, 8, 32],
-                precision="fp16",
-                merge_path="plugin",
-                plugin_embedded=False,
-                executed=False,
-                build_seconds=70.5,
-                key=KEY,
-            ),
+                "libpitome_plugin.so",
+                sized=False,
+                kind="tensorrt",
+                version="0.1.0",
+                arch="x86_64",
+                glibc=None,
+                onnxruntime_api=None,
+                instruction_sets=[],
+            )
         ],
-        "plugin": record("libpitome_plugin.so", sized=False, version="0.1.0"),
-        "parity": {"verdict": "pass"},
+        "build": {
+            "command": "pitome engine clip-b16",
+            "model": {
+                "model": "clip-b16",
+                "weights": None,
+                "image_size": None,
+                "strict": False,
+                "seed": 0,
+                "sequence_length": None,
+            },
+            "schedule": {"ratio": None, "r": [2, 0], "flops": None, "shape": None, "layers": None},
+            "merge": settings(),
+            "precision": "fp16",
+            "plan": {
+                "precision": "fp16",
+                "backend": "tensorrt_rtx",
+                "targets": ["sm80", "sm86"],
+                "profile": [1, 8, 32],
+                "merge_path": None,
+                "plugin": None,
+                "embed_plugin": False,
+            },
+            "check": {"parity_images": 64, "batches": [1, 8], "threads": 2, "latency_seconds": 10.0},
+        },
+        "accuracy": [
+            {
+                "task": "r8",
+                "data_sha256": KEY,
+                "n": 100,
+                "value": 0.9,
+                "interval": [0.85, 0.95],
+                "base": 0.91,
+                "speed": None,
+            }
+        ],
+        "parity": parity(),
         "parity_key": KEY,
         "latency": None,
         "latency_key": None,
-        "environment": {"onnxruntime": "1.32.0"},
+        "environment": {
+            "packages": {"onnxruntime": "1.32.0"},
+            "python": "3.11.2",
+            "system": "Linux x86_64",
+            "cpu": "a processor",
+        },
         "report": record("report.html", sized=False),
     }
+
+
+def settings(**chosen: Any) -> dict[str, Any]:
+    """Merge settings as JSON, with a value for every field."""
+    found: dict[str, Any] = asdict(MergeSettings())
+    assert set(chosen) <= set(found)
+    return found | chosen
+
+
+def operator(num_merged: int, num_candidates: int, margin: float) -> dict[str, Any]:
+    """The operator's attributes in one layer, as JSON."""
+    return asdict(MergeParameters(num_merged, num_candidates, num_protected=1, margin=margin))
+
+
+def onnx(name: str, precision: str, external_data: list[dict[str, Any]]) -> dict[str, Any]:
+    return record(
+        name,
+        precision=precision,
+        opset=18,
+        ir_version=10,
+        inlined=False,
+        key=KEY,
+        external_data=external_data,
+    )
+
+
+def plan(name: str, **others: Any) -> dict[str, Any]:
+    return record(
+        name,
+        profile=[1, 8, 32],
+        precision="fp16",
+        plugin_embedded=False,
+        executed=False,
+        build_seconds=5.5,
+        key=KEY,
+        **others,
+    )
+
+
+def parity() -> dict[str, Any]:
+    """A parity report that passed, as JSON; nothing was compared in it."""
+    report = ParityReport(
+        verdict="pass",
+        reason="every decision agrees",
+        decisions=None,
+        reported_decisions=(),
+        unchecked=("fp16",),
+        arithmetic=(),
+        task=(),
+        top1_agreement={"fp32": 1.0},
+        inputs={"noise": 4},
+        threads=2,
+    )
+    found: dict[str, Any] = report.model_dump(mode="json")
+    return found
+
+
+def with_graph(manifest: Manifest, **update: Any) -> Manifest:
+    """The manifest with fields of its one graph replaced; nothing is validated."""
+    (graph,) = manifest.graphs
+    return manifest.model_copy(update={"graphs": (graph.model_copy(update=update),)})
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

@@ -138,10 +138,10 @@ def test_a_manifest_that_is_not_json(folder: Path, data: bytes) -> None:
 
 
 def test_an_unknown_schema_version_has_its_own_message(folder: Path) -> None:
-    newer = {"schema_version": 2, "pitome_version": "9.1", "everything": "else may differ"}
+    newer = {"schema_version": 3, "pitome_version": "9.1", "everything": "else may differ"}
     write_raw(folder, json.dumps(newer).encode())
     assert refusal(folder) == (
-        f"bundle {folder}: its schema_version is 2, and this pitome reads 1. "
+        f"bundle {folder}: its schema_version is 3, and this pitome reads 2. "
         "Install the pitome that wrote it (9.1), or build the bundle again"
     )
 
@@ -149,7 +149,7 @@ def test_an_unknown_schema_version_has_its_own_message(folder: Path) -> None:
 @pytest.mark.parametrize("version", [0, "1", True, 1.0, -1, [1]])
 def test_an_odd_schema_version_is_shown(folder: Path, version: object) -> None:
     write_raw(folder, json.dumps(changed("schema_version", version)).encode())
-    assert f"its schema_version is {version!r}, and this pitome reads 1. Run `make engine`" in refusal(folder)
+    assert f"its schema_version is {version!r}, and this pitome reads 2. Run `make engine`" in refusal(folder)
 
 
 @pytest.mark.parametrize("data", [b"{}", b"[]", b"null", b'"text"'])

@@ -83,9 +83,9 @@ def test_unknown_type_names_the_families() -> None:
         family_of_type("swin")
     assert str(error.value) == (
         "a model of type 'swin': no family knows its blocks; the families are "
-        "clip (clip, clip_vision_model), vit (vit), deit (deit), dinov2 (dinov2), bert (bert), "
-        "distilbert (distilbert). "
-        "Choose a model of one of these families, or add a family in pitome/models"
+        "bert (bert), clip (clip, clip_vision_model), deit (deit), dinov2 (dinov2), "
+        "distilbert (distilbert), vit (vit). "
+        "Choose a model of one of these families, or add a family in pitome/models/families"
     )
 
 

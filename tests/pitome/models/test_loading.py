@@ -236,7 +236,7 @@ def test_unknown_family(saved):
     _, folder = saved("vit")
     (folder / "config.json").write_text('{"model_type": "swin", "architectures": ["SwinModel"]}')
     message = _fails(folder)
-    assert "a model of type 'swin': no family knows its blocks; the families are clip" in message
+    assert "a model of type 'swin': no family knows its blocks; the families are bert" in message
 
 
 def test_unknown_class_of_a_known_family(saved):

@@ -17,10 +17,8 @@ from pitome.models.loading import load_model
 from pitome.models.preset_file import (
     PresetFile,
     PresetMeasurement,
-    PresetMethod,
     PresetModel,
     PresetOrigin,
-    PresetSchedule,
     PresetSpeed,
     preset_text,
     read_preset_file,
@@ -28,6 +26,7 @@ from pitome.models.preset_file import (
     write_preset_file,
 )
 from pitome.models.registry import resolve_model
+from pitome.settings import MergeSettings, ScheduleOptions
 from tests.checkout import ROOT
 from tests.tiny_models import tiny_model
 
@@ -50,8 +49,8 @@ shape = "constant"
 """
 WHOLE = PresetFile(
     model=PresetModel(name="org/name@main", weights="packaged", sequence_length=128, sha256=DIGEST),
-    method=PresetMethod(
-        name="pitome",
+    method=MergeSettings(
+        "pitome",
         metric="keys",
         candidates=40,
         margin=(0.9, 0.25),
@@ -61,7 +60,7 @@ WHOLE = PresetFile(
         proportional_attention=False,
         seed=3,
     ),
-    schedule=PresetSchedule(num_merged=(3, 2, 0)),
+    schedule=ScheduleOptions(r=(3, 2, 0)),
     measured=(
         PresetMeasurement(
             task="hf:a/b",
@@ -103,10 +102,28 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert f"pitome engine {path}" in preset_text(WHOLE, path).splitlines()[0]
 
 
+def test_the_keys_are_those_of_schema_version_1(tmp_path: Path) -> None:
+    content = tomllib.loads(preset_text(WHOLE, tmp_path / "x.preset.toml"))
+    assert list(content["method"]) == [
+        "name",
+        "metric",
+        "candidates",
+        "margin",
+        "energy",
+        "split",
+        "size_penalty",
+        "proportional_attention",
+        "seed",
+    ]
+    assert content["schedule"] == {"num_merged": [3, 2, 0]}
+    unseeded = WHOLE.model_copy(update={"method": MergeSettings("tome")})
+    assert tomllib.loads(preset_text(unseeded, tmp_path))["method"] == {"name": "tome"}
+
+
 def test_a_file_by_hand(tmp_path: Path) -> None:
     found = read_preset_file(write(tmp_path, TEXT))
-    assert found.method == PresetMethod(name="pitome", candidates=0.1, margin=(0.9, 0.9))
-    assert found.schedule == PresetSchedule(flops=0.6, shape="constant")
+    assert found.method == MergeSettings("pitome", candidates=0.1, margin=(0.9, 0.9))
+    assert found.schedule == ScheduleOptions(flops=0.6, shape="constant")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +167,7 @@ REFUSALS = {
     "other version": (changed("schema_version = 1", "schema_version = 2"), "its schema_version is 2"),
     "unknown table": (TEXT + "[extra]\n", "extra: unknown key. Correct these keys"),
     "unknown key": (changed("candidates = 0.1", "candidate = 0.1"), "method.candidate: unknown key"),
-    "missing key": (changed('name = "pitome"', ""), "method.name: Field required"),
+    "missing key": (changed('name = "pitome"', ""), "method.name: it is not there"),
     "text for a number": (
         changed("flops = 0.6", 'flops = "0.6"'),
         "schedule.flops: Input should be a valid number",
@@ -178,13 +195,24 @@ REFUSALS = {
     ),
     "two schedules": (
         changed("flops = 0.6", "flops = 0.6\nratio = 0.9"),
-        "schedule: one of num_merged, ratio and flops is needed, not ratio and flops",
+        "RATIO=0.9 and FLOPS=0.6: each of them sets the whole schedule",
     ),
-    "no schedule": (changed("flops = 0.6\n", ""), "one of num_merged, ratio and flops is needed, not none"),
-    "shape of a ratio": (changed("flops = 0.6", "ratio = 0.6"), "schedule: shape needs flops"),
+    "no schedule": (changed("flops = 0.6\n", ""), "SHAPE=constant without FLOPS"),
+    "shape of a ratio": (
+        changed("flops = 0.6", "ratio = 0.6"),
+        "SHAPE=constant without FLOPS",
+    ),
     "layers of a list": (
         changed('flops = 0.6\nshape = "constant"', "num_merged = [1]\nlayers = [0]"),
-        "num_merged already says which layers merge, leave layers out",
+        "R as a list together with LAYERS: the list already says which layers merge",
+    ),
+    "nothing of a schedule": (
+        changed('flops = 0.6\nshape = "constant"', ""),
+        "schedule: one of num_merged, ratio and flops is needed",
+    ),
+    "no penalty": (
+        changed("candidates = 0.1", "size_penalty = -0.1"),
+        "SIZE_PENALTY=-0.1: not a number from 0 up. Give a number from 0 up",
     ),
     "short digest": (changed(DIGEST, "abc"), "model.sha256: String should match pattern"),
     "a date": (changed('name = "clip-b16"', "name = 2020-01-01"), "no key takes a date"),

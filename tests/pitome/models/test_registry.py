@@ -37,7 +37,7 @@ def test_preset_agrees_with_the_library_and_the_family(name):
     family = family_of_type(preset.family)
     assert family.architectures[preset.architecture] == preset.task
     model_class = getattr(transformers, preset.architecture)
-    config = model_class.config_class.from_dict(preset.config_content())
+    config = model_class.config_class.from_dict(family.config_content(preset.architecture, preset.config))
     sizes = family.vision_config(config)
     for key, value in preset.config.items():  # the library takes unknown names silently
         assert key in {**type(sizes)().to_dict(), **sizes.attribute_map} or key == "num_labels"

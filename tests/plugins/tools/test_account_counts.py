@@ -8,7 +8,6 @@ from math import ceil
 import pytest
 import torch
 
-from pitome.methods.settings import Metric
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.account.counts import KERNELS, count_merge, metric_reads, usage_of
 from pitome.plugins.tools.account.gpus import GPUS
@@ -17,6 +16,7 @@ from pitome.plugins.tools.account.shares import Merge, images_at_work
 from pitome.plugins.tools.account.tile_work import PIECE_COLUMNS, TILE_WORK
 from pitome.plugins.tools.merge_library import BUILD, HostLibrary
 from pitome.plugins.tools.ptxas_log import Usage, read_usage
+from pitome.settings import Metric
 
 CLIP = LAYERS[0]
 SECTOR = 32

@@ -14,7 +14,6 @@ from pitome.validate.bench.contestants import (
     eager_contestant,
     graph_digest,
     onnx_contestant,
-    sample_feeds,
     torch_threads,
 )
 from pitome.validate.bench.latency import (
@@ -24,12 +23,10 @@ from pitome.validate.bench.latency import (
     compare,
     configuration,
     latency_records,
-    measure,
     merged_and_unmerged,
 )
 from pitome.validate.resume import ResumableLog
-from pitome.validate.samples import Samples
-from tests.validate.bench.test_latency import WIDTH, chain
+from tests.validate.bench.chains import WIDTH, chain, measure_pair
 
 QUICK = LatencySettings((1, 2), threads=1, repeats=9, seed=3)
 
@@ -144,7 +141,7 @@ def test_a_report_of_an_earlier_version_is_still_read():
 
 def test_finished_batch_sizes_are_taken_over(contestants, tmp_path):
     path, pair = tmp_path / "bench.jsonl", contestants[:2]
-    described = configuration(pair, QUICK)
+    described = configuration(pair, QUICK).model_dump(mode="json")
 
     def run(stop_at=None):
         measured = set()
@@ -171,10 +168,12 @@ def test_finished_batch_sizes_are_taken_over(contestants, tmp_path):
 
 def test_a_resume_with_other_models_is_refused(contestants, tmp_path):
     path, (merged, unmerged) = tmp_path / "bench.jsonl", contestants[:2]
-    ResumableLog.open(path, configuration([merged, unmerged], QUICK)).close()
+    first = configuration([merged, unmerged], QUICK)
+    ResumableLog.open(path, first.model_dump(mode="json")).close()
     swapped = merged_and_unmerged(unmerged.path, merged.path, 2.0)
+    other = configuration(swapped, LatencySettings((1,), threads=2, repeats=9, seed=3))
     with pytest.raises(InputError) as caught:
-        ResumableLog.open(path, configuration(swapped, LatencySettings((1,), threads=2, repeats=9, seed=3)))
+        ResumableLog.open(path, other.model_dump(mode="json"))
     message = str(caught.value)
     assert f'contestants.merged.digest is "{merged.digest}" in it and "{unmerged.digest}" now' in message
     assert "threads is 1 in it and 2 now" in message
@@ -196,7 +195,7 @@ def test_foreign_records_are_refused(contestants, compared, tmp_path, record, me
 
 
 def test_configuration_names_what_the_numbers_depend_on(contestants):
-    found = configuration(contestants, QUICK)
+    found = configuration(contestants, QUICK).model_dump(mode="json")
     assert found["contestants"]["merged"] == {
         "digest": graph_digest(contestants[0].path),
         "against": "unmerged",
@@ -204,8 +203,9 @@ def test_configuration_names_what_the_numbers_depend_on(contestants):
     }
     assert found["contestants"]["unmerged-eager"]["digest"] == "bb"
     assert (found["batches"], found["threads"], found["seed"], found["inputs"]) == ([1, 2], 1, 3, "seeded")
+    assert found["device"] == "cpu"
     assert set(found["packages"]) == {"numpy", "onnxruntime", "pitome", "torch", "transformers"}
-    assert "torch" not in configuration(contestants[:2], QUICK)["packages"]
+    assert "torch" not in configuration(contestants[:2], QUICK).packages
     assert found["cpu"]
     one, other = (
         configuration(
@@ -213,7 +213,7 @@ def test_configuration_names_what_the_numbers_depend_on(contestants):
         )
         for fill in (0.0, 1.0)
     )
-    assert one["inputs"] != other["inputs"]
+    assert one.inputs != other.inputs
 
 
 def test_digest_of_weights_beside_the_graph(tmp_path):
@@ -222,12 +222,6 @@ def test_digest_of_weights_beside_the_graph(tmp_path):
     (tmp_path / "model.onnx.data").write_bytes(b"weights")
     (tmp_path / "model.onnx.lock").write_bytes(b"")
     assert graph_digest(path).startswith(f"{alone}+")
-
-
-def test_real_samples_fill_any_batch():
-    feeds = sample_feeds(Samples({"input_ids": torch.arange(6).reshape(3, 2)}))
-    assert feeds(2)["input_ids"].tolist() == [[0, 1], [2, 3]]
-    assert feeds(5)["input_ids"].tolist() == [[0, 1], [2, 3], [4, 5], [0, 1], [2, 3]]
 
 
 def test_threads_of_torch_come_back():
@@ -258,7 +252,7 @@ def test_names_must_fit(contestants):
 
 def test_few_rounds_are_never_called_steady(tmp_path: Path):
     model = chain(tmp_path / "model.onnx", 1)
-    (found,) = measure(model, model, [1], bound=1.0, threads=1, repeats=2)
+    (found,) = measure_pair(model, model, LatencySettings((1,), threads=1, repeats=2))
     assert found.steady is None
     assert found.steady_reason == (
         "merged: 2 rounds are too few to tell; unmerged: 2 rounds are too few to tell"

@@ -1,52 +1,33 @@
+"""Latency of two graphs: the bootstrap, what is refused, and the records. Times are counted, not measured."""
+
 from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 from pydantic import ValidationError
 
 from pitome.errors import BackendError, InputError
-from pitome.validate.bench.latency import LatencyRecord, LatencyReport, bootstrap_interval, cpu_model, measure
-from pitome.validate.bench.sessions import open_session, seeded_inputs
+from pitome.runtime.onnxruntime import OnnxRuntime
+from pitome.validate.bench.feeds import seeded_inputs
+from pitome.validate.bench.latency import (
+    LatencyRecord,
+    LatencyReport,
+    bootstrap_interval,
+    compare,
+    cpu_model,
+    latency_records,
+    merged_and_unmerged,
+)
+from pitome.validate.bench.settings import LatencySettings, check_settings
+from tests.validate.bench.chains import WIDTH, CountedClock, chain, measure_pair
 
-WIDTH = 192
-
-
-def chain(
-    path: Path,
-    matmuls: int,
-    *,
-    batch: int | str = "batch",
-    tokens: int | str = 64,
-    name: str = "pixels",
-    dtype: int = TensorProto.FLOAT,
-    op: str = "MatMul",
-) -> Path:
-    """Write a graph of ``matmuls`` dependent matrix products."""
-    weight = numpy_helper.from_array(np.eye(WIDTH, dtype=np.float32), "weight")
-    nodes, value = [], name
-    if dtype != TensorProto.FLOAT:
-        nodes.append(helper.make_node("Cast", [name], ["floats"], to=TensorProto.FLOAT))
-        value = "floats"
-    for index in range(matmuls):
-        nodes.append(helper.make_node(op, [value, "weight"], [f"value{index}"]))
-        value = f"value{index}"
-    shape = [batch, tokens, WIDTH]
-    graph = helper.make_graph(
-        nodes,
-        "chain",
-        [helper.make_tensor_value_info(name, dtype, shape)],
-        [helper.make_tensor_value_info(value, TensorProto.FLOAT, shape)],
-        [weight],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    onnx.save(model, path)
-    return path
+QUICK = LatencySettings((1,), threads=1, repeats=2)
 
 
 def slow_interval(
@@ -101,50 +82,48 @@ def test_bootstrap_interval_covers_the_truth():
     assert covered >= trials * 0.95 - 4 * 3.1
 
 
-def test_planted_speed_is_found(tmp_path):
-    merged, unmerged = chain(tmp_path / "merged.onnx", 4), chain(tmp_path / "unmerged.onnx", 32)
+def test_planted_speed_is_found(tmp_path: Path) -> None:
+    merged, unmerged = chain(tmp_path / "merged.onnx", 1), chain(tmp_path / "unmerged.onnx", 2)
     calls: list[tuple[str, int, int]] = []
-    records = measure(
-        merged,
-        unmerged,
-        [3, 1, 3],
-        bound=8.0,
-        threads=1,
-        repeats=9,
+    clock, settings = CountedClock(), LatencySettings((3, 1, 3), threads=1, repeats=9)
+    fast, slow = merged_and_unmerged(merged, unmerged, 8.0)
+    found = compare(
+        [clock.counted(fast, 0.002), clock.counted(slow, 0.012)],
+        settings,
         progress=lambda *call: calls.append(call),
+        clock=clock,
     )
+    records = latency_records(found, settings)
     assert [record.batch for record in records] == [3, 1]
     for record in records:
-        # Eight times the work: the interval must exclude "no difference", in the right direction.
-        assert record.speedup_interval[0] > 1.0
-        assert record.speedup_interval[0] <= record.speedup <= record.speedup_interval[1]
-        assert record.speedup == pytest.approx(
-            record.unmerged.median_milliseconds / record.merged.median_milliseconds
-        )
-        assert record.share_of_bound == pytest.approx(record.speedup / 8.0)
-        assert record.merged.p95_milliseconds >= record.merged.median_milliseconds
-        per_second = 1e3 * record.batch / record.merged.median_milliseconds
-        assert record.merged.per_second == pytest.approx(per_second)
+        assert record.speedup == pytest.approx(6.0)
+        assert record.speedup_interval == pytest.approx((6.0, 6.0))
+        assert record.share_of_bound == pytest.approx(6.0 / 8.0)
+        assert record.merged.median_milliseconds == pytest.approx(2.0)
+        assert record.merged.p95_milliseconds == pytest.approx(2.0)
+        assert record.unmerged.median_milliseconds == pytest.approx(12.0)
+        assert record.merged.per_second == pytest.approx(record.batch / 0.002)
         assert (record.rounds, record.threads, record.provider) == (9, 1, "CPUExecutionProvider")
         assert record.cpu == cpu_model() != ""
     assert ("latency, batch 3", 9, 9) in calls
     assert ("warm-up, batch 1", 0, 12) in calls
     # and the other way round, the "merged" model is the slower one
-    (slower,) = measure(unmerged, merged, [1], bound=1.0, threads=1, repeats=9)
-    assert slower.speedup_interval[1] < 1.0
+    (record,) = compare([clock.counted(fast, 0.012), clock.counted(slow, 0.002)], QUICK, clock=clock)
+    assert record.contestant("merged").ratio == pytest.approx(1 / 6)
 
 
-def test_rounds_fill_the_asked_time(tmp_path):
-    model = chain(tmp_path / "model.onnx", 4)
-    (short,) = measure(model, model, [1], bound=1.0, threads=1, min_seconds=0)
-    assert short.rounds == 11
-    (long,) = measure(model, model, [1], bound=1.0, threads=1, min_seconds=0.5)
-    assert long.rounds > 11
+def test_rounds_fill_the_asked_time(tmp_path: Path) -> None:
+    model, clock = chain(tmp_path / "model.onnx", 1), CountedClock()
+    pair = [clock.counted(each, 0.01) for each in merged_and_unmerged(model, model, 1.0)]
+    for seconds, rounds in ((0.0, 11), (0.5, 25)):
+        settings = LatencySettings((1,), threads=1, min_seconds=seconds)
+        (record,) = compare(pair, settings, clock=clock)
+        assert record.rounds == rounds
 
 
 def test_report_round_trips_and_refuses_the_unknown(tmp_path):
     model = chain(tmp_path / "model.onnx", 1)
-    report = LatencyReport.of(measure(model, model, [1, 2], bound=1.0, threads=1, repeats=2))
+    report = LatencyReport.of(measure_pair(model, model, LatencySettings((1, 2), threads=1, repeats=2)))
     assert LatencyReport.model_validate_json(report.model_dump_json()) == report
     document = report.model_dump(mode="json")
     assert document["threads"] == 1
@@ -160,13 +139,13 @@ def test_report_round_trips_and_refuses_the_unknown(tmp_path):
 
 
 def test_inputs_follow_the_declared_types_and_the_seed(tmp_path):
-    floats = open_session(chain(tmp_path / "floats.onnx", 1), 1)
+    floats = OnnxRuntime(chain(tmp_path / "floats.onnx", 1), threads=1).inputs
     first, again = seeded_inputs(floats, 2, 7), seeded_inputs(floats, 2, 7)
     assert first["pixels"].shape == (2, 64, WIDTH)
     assert first["pixels"].dtype == np.float32
     np.testing.assert_array_equal(first["pixels"], again["pixels"])
     assert not np.array_equal(first["pixels"], seeded_inputs(floats, 2, 8)["pixels"])
-    ids = open_session(chain(tmp_path / "ids.onnx", 1, dtype=TensorProto.INT64), 1)
+    ids = OnnxRuntime(chain(tmp_path / "ids.onnx", 1, dtype=TensorProto.INT64), threads=1).inputs
     assert seeded_inputs(ids, 1, 0)["pixels"].dtype == np.int64
     assert (seeded_inputs(ids, 1, 0)["pixels"] == 1).all()
 
@@ -179,25 +158,19 @@ def test_own_inputs_are_used(tmp_path):
         asked.append(batch)
         return {"pixels": np.zeros((batch, 64, WIDTH), np.float32)}
 
-    measure(model, model, [2], bound=1.0, threads=1, repeats=2, inputs=inputs)
+    pair = merged_and_unmerged(model, model, 1.0)
+    compare(pair, replace(QUICK, batches=(2,)), inputs=inputs)
     assert asked == [2]
     with pytest.raises(BackendError, match=r"onnxruntime could not run it .*pixels"):
-        measure(
-            model,
-            model,
-            [1],
-            bound=1.0,
-            repeats=2,
-            inputs=lambda batch: {"pixels": np.zeros((batch, 64, 3), np.float32)},
-        )
+        compare(pair, QUICK, inputs=lambda batch: {"pixels": np.zeros((batch, 64, 3), np.float32)})
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batches": []}, "no batch size was given. Give one, such as --batch 1"),
-        ({"batches": [1, 0]}, "batch 0: a batch holds at least one input. Give batch sizes of 1 or more"),
-        ({"batches": [-4]}, "batch -4: a batch holds at least one input"),
+        ({"batches": ()}, "no batch size was given. Give one, such as --batch 1"),
+        ({"batches": (1, 0)}, "batch 0: a batch holds at least one input. Give batch sizes of 1 or more"),
+        ({"batches": (-4,)}, "batch -4: a batch holds at least one input"),
         ({"threads": 0}, "0 threads: a session runs on at least one. Give --threads 1 or more"),
         ({"repeats": 1}, "1 repeats: an interval needs at least two rounds. Give --repeats 2 or more"),
         ({"min_seconds": math.nan}, "nan seconds of measuring: that is no duration. Give 0 seconds or more"),
@@ -205,25 +178,24 @@ def test_own_inputs_are_used(tmp_path):
         ({"bound": math.inf}, "a FLOPs bound of inf: the bound is FLOPs before / FLOPs after"),
     ],
 )
-def test_numbers_out_of_range_are_refused_before_anything_is_loaded(tmp_path, change, message):
-    missing = tmp_path / "never-opened.onnx"
-    arguments = {"batches": [1], "bound": 1.0, **change}
+def test_numbers_out_of_range_are_refused(change, message):
+    settings = replace(QUICK, **{name: value for name, value in change.items() if name != "bound"})
     with pytest.raises(InputError) as caught:
-        measure(missing, missing, **arguments)
+        check_settings(settings, change.get("bound", 1.0))
     assert message in str(caught.value)
 
 
 def test_missing_file_is_named(tmp_path):
     model = chain(tmp_path / "model.onnx", 1)
     with pytest.raises(InputError, match=r"absent\.onnx: there is no such file\. Export the model first"):
-        measure(model, tmp_path / "absent.onnx", [1], bound=1.0)
+        merged_and_unmerged(model, tmp_path / "absent.onnx", 1.0)
 
 
 def test_broken_file_is_named(tmp_path):
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
     with pytest.raises(InputError, match=r"broken\.onnx: onnxruntime .* can't load it .*Export the model"):
-        measure(broken, broken, [1], bound=1.0)
+        measure_pair(broken, broken, QUICK)
 
 
 @pytest.mark.parametrize(
@@ -237,13 +209,13 @@ def test_broken_file_is_named(tmp_path):
 def test_inputs_that_cannot_be_fed_are_refused(tmp_path, options, message):
     good, bad = chain(tmp_path / "good.onnx", 1), chain(tmp_path / "bad.onnx", 1, **options)
     with pytest.raises(InputError, match=rf"bad\.onnx: (the )?{message}"):
-        measure(good, bad, [1], bound=1.0)
+        measure_pair(good, bad, QUICK)
 
 
 def test_models_with_different_inputs_are_refused(tmp_path):
     one, other = chain(tmp_path / "one.onnx", 1), chain(tmp_path / "other.onnx", 1, tokens=32)
     with pytest.raises(
         InputError,
-        match=r"inputs differ: pixels tensor\(float\) \[batch, 64, 192\] against .*32, 192\]",
+        match=r"inputs differ: pixels float32 \[batch, 64, 192\] against .*32, 192\]",
     ):
-        measure(one, other, [1], bound=1.0)
+        measure_pair(one, other, QUICK)

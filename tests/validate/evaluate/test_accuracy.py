@@ -8,7 +8,7 @@ from pitome.validate.evaluate.accuracy import (
     MERGED,
     UNMERGED,
     AccuracyReport,
-    graph_encoders,
+    graph_runtimes,
     measure_accuracy,
 )
 from pitome.validate.evaluate.tasks.image_classification import ImageClassification
@@ -91,8 +91,8 @@ def test_candidates_that_make_no_sense(candidates, refit, found):
 
 
 def test_graphs_that_can_not_run_here_are_told(tmp_path):
-    found, left_out = graph_encoders({"bf16": tmp_path / "model.bf16.onnx"})
+    found, left_out = graph_runtimes({"bf16": tmp_path / "model.bf16.onnx"})
     assert found == {}
     assert left_out == {"onnxruntime bf16": "onnxruntime has no bfloat16 kernels on a CPU"}
     with pytest.raises(InputError, match="there is no such file"):
-        graph_encoders({"fp32": tmp_path / "model.onnx"})
+        graph_runtimes({"fp32": tmp_path / "model.onnx"})

@@ -22,6 +22,7 @@ from pitome.validate.evaluate.merge_maps import (
     merge_maps_of,
     text_merge_maps,
 )
+from tests.compressed import compress_with
 from tests.tiny_models import IMAGE_SIZE, NUM_LAYERS, NUM_PATCHES, tiny_images, tiny_model
 
 SIDE = IMAGE_SIZE // 8
@@ -119,7 +120,7 @@ def test_text_maps_leave_padding_out():
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 3, "intermediate_size": 16}
     model = BertModel(BertConfig(vocab_size=6, max_position_embeddings=12, **sizes)).eval()
-    merged = compress(model, ratio=0.75, layers=(0, 2), sequence_length=12)
+    merged = compress_with(model, ratio=0.75, layers=(0, 2), sequence_length=12)
     texts = ("cat and cat and dog ##s and dog and cat and cat", "cat and dog")
     full, short = text_merge_maps(merged, tokenizer, texts)
     assert full.words == tuple(texts[0].split())

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pitome import compress
 from pitome.errors import InputError
 from pitome.merge import MergeResult, merge
-from pitome.methods import build_merger, resolve_settings
+from pitome.methods import make_method, method_class
 from pitome.observe import MergeRecord, observe_merges
 from pitome.parameters import MergeParameters
+from pitome.settings import MergeSettings
 from pitome.validate.evaluate.spectrum import (
     _distances_of,
     layer_spectra,
@@ -22,6 +23,7 @@ from pitome.validate.evaluate.spectrum import (
     token_graph,
 )
 from pitome.validate.samples import Samples
+from tests.compressed import compress_with
 from tests.tiny_models import NUM_LAYERS, NUM_PATCHES, tiny_images, tiny_model
 
 
@@ -190,7 +192,7 @@ def test_theorem_1_needs_as_many_merges_as_classes_allow():
 
 @pytest.fixture(scope="module")
 def reference():
-    return compress(tiny_model("ViTModel"), ratio=0.8, layers=(0, 2))
+    return compress_with(tiny_model("ViTModel"), ratio=0.8, layers=(0, 2))
 
 
 def test_layer_spectra_at_the_same_features(reference):
@@ -202,11 +204,11 @@ def test_layer_spectra_at_the_same_features(reference):
         reference(pixel_values=images)
     compression = reference.compression
     for found in report.methods:
-        setting = resolve_settings(found.method, compression.family, NUM_LAYERS, metric="hidden")
+        method = make_method(settings_of(found.method, "hidden"), compression.family, NUM_LAYERS)
         assert [layer.layer for layer in found.layers] == [0, 2]
         for layer, record in zip(found.layers, observer.records, strict=True):
             assert layer.tokens == record.metric.shape[1]
-            merger = build_merger(setting, layer.layer, layer.tokens, 1, layer.merged)
+            merger = method.merger(layer.layer, layer.tokens, 1, layer.merged)
             groups = merger(record.metric, record.metric, record.size).assignment
             expected = [
                 slow_distance(rows[1:].double().tolist(), slots[1:].tolist())
@@ -220,14 +222,20 @@ def test_layer_spectra_at_the_same_features(reference):
     assert first.tokens == 1 + NUM_PATCHES
 
 
-OWN = {"candidates": "all", "size_penalty": 2.0, "metric": "keys", "margin": (0.3, 0.0)}
+def settings_of(method, metric):
+    return MergeSettings(method, metric=metric if "metric" in method_class(method).takes else None)
+
+
+OWN = {"size_penalty": 2.0, "metric": "keys"}
 
 
 @pytest.mark.parametrize("method", ["pitome", "tome"])
 def test_a_model_is_judged_by_its_own_settings(method):
     """Its own row is what it decided itself; the defaults of its method would have decided otherwise."""
-    options = OWN | ({"energy": "gaussian"} if method == "pitome" else {})
-    model = compress(tiny_model("ViTModel"), ratio=0.7, method=method, **options)
+    options = OWN | (
+        {"candidates": "all", "margin": (0.3, 0.0), "energy": "gaussian"} if method == "pitome" else {}
+    )
+    model = compress_with(tiny_model("ViTModel"), ratio=0.7, method=method, **options)
     images = tiny_images(4, seed=3)
     report = layer_spectra(model, Samples({"pixel_values": images}))
     assert (report.reference, report.metric) == (method, "keys")
@@ -235,7 +243,7 @@ def test_a_model_is_judged_by_its_own_settings(method):
     assert [found.method for found in report.methods] == [method, *beside]
     with torch.no_grad(), observe_merges() as observer:
         model(pixel_values=images)
-    usual = resolve_settings(method, model.compression.family, NUM_LAYERS, metric="keys")
+    usual = make_method(settings_of(method, "keys"), model.compression.family, NUM_LAYERS)
     differs = False
     for layer, record in zip(report.methods[0].layers, observer.records, strict=True):
 
@@ -244,7 +252,7 @@ def test_a_model_is_judged_by_its_own_settings(method):
             return np.mean([spectral_distance(x[1:].double().numpy(), y[1:].numpy()) for x, y in rows])
 
         assert layer.mean == pytest.approx(mean(record.decided), rel=1e-9)
-        merger = build_merger(usual, layer.layer, layer.tokens, 1, layer.merged)
+        merger = usual.merger(layer.layer, layer.tokens, 1, layer.merged)
         default = mean(merger(record.metric, record.metric, record.size).assignment)
         differs |= abs(layer.mean - default) > 1e-6
     assert differs

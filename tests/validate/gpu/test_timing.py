@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -20,13 +19,6 @@ from pitome.validate.gpu.timing import (
 )
 
 NAMES = ["a", "b", "c", "d", "e"]
-
-
-def wall_clock(run: Callable[[], object], count: int) -> float:
-    start = time.perf_counter()
-    for _ in range(count):
-        run()
-    return time.perf_counter() - start
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -71,24 +63,39 @@ def test_rounds_in_their_order_with_runs_that_fill_a_sample() -> None:
 
 
 def test_a_planted_speed_is_found() -> None:
-    candidates = {"fast": lambda: time.sleep(0.001), "slow": lambda: time.sleep(0.004)}
-    sampled = measure_rounds(candidates, wall_clock, rounds=9, sample_seconds=0.01, warmup_seconds=0.05)
+    now, seconds = 0.0, {"fast": 0.001, "slow": 0.003}
+
+    def clock(run: Callable[[], object], count: int) -> float:
+        nonlocal now
+        now += seconds[str(run())] * count
+        return seconds[str(run())] * count
+
+    sampled = measure_rounds(
+        {"fast": lambda: "fast", "slow": lambda: "slow"},
+        clock,
+        rounds=9,
+        sample_seconds=0.01,
+        warmup_seconds=0.1,
+        now=lambda: now,
+    )
+    # One run of each, 4 ms, and then samples of 10 and 12 ms until 0.1 s are over.
+    assert sampled.warmup_rounds == 6
     pairs = [("fast", "slow", 5.0), ("slow", "fast", None), ("fast", "absent", None)]
     how = {"fast": "CUDA graph", "slow": "eager"}
     found = batch_speed(sampled, 8, how, {"fast": 0.99}, pairs, GpuState(temperature=50))
     assert (found.batch, found.rounds, found.state.temperature) == (8, 9, 50)
     assert [(ratio.fast, ratio.slow) for ratio in found.ratios] == [("fast", "slow"), ("slow", "fast")]
     ratio = found.ratios[0]
-    assert 1 < ratio.interval[0] <= ratio.ratio <= ratio.interval[1]
-    assert ratio.ratio < 4.5, "sleep never ends early"
-    assert ratio.share_of_bound == pytest.approx(ratio.ratio / 5.0)
+    assert ratio.ratio == pytest.approx(3.0)
+    assert ratio.interval == pytest.approx((3.0, 3.0))
+    assert ratio.share_of_bound == pytest.approx(3.0 / 5.0)
     assert found.ratios[1].share_of_bound is None
     fast, slow = found.candidates
     assert (fast.how, slow.how) == ("CUDA graph", "eager")
     assert (fast.likeness, slow.likeness) == (0.99, None)
-    assert fast.timing.median_milliseconds >= 1
-    assert fast.timing.per_second == pytest.approx(8e3 / fast.timing.median_milliseconds)
-    assert ratio.ratio == pytest.approx(slow.timing.median_milliseconds / fast.timing.median_milliseconds)
+    assert fast.timing.median_milliseconds == pytest.approx(1)
+    assert slow.timing.median_milliseconds == pytest.approx(3)
+    assert fast.timing.per_second == pytest.approx(8e3)
 
 
 def test_intervals_are_of_slow_over_fast_in_the_same_rounds() -> None:

@@ -13,7 +13,6 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from pitome.compression import compress
 from pitome.export.onnx import TORCH_TYPES, export_onnx
 from pitome.validate.parity.check import check_parity
 from pitome.validate.parity.graph_check import check_graph
@@ -22,6 +21,7 @@ from pitome.validate.parity.module_trace import trace
 from pitome.validate.parity.passes import merging_layers
 from pitome.validate.parity.records import GraphFinding, ParityReport
 from pitome.validate.samples import CheckedInputs
+from tests.compressed import compress_with
 
 LAYER = 2
 """The block that is spoilt."""
@@ -42,7 +42,7 @@ class Exported:
 
     @staticmethod
     def make(model: nn.Module, output: str, folder: Path, *precisions: str, **options: Any) -> Exported:
-        merged = compress(model, **(options or {"ratio": 0.8}))
+        merged = compress_with(model, **(options or {"ratio": 0.8}))
         graphs = {precision: folder / f"{precision}.onnx" for precision in precisions}
         for precision, path in graphs.items():
             export_onnx(merged, path, outputs=[output], precision=precision)
@@ -130,7 +130,7 @@ def change_block(merged: nn.Module, precision: str, replaced: Callable[[Any], An
     own = [
         tensor.to(TORCH_TYPES[precision]).float()
         for name, tensor in merged.state_dict().items()
-        if f"layers.0.layers.{LAYER}." in name and not tensor.eq(tensor.flatten()[0]).all()
+        if f"layers.{LAYER}." in name and not tensor.eq(tensor.flatten()[0]).all()
     ]
 
     def change(model: onnx.ModelProto) -> None:

@@ -25,6 +25,7 @@ from pitome.validate.outputs import real_positions, task_vectors
 from pitome.validate.parity.check import check_parity
 from pitome.validate.parity.records import ParityReport
 from pitome.validate.samples import CheckedInputs, Samples
+from tests.compressed import compress_with
 from tests.export.tiny_models import LENGTH, TEXT_OUTPUTS, VOCABULARY, make_text_model, make_texts
 from tests.tiny_models import IMAGE_SIZE, tiny_images, tiny_model
 
@@ -55,7 +56,7 @@ def export(
     folder: Path, name: str, output: str, precisions: tuple[str, ...] = ("fp32",), **options: Any
 ) -> Exported:
     model = tiny_model(name)
-    merged = compress(model, **{"ratio": 0.8, **options})
+    merged = compress_with(model, **{"ratio": 0.8, **options})
     graphs = {precision: folder / f"{precision}.onnx" for precision in precisions}
     for precision, path in graphs.items():
         export_onnx(merged, path, outputs=[output], precision=precision)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from pitome.validate.parity.batch_composition import NUM_TEXTS, chosen_texts, co
 from pitome.validate.parity.decisions import Rounding
 from pitome.validate.parity.passes import merging_layers
 from pitome.validate.parity.records import BatchComposition, ParityReport
+from pitome.validate.parity.targets import GraphTarget
 from pitome.validate.report.summary import SummaryRow, summary_rows
 from pitome.validate.samples import CheckedInputs, Samples
 from tests.pitome.bundle.bundle_cases import document
@@ -60,7 +61,7 @@ def mix_batch(norm: int, share: float) -> Change:
 def compare(bert: Exported, path: Path, tolerance: float) -> BatchComposition:
     layers = merging_layers(bert.merged)
     rounding = {layer: Rounding(tolerance, tolerance) for layer in layers}
-    return compare_batching(path, bert.merged, TEXTS, layers, rounding, threads=1)
+    return compare_batching(GraphTarget(path, threads=1), bert.merged, TEXTS, layers, rounding)
 
 
 def test_an_honest_graph_passes(bert: Exported, tmp_path: Path) -> None:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pitome.bundle.manifest import Manifest
-from pitome.validate.bench.records import BatchRecord
-from pitome.validate.evaluate.accuracy import AccuracyReport
-from pitome.validate.evaluate.merge_maps import ImageLayer, ImageMaps, MergeMaps, TextLayer, TextMaps
-from pitome.validate.evaluate.spectrum import SpectrumReport
+from pitome.bundle import Manifest
+from pitome.bundle.latency_records import BatchRecord
+from pitome.validate.evaluate.records import (
+    ImageLayer,
+    ImageMaps,
+    MergeMaps,
+    SpectrumReport,
+    TaskAccuracy,
+    TextLayer,
+    TextMaps,
+)
+from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.page import render_report
-from pitome.validate.sweep.records import parse_line
+from pitome.validate.sweep.records import FailedPoint, SweepFile, SweepRecord, parse_line
 from pitome.validate.thresholds import Thresholds
+from pitome.validate.validation_records import ValidationRecord
+from tests.pitome.bundle.bundle_cases import operator, settings
+
+if TYPE_CHECKING:
+    from pitome.flops import FlopsCount
 
 TOKENS = [197, 178, 161, 145, 131, 118, 107, 97, 88, 80, 73, 66, 60]
 MERGED = [a - b for a, b in pairwise(TOKENS)]
@@ -35,6 +49,8 @@ def layer_parity(layer: int) -> dict[str, Any]:
         "excused": int(layer == 5),
         "unexplained": 0,
         "tolerance": 2.1e-7 + layer * 1e-8,
+        "similarity_tolerance": 1e-7,
+        "largest_excused_margin": 0.0,
         "smallest_margin": [3e-6, 8e-7, 1e-5, 4e-6, 2e-6, 6e-8][layer % 6],
         "free_running_agreement": 1 - layer * 1e-4,
     }
@@ -60,13 +76,31 @@ def latency_result(batch: int, speedup: float, low: float, high: float) -> dict[
     }
 
 
+def make_plan() -> dict[str, Any]:
+    return {
+        "file": "model.plan",
+        "sha256": digest("d"),
+        "bytes": 198_000_000,
+        "backend": "tensorrt_rtx",
+        "backend_version": "1.7.1.116",
+        "targets": ["sm80", "sm86", "sm89", "sm120"],
+        "profile": [1, 8, 32],
+        "precision": "fp16",
+        "merge_path": "function",
+        "executed": False,
+        "build_seconds": 6.5,
+        "key": digest("e"),
+    }
+
+
 def make_document() -> dict[str, Any]:
     tensor = {"name": "pixel_values", "dtype": "float32", "shape": ["batch", 3, 224, 224]}
     output = {"name": "image_embeds", "dtype": "float32", "shape": ["batch", 512]}
-    onnx = {"opset": 18, "inputs": [tensor], "outputs": [output], "key": digest("1")}
+    onnx = {"opset": 18, "ir_version": 10, "key": digest("1")}
     files = [("model.onnx", "b", 345_000_000, "fp32"), ("model.fp16.onnx", "c", 173_000_000, "fp16")]
+    flops = {"base": 17_600_000_000, "merged": 10_100_000_000, "ratio": 101 / 176, "bound": 176 / 101}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "pitome_version": "0.1.0",
         "created": "2026-11-22T22:00:00+00:00",
         "model": {
@@ -74,56 +108,67 @@ def make_document() -> dict[str, Any]:
             "family": "clip",
             "task": "image-embedding",
             "weights": {"source": "random", "sha256": digest("a"), "random": True, "seed": 0},
-            "preprocess": {"image_size": 224, "mean": [0.48, 0.46, 0.41], "crop": {"centre": True}},
+            "preprocess": {
+                "image_size": 224,
+                "resize": "shortest",
+                "resize_size": 224,
+                "resample": "bicubic",
+                "mean": [0.48, 0.46, 0.41],
+                "std": [0.27, 0.26, 0.28],
+                "kind": "image",
+            },
         },
         "method": {
-            "name": "pitome",
-            "order": "energy",
-            "energy": "elu",
-            "split": "alternate",
-            "metric": "hidden",
-            "margins": [0.9 - 0.9 * i / 12 for i in range(12)],
-            "alpha": 1.0,
-            "size_penalty": 0.05,
+            "settings": settings(
+                metric="hidden", candidates=0.1, margin=[0.9, 0.9], energy="elu", size_penalty=0.05
+            )
+            | {"split": "alternate", "proportional_attention": True},
+            "restore": "groups",
             "num_protected": 1,
-            "proportional_attention": True,
+            "layers": [
+                operator(merged, candidates, 0.9 - 0.9 * layer / 12)
+                for layer, (merged, candidates) in enumerate(zip(MERGED, CANDIDATES, strict=True))
+            ],
         },
         "schedule": {"tokens": TOKENS, "num_merged": MERGED, "num_candidates": CANDIDATES},
-        "precision": "fp16",
-        "flops": {
-            "base": 17_600_000_000,
-            "merged": 10_100_000_000,
-            "ratio": 101 / 176,
-            "bound": 176 / 101,
-        },
-        "onnx": [
-            {**onnx, "file": file, "sha256": digest(letter), "bytes": size, "precision": precision}
-            for file, letter, size, precision in files
-        ],
-        "plans": [
+        "flops": flops,
+        "graphs": [
             {
-                "file": "model.plan",
-                "sha256": digest("d"),
-                "bytes": 198_000_000,
-                "backend": "tensorrt_rtx",
-                "backend_version": "1.7.1.116",
-                "targets": ["sm80", "sm86", "sm89", "sm120"],
-                "profile": [1, 8, 32],
-                "precision": "fp16",
-                "merge_path": "function",
-                "executed": False,
-                "build_seconds": 6.5,
-                "key": digest("e"),
+                "name": "model",
+                "role": "encoder",
+                "inputs": [tensor],
+                "outputs": [output],
+                "merges": 12,
+                "flops": flops,
+                "onnx": [
+                    {**onnx, "file": file, "sha256": digest(letter), "bytes": size, "precision": precision}
+                    for file, letter, size, precision in files
+                ],
+                "plans": [make_plan()],
             }
         ],
+        "build": {
+            "command": "make engine MODEL=clip-b16",
+            "model": {"model": "clip-b16", "weights": "random"},
+            "schedule": {"ratio": 0.9},
+            "merge": {"method": "pitome"},
+            "precision": "fp16",
+        },
         "parity": {
             "verdict": "pass",
-            "reason": None,
-            "decisions": {"images": 96, "layers": [layer_parity(layer) for layer in range(12)]},
+            "reason": "",
+            "decisions": {
+                "runtime": "onnxruntime fp32",
+                "images": 96,
+                "layers": [layer_parity(layer) for layer in range(12)],
+            },
             "arithmetic": [
                 {
+                    "output": "image_embeds",
                     "precision": "fp32",
                     "runtime": "onnxruntime",
+                    "images": 96,
+                    "difference_to_torch": 5.5e-7,
                     "error": 1.3e-6,
                     "torch_error": 1.1e-6,
                     "limit": 2.4e-6,
@@ -142,6 +187,9 @@ def make_document() -> dict[str, Any]:
             ],
             "top1_agreement": {"onnxruntime fp32 against unmerged": 0.875},
             "inputs": {"random": 64, "photos": 32},
+            "reported_decisions": [],
+            "unchecked": [],
+            "threads": 2,
         },
         "latency": {
             "results": [latency_result(1, 1.49, 1.46, 1.53), latency_result(8, 1.66, 1.65, 1.68)],
@@ -153,13 +201,50 @@ def make_document() -> dict[str, Any]:
         "environment": {
             "python": "3.11.2",
             "packages": {"torch": "2.13.0", "onnx": "1.23.2"},
+            "system": "Linux x86_64",
             "cpu": "AMD EPYC",
         },
     }
 
 
-def render(document, flops=None, **sections) -> str:
-    return render_report(Manifest.model_validate(document), flops, **sections)
+def render(
+    document: dict[str, Any],
+    flops: FlopsCount | None = None,
+    *,
+    accuracy: Sequence[dict[str, Any]] = (),
+    sweep: Sequence[dict[str, Any]] = (),
+    sweep_commands: Sequence[str] = (),
+    spectrum: dict[str, Any] | None = None,
+    merge_maps: MergeMaps | None = None,
+    validation: ValidationRecord | None = None,
+) -> str:
+    """The page of a bundle's document and of what was measured beside it, as JSON has it."""
+    manifest = Manifest.model_validate(document)
+    return render_report(
+        replace(
+            ReportInput.of_bundle(manifest, flops),
+            accuracy=tuple(TaskAccuracy.model_validate(report) for report in accuracy),
+            sweep=sweep_file(sweep, commands=sweep_commands) if sweep else None,
+            spectrum=None if spectrum is None else SpectrumReport.model_validate(spectrum),
+            merge_maps=merge_maps,
+            validation=validation,
+        )
+    )
+
+
+def sweep_file(
+    lines: Sequence[dict[str, Any]],
+    configuration: dict[str, Any] | None = None,
+    commands: Sequence[str] = (),
+) -> SweepFile:
+    """A file with these records."""
+    found = [parse_line(line) for line in lines]
+    return SweepFile(
+        configuration or {},
+        tuple(line for line in found if isinstance(line, SweepRecord)),
+        tuple(line for line in found if isinstance(line, FailedPoint)),
+        tuple(commands),
+    )
 
 
 def contestant(name: str, ratio: float | None, batch: int, **changes) -> dict[str, Any]:
@@ -306,22 +391,37 @@ def merge_maps() -> MergeMaps:
     )
 
 
-def validation_document(thresholds: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """What ``pitome validate`` prints of a bundle that passes, as far as a page shows it."""
+def validation_record(thresholds: dict[str, Any] | None = None, **changes: Any) -> ValidationRecord:
+    """What ``pitome validate`` finds of a bundle that passes, as far as a page shows it."""
+    return ValidationRecord.model_validate(
+        {
+            "bundle": "build/clip-b16",
+            "verdict": "pass",
+            "reason": "every section meets its limits",
+            "sections": [{"name": "parity", "verdict": "pass", "reason": "every decision agrees"}],
+            "thresholds": Thresholds.model_validate(thresholds or {}),
+            "parity": make_document()["parity"],
+            "environment": environment(),
+            "command": "pitome validate build/clip-b16",
+            "report": "build/clip-b16.validation.html",
+        }
+        | changes
+    )
+
+
+def environment(**changes: Any) -> dict[str, Any]:
+    """Where a validation ran."""
     return {
-        "verdict": "pass",
-        "reason": "every section meets its limits",
-        "sections": [{"name": "parity", "verdict": "pass", "reason": "every decision agrees"}],
-        "thresholds": Thresholds.model_validate(thresholds or {}).model_dump(mode="json"),
-        "thresholds_file": None,
-        "skipped": [],
-        "environment": {"python": "3.11.2"},
         "command": "pitome validate build/clip-b16",
+        "packages": {"torch": "2.13.0", "onnx": "1.23.2"},
+        "python": "3.11.2",
+        "system": "Linux x86_64",
+        "cpu": "AMD EPYC",
     } | changes
 
 
-def all_sections(document) -> dict[str, Any]:
-    """Every optional section; changes the document where its own records have more to show."""
+def every_part(document) -> dict[str, Any]:
+    """What every optional section shows; changes the document where its own records have more to show."""
     for place, layer in enumerate(document["parity"]["decisions"]["layers"]):
         layer["first_differences"] = place % 2
     document["parity"]["decisions"]["same_throughout"] = 90
@@ -337,8 +437,9 @@ def all_sections(document) -> dict[str, Any]:
         for batch in (1, 8)
     ]
     return {
-        "accuracy": [AccuracyReport.model_validate(accuracy_report())],
-        "sweep": [parse_line(record) for record in sweep_records()],
-        "spectrum": SpectrumReport.model_validate(spectrum_report()),
+        "accuracy": [accuracy_report()],
+        "sweep": sweep_records(),
+        "sweep_commands": ["pitome sweep clip-b16"],
+        "spectrum": spectrum_report(),
         "merge_maps": merge_maps(),
     }

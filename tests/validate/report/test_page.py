@@ -2,27 +2,31 @@ from __future__ import annotations
 
 import copy
 import re
+import subprocess
+import sys
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import pytest
 
-from pitome.bundle.manifest import Manifest
+from pitome.bundle import LatencyReport, Manifest
 from pitome.flops import FlopsCount
+from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.page import render_report
-from pitome.validate.report.reproduce import reproduce_command
+from pitome.validate.report.sections import ORDER, all_sections
 from pitome.validate.report.summary import giga, megabytes, percent, summary_rows
+from tests.pitome.bundle.bundle_cases import settings
 from tests.validate.report.report_cases import (
-    CANDIDATES,
-    MERGED,
     RANDOM_BANNER,
     TOKENS,
-    all_sections,
     digest,
+    every_part,
     latency_result,
     make_document,
     merge_maps,
     render,
     spectrum_report,
+    validation_record,
 )
 from tests.validate.report.report_page import Page
 
@@ -41,7 +45,7 @@ def bare() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def full_page() -> str:
     document = make_document()
-    return render(document, None, **all_sections(document))
+    return render(document, None, **every_part(document))
 
 
 @pytest.fixture
@@ -106,7 +110,7 @@ def test_what_was_not_run_is_said(document, flops):
 
 def test_summary_is_the_command_lines(document):
     manifest = Manifest.model_validate(document)
-    text = Page(render_report(manifest)).text
+    text = Page(render(document)).text
     rows = summary_rows(manifest)
     for row in rows:
         assert row.label in text
@@ -147,8 +151,9 @@ def test_sections_show_what_was_measured(full_page):
 
 
 def test_what_was_made_by_another_command_says_so(bare):
-    text = Page(render(bare, spectrum=spectrum_report(), commands={"spectrum": "pitome spectrum x"})).text
-    assert "Made by pitome spectrum x" in text
+    validation = validation_record(command="pitome validate x --limit 3")
+    text = Page(render(bare, spectrum=spectrum_report(), validation=validation)).text
+    assert text.count("Made by pitome validate x --limit 3") == 2  # validation, spectrum
 
 
 def test_missing_sections_say_what_to_run(bare):
@@ -166,7 +171,8 @@ def test_missing_sections_say_what_to_run(bare):
 def test_another_latency_takes_the_place_of_the_manifests(document):
     document["parity"] = None
     other = document["latency"] | {"results": [latency_result(4, 1.21, 1.2, 1.22)]}
-    text = Page(render(document, latency=other)).text
+    bundle = ReportInput.of_bundle(Manifest.model_validate(document))
+    text = Page(render_report(replace(bundle, latency=LatencyReport.model_validate(other)))).text
     assert "1.21" in text
     assert "batch 4" in text
 
@@ -183,13 +189,14 @@ def test_words_of_a_group_share_number_and_colour(bare):
     assert "unmerged" in page.text.replace("un2merged", "unmerged")  # word pieces are joined
 
 
-def test_pictures_are_data_only(bare):
+def test_pictures_are_data_only():
     from pydantic import ValidationError
 
-    maps = merge_maps().model_dump()
-    maps["images"][0]["photo"] = "https://example.org/a.jpg"
+    maps = merge_maps()
+    changed = maps.model_dump()
+    changed["images"][0]["photo"] = "https://example.org/a.jpg"
     with pytest.raises(ValidationError, match="photo"):
-        render(bare, merge_maps=maps)
+        type(maps).model_validate(changed)
 
 
 def test_findings_of_parity_are_listed(document):
@@ -200,7 +207,8 @@ def test_findings_of_parity_are_listed(document):
         "graph": [{"kind": "epsilon", "layer": 3, "text": "layer 3 has epsilon 1e-06", "decides": True}],
         "layers": [
             {"norm": "layers.3.norm", "precision": "fp32", "passed": False, "error": 1.0, "limit": 0.5}
-            | {"norm_error": 0.1, "norm_limit": 0.2}
+            | {"norm_error": 0.1, "norm_limit": 0.2, "layer": 3, "between": [], "torch_error": 0.2}
+            | {"norm_torch_error": 0.1}
         ],
     }
     text = Page(render(document)).text
@@ -236,33 +244,32 @@ def test_failed_parity_is_loud(document):
 
 
 def test_missing_parts_are_said_to_be_missing(document):
-    document.update(parity=None, latency=None, plans=[])
+    document.update(parity=None, latency=None)
+    document["graphs"][0]["plans"] = []
     text = Page(render(document)).text
     for shown in ("Parity not checked", "Not measured", "not measured", "This bundle holds no plan"):
         assert shown in text
-    document["parity"] = {"verdict": "pass"}
-    assert "Parity: pass" in Page(render(document)).text
 
 
 def test_model_that_merges_nothing(document):
-    document["method"].update(name="none")
+    document["method"] |= {"settings": settings(method="none"), "restore": "exact", "layers": [None] * 12}
     document["schedule"] = {"tokens": [197] * 13, "num_merged": [0] * 12, "num_candidates": [0] * 12}
     document["flops"] = {"base": 10, "merged": 10, "ratio": 1.0, "bound": 1.0}
+    document["graphs"][0] |= {"merges": 0, "flops": document["flops"]}
     document["parity"]["decisions"]["layers"] = []
     text = Page(render(document)).text
     assert "nothing is merged" in text
     assert "No merge decides anything" in text
-    assert "R=" not in reproduce_command(Manifest.model_validate(document))
 
 
 def test_names_are_escaped(bare):
-    bare["model"]["name"] = "<script>alert(1)</script>"
-    bare["environment"]["<b>"] = "<i>&"
+    bare["model"]["name"] = bare["build"]["model"]["model"] = "<script>alert(1)</script>"
+    bare["environment"]["packages"]["<b>"] = "<i>&"
     text = render(bare)
     assert "<script>" not in text
     assert "<b>" not in text
     assert "&lt;i&gt;&amp;" in text
-    assert "'<script>alert(1)</script>'" in Page(text).text  # quoted for the shell in the command
+    assert "MODEL='<script>alert(1)</script>'" in Page(text).text  # quoted for the shell in the command
 
 
 def test_same_manifest_same_page(document, flops):
@@ -284,31 +291,25 @@ def test_counts_are_short():
     assert [megabytes(v) for v in (12, 198_000_000, 2_500_000_000)] == ["12 bytes", "198 MB", "2.50 GB"]
 
 
-@pytest.mark.parametrize(
-    ("candidates", "expected"),
-    [
-        (CANDIDATES, None),
-        ([2 * r for r in MERGED], "CANDIDATES=paper"),
-        ([t - 1 for t in TOKENS[:-1]], "CANDIDATES=all"),
-        (
-            [max(2 * r, int(0.75 * (t - 1) + 0.5)) for t, r in zip(TOKENS, MERGED, strict=False)],
-            "PROTECT=0.25",
-        ),
-    ],
-)
-def test_command_says_how_candidates_were_chosen(document, candidates, expected):
-    document["schedule"]["num_candidates"] = candidates
-    command = reproduce_command(Manifest.model_validate(document))
-    assert f"R={','.join(map(str, MERGED))}" in command
-    assert "WEIGHTS=random" in command
-    assert "TARGETS=sm80,sm86,sm89,sm120 PROFILE=1,8,32" in command
-    if expected is None:
-        assert "PROTECT" not in command
-        assert "CANDIDATES" not in command
-    else:
-        assert expected in command
+def test_the_sections_are_a_list_of_files_of_that_name():
+    sections = all_sections()
+    assert tuple(section.name for section in sections) == ORDER
+    bundle = ReportInput.of_bundle(Manifest.model_validate(make_document()))
+    for section in sections:
+        view = section.view(bundle)
+        assert view is None or is_dataclass(view), "records, not dicts"
+        assert view is not None or section.name == "validation"
 
 
-def test_recorded_command_comes_first(document):
-    document["environment"]["command"] = "make engine MODEL=clip-b16 RATIO=0.9"
-    assert reproduce_command(Manifest.model_validate(document)) == "make engine MODEL=clip-b16 RATIO=0.9"
+def test_a_report_needs_nothing_that_measures():
+    """Only records, limits and what is shared; neither PyTorch nor a data set."""
+    listed = subprocess.run(
+        [sys.executable, "-c", "import sys, pitome.validate.report.page; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    parts = ("parity", "evaluate", "bench", "sweep", "gpu")
+    prefixes = tuple(f"pitome.validate.{part}." for part in parts)
+    assert {name for name in listed if name.startswith(prefixes) and not name.endswith("records")} == set()
+    assert not {"torch", "onnxruntime", "transformers", "skimage"} & set(listed)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.validate.report.report_cases import all_sections, make_document, render, validation_document
+from tests.validate.report.report_cases import every_part, make_document, render, validation_record
 
 PROBE = """<script>addEventListener('load', () => {
   const all = (what, kept) => [...document.querySelectorAll(what)].filter(kept).length;
@@ -61,9 +61,9 @@ def probe(text: str, folder: Path, widths: list[int], dark: bool) -> list[dict[s
 def test_browser_shows_it_without_sideways_scrolling(tmp_path, dark):
     """The page fits its window, every chart and merge map has a size, and dark mode is dark."""
     document = make_document()
-    sections = all_sections(document)
+    sections = every_part(document)
     skipped = [{"what": "r8", "reason": f"{'/a-long-name' * 12}.tab can't be had"}]
-    validation = validation_document(
+    validation = validation_record(
         verdict="fail", reason=f"accuracy: {skipped[0]['reason']}", skipped=skipped
     )
     page = render(document, **sections, validation=validation)

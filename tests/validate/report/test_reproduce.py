@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pitome.bundle.manifest import Manifest
-from pitome.validate.report.reproduce import bench_flags, section_commands, sweep_command
-from pitome.validate.sweep.records import FailedPoint, SweepRecord, parse_line
-from pitome.validate.sweep.results_table import SweepFile
-from tests.checkout import ROOT
+from pitome.bundle import Manifest
+from pitome.validate.report.inputs import ReportInput
+from pitome.validate.report.reproduce import bench_flags
+from pitome.validate.report.sections import all_sections
 from tests.cli.command_line import pitome
-from tests.validate.report.report_cases import contestant, make_document, sweep_records
+from tests.make_dry_run import pitome_arguments
+from tests.validate.report.report_cases import (
+    contestant,
+    make_document,
+    sweep_file,
+    sweep_records,
+    validation_record,
+)
 
 
 @pytest.fixture
@@ -23,57 +29,76 @@ def document() -> dict[str, Any]:
     return make_document()
 
 
-def commands(document: dict[str, Any], bundle: Path | None = None) -> dict[str, str]:
-    return section_commands(Manifest.model_validate(document), bundle)
+def report(document: dict[str, Any], bundle: Path | None = None) -> ReportInput:
+    return replace(ReportInput.of_bundle(Manifest.model_validate(document)), bundle=bundle)
+
+
+def commands(shown: ReportInput) -> dict[str, str | None]:
+    return {section.name: section.command(shown) for section in all_sections()}
 
 
 def compared(document: dict[str, Any]) -> dict[str, Any]:
     """The document with a latency that ``pitome bench --all`` measured."""
     more = {"batch": 1, "contestants": [contestant("merged", 1.5, 1)], "rounds": 20, "warmup_rounds": 3}
-    document["latency"] |= {"comparison": [more], "configuration": {"min_seconds": 0.25}}
+    configuration = {"batches": [1, 8], "threads": 2, "repeats": None, "min_seconds": 0.25, "seed": 0}
+    configuration |= {"contestants": {}, "memory": True, "inputs": "seeded", "packages": {}}
+    configuration |= {"python": "3.11.2", "cpu": "AMD EPYC"}
+    document["latency"] |= {"comparison": [more], "configuration": configuration}
     return document
 
 
 def test_commands_of_a_bundle_that_make_built(document: dict[str, Any]) -> None:
-    found = commands(document)
-    assert found["accuracy"] == found["parity"] == "make validate MODEL=clip-b16"
+    found = commands(report(document))
+    for section in ("accuracy", "parity", "maps", "spectrum"):
+        assert found[section] == "make validate MODEL=clip-b16"
     assert found["sweep"] == "make sweep MODEL=clip-b16"
     assert found["latency"] == "make bench MODEL=clip-b16 BENCH_FLAGS='--batch 1 --batch 8 --threads 2'"
+    assert [found[section] for section in ("tokens", "plans", "files", "environment")] == [None] * 4
 
 
 def test_commands_of_a_bundle_that_lies_somewhere(document: dict[str, Any]) -> None:
-    found = commands(document, Path("my bundles/clip"))
+    found = commands(report(document, Path("my bundles/clip")))
     assert found["parity"] == "pitome validate 'my bundles/clip'"
     assert found["latency"] == "pitome bench 'my bundles/clip' --batch 1 --batch 8 --threads 2"
     assert found["sweep"] == "pitome sweep clip-b16"
 
 
+def test_the_build_is_told_as_it_was_recorded(document: dict[str, Any]) -> None:
+    document["build"]["command"] = "make engine MODEL=clip-b16 RATIO=0.9"
+    assert commands(report(document))["summary"] == "make engine MODEL=clip-b16 RATIO=0.9"
+
+
 def test_the_model_is_named_as_the_user_named_it(document: dict[str, Any]) -> None:
     document["model"]["name"] = "openai--clip"
-    document["environment"]["options"] = {"model": {"model": "openai/clip@main"}}
-    assert commands(document)["sweep"] == "make sweep MODEL=openai/clip@main"
+    document["build"]["model"]["model"] = "openai/clip@main"
+    assert commands(report(document))["sweep"] == "make sweep MODEL=openai/clip@main"
 
 
 def test_recorded_parity_names_the_command_that_found_it(document: dict[str, Any]) -> None:
     document["parity"]["command"] = "pitome validate b --parity-images 2 --record"
-    assert commands(document)["parity"] == "pitome validate b --parity-images 2 --record"
-    assert commands(document)["accuracy"] == "make validate MODEL=clip-b16"
+    found = commands(report(document))
+    assert found["parity"] == "pitome validate b --parity-images 2 --record"
+    assert found["accuracy"] == "make validate MODEL=clip-b16"
+
+
+def test_a_validation_is_what_its_page_was_made_by(document: dict[str, Any]) -> None:
+    document["parity"]["command"] = "pitome validate b --record"
+    shown = replace(report(document), validation=validation_record(command="pitome validate b --limit 3"))
+    found = commands(shown)
+    for section in ("validation", "parity", "accuracy", "maps", "spectrum"):
+        assert found[section] == "pitome validate b --limit 3"
 
 
 def test_all_contestants_come_from_the_command_under_them(document: dict[str, Any], tmp_path: Path) -> None:
     """``make`` hands BENCH_FLAGS on, and ``pitome bench`` knows all of them."""
-    line = commands(compared(document))["latency"]
+    shown = report(compared(document))
+    line = commands(shown)["latency"]
     assert line == (
         "make bench MODEL=clip-b16 BENCH_FLAGS='--all --batch 1 --batch 8 --threads 2 --latency-seconds 0.25'"
     )
-    environment = tmp_path / "venv"
-    environment.mkdir()
-    (environment / ".build-ready").touch()
-    words = [*shlex.split(line), "--dry-run", "--no-print-directory", f"OUT={tmp_path}"]
-    words += [f"VENV={environment}", f"--old-file={environment}/.build-ready"]
-    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    flags = bench_flags(document["latency"])
-    assert shlex.split(ran)[2:] == ["bench", f"{tmp_path}/clip-b16", *flags]
+    arguments = pitome_arguments(*shlex.split(line)[1:], f"OUT={tmp_path}")
+    flags = bench_flags(shown)
+    assert arguments == ["bench", f"{tmp_path}/clip-b16", *flags]
     refused = pitome("bench", tmp_path / "nothing", *flags)
     assert refused.code == 2
     assert "there is no such folder" in refused.message, "the options were read, the bundle was looked for"
@@ -81,35 +106,11 @@ def test_all_contestants_come_from_the_command_under_them(document: dict[str, An
 
 def test_without_a_latency_the_command_puts_one_into_the_bundle(document: dict[str, Any]) -> None:
     document["latency"] = None
-    assert commands(document)["latency"] == "make bench MODEL=clip-b16 BENCH_FLAGS=--record"
+    assert commands(report(document))["latency"] == "make bench MODEL=clip-b16 BENCH_FLAGS=--record"
 
 
-def sweep(configuration: dict[str, Any], *commands: str) -> SweepFile:
-    lines = [parse_line(record) for record in sweep_records()]
-    return SweepFile(
-        configuration,
-        tuple(line for line in lines if isinstance(line, SweepRecord)),
-        tuple(line for line in lines if isinstance(line, FailedPoint)),
-        commands,
-    )
-
-
-def test_a_sweep_that_knows_its_commands() -> None:
+def test_a_sweep_is_told_by_the_commands_in_its_file(document: dict[str, Any]) -> None:
     first, second = "pitome sweep x --grid full", "pitome sweep x --latency"
-    assert sweep_command("x", sweep({"model": "x"}, first), Path("x.jsonl")) == first
-    both = sweep({"model": "x"}, first, second)
-    assert sweep_command("x", both, Path("x.jsonl")) == f"{first} && {second}"
-
-
-def test_a_sweep_that_does_not() -> None:
-    known = {"model": "x", "split": "test", "limit": 100, "data": None, "seed": 3}
-    line = sweep_command("org/x", sweep(known | {"image_size": None, "sequence_length": 64}), Path("x.jsonl"))
-    assert line == (
-        "pitome sweep org/x --task r8 --split test --limit 100 --sequence-length 64 --seed 3 "
-        "--latency --batch 8 --threads 2 --out x.jsonl  "
-        "# and the grid's options, which the file does not tell"
-    )
-    words = shlex.split(line, comments=True)
-    outcome = pitome(*words[1:2], "no-such-model", *words[3:])
-    assert outcome.code == 2
-    assert "no-such-model" in outcome.message, "every option is one of pitome sweep"
+    for lines, told in (((first,), first), ((first, second), f"{first} && {second}"), ((), None)):
+        shown = replace(report(document), sweep=sweep_file(sweep_records(), commands=lines))
+        assert commands(shown)["sweep"] == told

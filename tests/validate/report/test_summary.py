@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pitome.bundle.manifest import Manifest
+from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.page import render_report
 from pitome.validate.report.summary import summary_rows
 from tests.pitome.bundle.bundle_cases import changed
@@ -24,7 +25,7 @@ def test_the_way_of_the_merges(embedded: bool, text: str) -> None:
     function, plugin = [row.value for row in summary_rows(manifest) if row.label.startswith("Plan ")]
     assert ", batch 1/8/32, merges by standard operators (never executed" in function
     assert f", batch 1/8/32, {text} (never executed" in plugin
-    page = render_report(manifest)
+    page = render_report(ReportInput.of_bundle(manifest))
     assert "<td>merges by standard operators</td>" in page
     assert f"<td>{text}</td>" in page
     assert "libpitome_plugin.so" in page

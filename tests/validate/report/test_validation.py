@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from pitome.validate.evaluate.padding import PaddingRecord
+from pitome.validate.evaluate.records import PaddingRecord
 from pitome.validate.parity.records import BatchComposition
-from pitome.validate.report.parity import DASH
+from pitome.validate.report.numbers import DASH
 from tests.validate.report.report_cases import (
     accuracy_report,
+    environment,
     layer_parity,
     make_document,
     render,
-    validation_document,
+    validation_record,
 )
 from tests.validate.report.report_page import Page, flat
 
@@ -41,7 +42,7 @@ def test_decisions_of_every_precision_stand_side_by_side(document):
     reported = {"runtime": "onnxruntime fp16", "images": 8, "same_throughout": 5, "layers": fp16}
     decisions = {"runtime": "PyTorch bf16", "images": 8, "same_throughout": 4, "layers": bf16}
     parity["reported_decisions"] = [reported]
-    parity["reduced"] = [{"precision": "bf16", "errors": [], "decisions": decisions}]
+    parity["reduced"] = [{"precision": "bf16", "images": 8, "errors": [], "decisions": decisions}]
     text = flat(Page(render(document)).text)
     for row in (
         "onnxruntime fp32judged PyTorch fp32 138,336 138,335 99.99 % 1 0 95 of 96 least layer 99.89 % "
@@ -76,8 +77,8 @@ def test_arithmetic_stands_beside_both_of_its_limits(document):
     record |= {"output": "image_embeds", "rms_error": 3.1e-7, "torch_rms_error": 2.2e-7, "rms_limit": 4.4e-7}
     record["difference_to_torch"] = 5.5e-7
     error = {"output": "image_embeds", "error": 0.012, "rms_error": 0.003, "scale": 1.8}
-    document["parity"]["reduced"] = [{"precision": "bf16", "errors": [error], "decisions": None}]
-    validation = validation_document(thresholds={"arithmetic_factor": 3.0})
+    document["parity"]["reduced"] = [{"precision": "bf16", "images": 8, "errors": [error], "decisions": None}]
+    validation = validation_record(thresholds={"arithmetic_factor": 3.0})
     text = flat(Page(render(document, validation=validation)).text).replace(" ", "")
     for row in (
         "image_embeds fp32 onnxruntime 1.3e-06 PyTorch 1.1e-06 2.4e-06 3.1e-07 PyTorch 2.2e-07 4.4e-07 "
@@ -115,7 +116,7 @@ def test_padding_of_texts_stands_under_their_accuracy(bare):
 
 
 def test_a_failed_validation_is_loud_though_parity_passed(document):
-    validation = validation_document(
+    validation = validation_record(
         verdict="fail",
         reason="accuracy: r8 loses 0.80 points, where 0.5 are allowed",
         sections=[
@@ -148,7 +149,7 @@ def test_what_a_validation_skipped_stands_where_it_is_missing(bare):
         {"what": "spectrum", "reason": "there are no texts"},
         {"what": "sweep", "reason": "it is of another model"},
     ]
-    text = flat(Page(render(bare, validation=validation_document(skipped=skipped))).text)
+    text = flat(Page(render(bare, validation=validation_record(skipped=skipped))).text)
     for shown in (
         "Validation: passevery section meets its limits. 4 parts were skipped.",
         "r8PyPI can't be reached",
@@ -158,14 +159,14 @@ def test_what_a_validation_skipped_stands_where_it_is_missing(bare):
         "No other settings were tried.Skipped: it is of another model.",
     ):
         assert shown in text, shown
-    everything = flat(Page(render(bare, validation=validation_document())).text)
+    everything = flat(Page(render(bare, validation=validation_record())).text)
     assert "SkippedNothing." in everything
     assert "were skipped" not in everything
 
 
 def test_the_validations_environment_stands_beside_the_builds(document):
-    environment = {"python": "3.12.1", "packages": {"torch": "2.13.0"}, "cpu": "Another CPU"}
-    page = Page(render(document, validation=validation_document(environment=environment)))
+    found = environment(python="3.12.1", packages={"torch": "2.13.0"}, cpu="Another CPU")
+    page = Page(render(document, validation=validation_record(environment=found)))
     text = flat(page.text)
     for shown in ("python3.11.23.12.1", "packages.torch2.13.02.13.0", "cpuAMD EPYCAnother CPU"):
         assert shown in text, shown

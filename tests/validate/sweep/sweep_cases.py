@@ -10,14 +10,18 @@ import numpy as np
 from torch import Tensor
 
 from pitome.models.loading import LoadedModel, load_model
-from pitome.validate.evaluate.encoders import Encoder
+from pitome.runtime import Runtime
+from pitome.settings import MergeSettings
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, run_encoder
 from pitome.validate.samples import Samples
-from pitome.validate.sweep.settings import Grid
+from pitome.validate.sweep.grid import QUICK, Axis, Grid
 from tests.tiny_models import tiny_images, tiny_model
 
 GRID = Grid(
-    methods=("pitome", "tome", "random"), flops=(0.7,), shapes=("ratio", "constant"), metrics=("hidden",)
+    methods=("pitome", "tome", "random"),
+    flops=(0.7,),
+    shapes=("ratio", "constant"),
+    axes=QUICK.with_axes(Axis("metric", (MergeSettings(metric="hidden"),))),
 )
 """Two schedules, and few settings for each."""
 
@@ -44,19 +48,19 @@ class SameClass(Task):
     def samples(self, split: Split, rows: slice | Sequence[int]) -> Samples:
         return Samples({"pixel_values": self.images[rows]})
 
-    def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
+    def prepare(self, unmerged: Runtime, progress: Progress | None = None) -> None:
         self.prepared += 1
         self.classes = self._classes(unmerged, "validation", progress)
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         self.scored += 1
         values = (self._classes(encoder, split, progress) == self.classes).astype(np.float64)
         groups = {} if self.groups is None else {"agreement": self.groups}
         return Score({"agreement": values, "disagreement": 1 - values}, "agreement", groups=groups)
 
-    def _classes(self, encoder: Encoder, split: Split, progress: Progress | None) -> Any:
+    def _classes(self, encoder: Runtime, split: Split, progress: Progress | None) -> Any:
         def best(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
             return {"class": outputs["logits"].argmax(-1)}
 

@@ -13,15 +13,17 @@ import pytest
 
 from pitome.errors import InputError
 from pitome.models.loading import LoadedModel
-from pitome.validate.evaluate.encoders import Encoder, torch_encoder
+from pitome.runtime import Runtime
+from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split
 from pitome.validate.resume import ResumableLog
 from pitome.validate.statistics import mean_interval, paired_difference
 from pitome.validate.sweep.clock import Clock, duration
+from pitome.validate.sweep.grid import Grid
+from pitome.validate.sweep.plan import Point, Refused, make_points
 from pitome.validate.sweep.points import Sweep
 from pitome.validate.sweep.records import UNMERGED, AnyRecord, FailedPoint, SpeedRecord, SweepRecord, measured
 from pitome.validate.sweep.results_table import read_sweep_file
-from pitome.validate.sweep.settings import Grid, Point, Refused, make_points
 from pitome.validate.sweep.values import SampleValues, ValueStore
 from tests.validate.sweep.sweep_cases import GRID, SameClass, tiny_checkpoint
 
@@ -64,7 +66,7 @@ def whole(loaded: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> tupl
 def test_records_hold_what_was_measured(loaded: LoadedModel, whole: tuple[Path, list[AnyRecord]]) -> None:
     path, records = whole
     task = SameClass()
-    task.prepare(torch_encoder(loaded.model, ("logits",)))
+    task.prepare(PyTorchRuntime(loaded.model, ("logits",)))
     unmerged = records[0]
     assert isinstance(unmerged, SweepRecord)
     assert (unmerged.key, unmerged.settings.method, unmerged.flops_ratio) == (UNMERGED, "none", 1.0)
@@ -80,7 +82,7 @@ def test_records_hold_what_was_measured(loaded: LoadedModel, whole: tuple[Path, 
         assert (record.score, record.low, record.high) == (expected.mean, expected.low, expected.high)
         assert record.metrics == {"agreement": record.score, "disagreement": pytest.approx(1 - record.score)}
         assert record.num_merged == point.schedule.num_merged
-        assert record.settings.size_penalty == point.settings.size_penalty
+        assert (record.settings, record.margins) == (point.settings, point.margins)
         assert record.to_unmerged is not None
         assert record.to_unmerged.mean == pytest.approx(record.score - 1)
         if point.baseline is None:
@@ -175,7 +177,7 @@ def test_samples_that_belong_together_are_resampled_together(loaded: LoadedModel
 def test_a_point_that_fails_is_recorded_and_the_sweep_goes_on(loaded: LoadedModel, tmp_path: Path) -> None:
     class Fails(SameClass):
         def score(
-            self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+            self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
         ) -> Score:
             if self.scored == 2:
                 self.scored += 1

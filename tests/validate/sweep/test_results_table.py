@@ -10,6 +10,7 @@ import pytest
 
 from pitome.errors import InputError
 from pitome.validate.sweep.results_table import read_sweep_file, results_markdown
+from tests.checkout import ROOT
 from tests.cli.command_line import pitome
 
 SETTINGS = {
@@ -198,3 +199,10 @@ def test_no_file_of_a_sweep(content: str, tmp_path: Path) -> None:
         read_sweep_file(path)
     assert str(error.value).startswith(f"the results in {path}: it is no file of `pitome sweep` (")
     assert str(error.value).endswith(". Give the .jsonl file that `pitome sweep` wrote")
+
+
+def test_records_of_a_method_that_is_gone_are_still_read() -> None:
+    """The pointer forest was never exported, and what it scored stays in docs/results."""
+    found = read_sweep_file(ROOT / "docs" / "results" / "search" / "vit-s14-focus.jsonl")
+    assert any(record.settings.method == "forest" for record in found.records)
+    assert "| forest hidden penalty 0.05 |" in results_markdown([found])

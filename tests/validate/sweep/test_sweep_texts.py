@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from pitome.models.loading import load_model
+from pitome.settings import MergeSettings
 from pitome.validate.evaluate.padding import padding_share, removed_padding, unpadded_flops
 from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH, PADDED, TextClassification
 from pitome.validate.resume import ResumableLog
+from pitome.validate.sweep.grid import Axis, Grid
+from pitome.validate.sweep.plan import make_points
 from pitome.validate.sweep.points import Sweep
 from pitome.validate.sweep.records import SweepRecord, measured
-from pitome.validate.sweep.settings import Grid, make_points
 from pitome.validate.sweep.values import ValueStore
 from tests.tiny_models import SEQUENCE_LENGTH, tiny_text_model
 from tests.validate.evaluate.tasks.small_texts import corpus
@@ -22,9 +24,11 @@ GRID = Grid(
     methods=("pitome", "random"),
     flops=(0.7,),
     shapes=("ratio",),
-    metrics=("hidden",),
-    candidates=(0.2,),
-    size_penalties=(0.1,),
+    axes=(
+        Axis("metric", (MergeSettings(metric="hidden"),)),
+        Axis("candidates", (MergeSettings(candidates=0.2),)),
+        Axis("size_penalty", (MergeSettings(size_penalty=0.1),)),
+    ),
     changes=0,
 )
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from pitome.settings import MergeSettings
 from pitome.validate.sweep.records import (
     UNMERGED,
     AnyRecord,
     DifferenceRecord,
     FailedPoint,
-    SettingsRecord,
     SpeedRecord,
     SweepRecord,
 )
@@ -21,19 +21,7 @@ from pitome.validate.sweep.tune import BudgetError, Candidate, candidates_of, ch
 
 def record(key: str, flops: float = 0.5, drop: float = 0.1, task: str = "a", **change: Any) -> SweepRecord:
     """A setting that loses ``drop`` points, give or take 0.2."""
-    settings = SettingsRecord(
-        method=change.pop("method", "pitome"),
-        metric="hidden",
-        margin=(0.9, 0.9),
-        margins=(0.9,),
-        energy="elu",
-        split="alternate",
-        candidates="all",
-        num_candidates=(8,),
-        size_penalty=0.0,
-        proportional_attention=True,
-        seed=None,
-    )
+    settings = MergeSettings(change.pop("method", "pitome"), metric="hidden", candidates="all")
     mean = -drop / 100
     difference = DifferenceRecord(mean=mean, low=mean - 0.002, high=mean + 0.002, p_value=0.5, method="")
     fields: dict[str, Any] = {
@@ -42,6 +30,8 @@ def record(key: str, flops: float = 0.5, drop: float = 0.1, task: str = "a", **c
         "task": task,
         "split": "validation",
         "settings": settings,
+        "margins": (0.9,),
+        "num_candidates": (8,),
         "schedule": "",
         "shape": "ratio",
         "num_merged": (2,),

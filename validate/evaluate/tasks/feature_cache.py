@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pitome.models.packaged import cache_errors
 from pitome.validate.samples import Samples
 
 
@@ -29,16 +30,21 @@ class FeatureCache:
             return None
 
     def write(self, samples: Samples, features: npt.NDArray[np.float64]) -> None:
-        """Keep [n, C] of these samples; written beside and renamed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".npy")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, features, allow_pickle=False)
-            Path(name).replace(self._path(samples))
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        """Keep [n, C] of these samples; written beside and renamed.
+
+        Raises:
+            InputError: the cache can't be written.
+        """
+        with cache_errors():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.folder, suffix=".npy")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    np.save(file, features, allow_pickle=False)
+                Path(name).replace(self._path(samples))
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
 
     def _path(self, samples: Samples) -> Path:
         digest = hashlib.sha256(self.weights_sha256.encode())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.image_set import ImageSet, Skipped
-from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.tasks.task import (
     Progress,
     Score,
@@ -63,7 +63,7 @@ class ImageClassification(ImageTask):
     """Accuracy of the class with the highest logit; labels are the model's class numbers."""
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Metric "accuracy"; see `Task.score`."""
         refuse_refit(self, refit)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.image_set import ImageSet
-from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.tasks.image_classification import ImageTask, best_class, judge_classes
 from pitome.validate.evaluate.tasks.task import (
     Progress,
@@ -67,7 +67,7 @@ def recall_ranks(
 class _ImageTextTask(ImageTask):
     """Runs the vision tower over a split."""
 
-    def _vectors(self, encoder: Encoder, split: Split, progress: Progress | None) -> Tensor:
+    def _vectors(self, encoder: Runtime, split: Split, progress: Progress | None) -> Tensor:
         found = run_encoder(self, encoder, split, self._reduce, progress)
         return functional.normalize(found["image"], dim=-1)
 
@@ -84,7 +84,7 @@ class ZeroShotClassification(_ImageTextTask):
         self._class_vectors = class_vectors
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Metric "accuracy"; see `Task.score`."""
         refuse_refit(self, refit)
@@ -118,7 +118,7 @@ class Retrieval(_ImageTextTask):
         self._captions, self._first = captions, tuple(first)
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Metrics "image to caption recall@k" and "caption to image recall@k"; see `Task.score`.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from pitome.errors import InputError
 from pitome.validate.evaluate.datasets.image_set import ImageSet, class_numbers
+from pitome.validate.evaluate.tasks.fidelity import Fidelity
 from pitome.validate.evaluate.tasks.task import Split, Task
 
 if TYPE_CHECKING:
@@ -26,12 +27,8 @@ if TYPE_CHECKING:
 
 TEXT_TASKS = ("r8", "r52", "20newsgroups")
 FIDELITY_TASKS = tuple(f"{name}-fidelity" for name in TEXT_TASKS)
-FASHION, ZERO_SHOT, RETRIEVAL, PHOTOS = (
-    "fashion-mnist",
-    "fashion-mnist-zero-shot",
-    "fashion-mnist-retrieval",
-    "photos",
-)
+FASHION, ZERO_SHOT, RETRIEVAL = "fashion-mnist", "fashion-mnist-zero-shot", "fashion-mnist-retrieval"
+PHOTOS, ALL_PHOTOS = "photos", "photos-all"
 FASHION_FIDELITY = f"{FASHION}-fidelity"
 FORMS = ("imagefolder:FOLDER", "hf:NAME[:CONFIGURATION][@REVISION]", "karpathy:JSON:IMAGES")
 """Tasks on data that the user points at."""
@@ -41,6 +38,9 @@ NUM_FIT, NUM_VALIDATION = 3000, 1000
 """Training documents that a head is fitted to, and that choices are made by."""
 CLASS_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a photo of the {}", "an image of a {}")
 """Captions of the classes of a user's data set."""
+_FASHION_TASKS = (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL)
+_NAMES = (*TEXT_TASKS, *FIDELITY_TASKS, *_FASHION_TASKS, PHOTOS, ALL_PHOTOS)
+_DATA_KINDS = ("imagefolder", "hf", "karpathy")
 _SPLITS: tuple[Split, ...] = ("validation", "test")
 
 
@@ -53,7 +53,8 @@ def make_task(
         name: "r8", "r52", "20newsgroups", each also with "-fidelity" (text encoders); "fashion-mnist"
             (classifiers of 28 px), "fashion-mnist-zero-shot", "fashion-mnist-retrieval" (CLIPs of 28 px),
             "fashion-mnist-fidelity" (both);
-            "photos" (image models); or on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot
+            "photos" (image models), "photos-all" (the same, with every photo in both splits);
+            or on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot
             with a CLIP, whose captions take the words of each class from ``FOLDER/classes.txt`` where that
             is: lines such as "n01440764 tench"; else the folders' names, which must not be WordNet ids then),
             "hf:NAME[:CONFIGURATION][@REVISION]" or "hf:FOLDER" (the same, and texts), and
@@ -69,27 +70,32 @@ def make_task(
     """
     if limit is not None and limit < 2:
         raise InputError(f"{limit} samples", "an interval needs at least two", "Ask for 2 or more")
+    check_task_name(name)
     kind, colon, place = name.partition(":")
-    if colon and kind in ("imagefolder", "hf", "karpathy") and place:
+    if colon:
         return {"imagefolder": _image_folder, "hf": _hub, "karpathy": _karpathy}[kind](
             name, place, loaded, limit, seed
         )
     if name in TEXT_TASKS:
         return _corpus(name, loaded, limit, seed)
     if name in FIDELITY_TASKS:
-        from pitome.validate.evaluate.tasks.text_fidelity import TextFidelity
-
-        return TextFidelity(_corpus(name.removesuffix("-fidelity"), loaded, limit, seed))
-    if name in (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL):
+        return Fidelity(name, _corpus(name.removesuffix("-fidelity"), loaded, limit, seed))
+    if name in _FASHION_TASKS:
         return _fashion(name, loaded, limit, seed, folder)
-    if name == PHOTOS:
-        from pitome.validate.evaluate.tasks.photo_fidelity import PhotoFidelity
+    from pitome.validate.evaluate.datasets.photo_views import PhotoViews
 
-        _require(name, loaded, loaded.family.modality == "image", "an image model")
-        return PhotoFidelity(loaded.preprocess, limit)
-    fashion = (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL)
-    names = ", ".join((*TEXT_TASKS, *FIDELITY_TASKS, *fashion, PHOTOS, *FORMS))
-    raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {names}")
+    _require(name, loaded, loaded.family.modality == "image", "an image model")
+    views = PhotoViews(loaded.preprocess, limit, undivided=name == ALL_PHOTOS)
+    return Fidelity(name, views, views.photos)
+
+
+def check_task_name(name: str) -> None:
+    """InputError where no task has this name, whatever the model."""
+    kind, colon, place = name.partition(":")
+    if name in _NAMES or (colon and place and kind in _DATA_KINDS):
+        return
+    known = ", ".join((*_NAMES, *FORMS))
+    raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {known}")
 
 
 def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:
@@ -182,7 +188,6 @@ def _fashion(name: str, loaded: LoadedModel, limit: int | None, seed: int, folde
     from pitome.validate.evaluate.datasets.captions import class_captions
     from pitome.validate.evaluate.datasets.fashion_mnist import IMAGE_SIZE, read_split
     from pitome.validate.evaluate.tasks.image_classification import ImageClassification
-    from pitome.validate.evaluate.tasks.image_fidelity import ImageFidelity
 
     wanted = {
         FASHION: ("image-classification",),
@@ -192,10 +197,9 @@ def _fashion(name: str, loaded: LoadedModel, limit: int | None, seed: int, folde
     fits = loaded.task in kinds and loaded.image_size == IMAGE_SIZE
     _require(name, loaded, fits, f"{' or '.join(kinds)} at {IMAGE_SIZE} px")
     splits = {split: read_split(split, folder).first_of_shuffled(limit, seed) for split in _SPLITS}
-    if name == FASHION:
-        return ImageClassification(name, splits)
-    if name == FASHION_FIDELITY:
-        return ImageFidelity(FASHION, splits)
+    if name in (FASHION, FASHION_FIDELITY):
+        classification = ImageClassification(FASHION, splits)
+        return classification if name == FASHION else Fidelity(name, classification)
     return _image_text(name, splits, class_captions(), loaded, retrieval=name == RETRIEVAL)
 
 

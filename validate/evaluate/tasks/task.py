@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.image_set import Skipped
-from pitome.validate.evaluate.encoders import Encoder
+from pitome.validate.runs import run_batch
 from pitome.validate.samples import Samples
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ class Task(ABC):
     def samples(self, split: Split, rows: slice | Sequence[int]) -> Samples:
         """Some samples of a split, made when asked for."""
 
-    def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:  # noqa: B027 (optional)
+    def prepare(self, unmerged: Runtime, progress: Progress | None = None) -> None:  # noqa: B027 (optional)
         """Fit, or remember, whatever comes from the unmerged model. To be called once, before ``score``."""
 
     @abstractmethod
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Judge a model.
 
@@ -89,7 +90,7 @@ class Task(ABC):
 
 def run_encoder(
     task: Task,
-    encoder: Encoder,
+    encoder: Runtime,
     split: Split,
     reduce: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Mapping[str, Tensor]],
     progress: Progress | None = None,
@@ -118,7 +119,7 @@ def run_encoder(
 def run_samples(
     samples: Samples,
     batch: int,
-    encoder: Encoder,
+    encoder: Runtime,
     reduce: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Mapping[str, Tensor]],
     step: str,
     progress: Progress | None = None,
@@ -135,7 +136,7 @@ def _collect(
     part: Callable[[int], Samples],
     total: int,
     batch: int,
-    encoder: Encoder,
+    encoder: Runtime,
     reduce: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Mapping[str, Tensor]],
     step: str,
     progress: Progress | None,
@@ -147,7 +148,7 @@ def _collect(
         if progress is not None:
             progress(step, start, total)
         inputs = part(start).inputs
-        for name, value in reduce(inputs, encoder(inputs)).items():
+        for name, value in reduce(inputs, run_batch(encoder, inputs)).items():
             kept.setdefault(name, []).append(value)
     if progress is not None:
         progress(step, total, total)

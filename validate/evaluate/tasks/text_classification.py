@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
 from pitome.validate.evaluate.datasets.splits import held_out, stratified_choice
-from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.tasks.feature_cache import FeatureCache
 from pitome.validate.evaluate.tasks.linear_head import LinearHead, choose_head, fit_head
 from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, require_output, run_samples
@@ -96,7 +96,7 @@ class TextClassification(Task):
         """[n] class numbers."""
         return self._texts[split].labels
 
-    def prepare(self, unmerged: Encoder, progress: Progress | None = None) -> None:
+    def prepare(self, unmerged: Runtime, progress: Progress | None = None) -> None:
         """Fit the head to the unmerged model's features; its settings are chosen on validation."""
         fit, validation = (
             (self._unmerged_features(unmerged, split, progress), self._texts[split].labels)
@@ -105,7 +105,7 @@ class TextClassification(Task):
         self._head, self._head_record = choose_head(fit, validation)
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Accuracy of the head on a model's sentence vectors; see `Task.score`.
 
@@ -155,7 +155,7 @@ class TextClassification(Task):
         }
 
     def _unmerged_features(
-        self, unmerged: Encoder, split: str, progress: Progress | None
+        self, unmerged: Runtime, split: str, progress: Progress | None
     ) -> npt.NDArray[np.float64]:
         """From the cache, if this model agrees with it on the first batch."""
         tokens = self._tokens(split)
@@ -170,7 +170,7 @@ class TextClassification(Task):
             self._cache.write(tokens, features)
         return features
 
-    def _features(self, encoder: Encoder, split: str, progress: Progress | None) -> npt.NDArray[np.float64]:
+    def _features(self, encoder: Runtime, split: str, progress: Progress | None) -> npt.NDArray[np.float64]:
         vectors = run_samples(
             self._tokens(split), self.batch, encoder, self._reduce, f"{self.name}: {split}", progress
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
-from pitome.validate.evaluate.encoders import Encoder
 from pitome.validate.evaluate.tasks.image_classification import best_class, judge_classes
 from pitome.validate.evaluate.tasks.task import (
     Progress,
@@ -48,7 +48,7 @@ class TextLabels(Task):
         return Samples(self._encode(texts[rows] if isinstance(rows, slice) else [texts[row] for row in rows]))
 
     def score(
-        self, encoder: Encoder, split: Split, refit: bool = False, progress: Progress | None = None
+        self, encoder: Runtime, split: Split, refit: bool = False, progress: Progress | None = None
     ) -> Score:
         """Metric "accuracy"; see `Task.score`."""
         refuse_refit(self, refit)

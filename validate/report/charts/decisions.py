@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pitome.validate.report.charts.style import (
@@ -19,20 +19,22 @@ from pitome.validate.report.charts.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from pitome.bundle.parity_records import LayerDecisions
 
-def margins_chart(layers: Sequence[Mapping[str, float]]) -> Chart | None:
+
+def margins_chart(layers: Sequence[LayerDecisions]) -> Chart | None:
     """The smallest decision margin of each layer against the measured rounding, on a logarithmic scale.
 
     Args:
-        layers: records with ``layer``, ``smallest_margin`` and ``tolerance``.
+        layers: of one runtime.
 
     Returns:
         None where no layer has both numbers above 0: a logarithm would show nothing.
     """
     points = [
-        (int(r["layer"]), float(r["smallest_margin"]), float(r["tolerance"]))
-        for r in layers
-        if (r.get("smallest_margin") or 0) > 0 and (r.get("tolerance") or 0) > 0
+        (record.layer, record.smallest_margin, record.tolerance)
+        for record in layers
+        if record.smallest_margin is not None and record.smallest_margin > 0 and record.tolerance > 0
     ]
     if not points:
         return None
@@ -53,19 +55,19 @@ def margins_chart(layers: Sequence[Mapping[str, float]]) -> Chart | None:
     return make_chart("margins", "Smallest decision margin against rounding", f"{told}.", draw, 250)
 
 
-def decisions_chart(layers: Sequence[Mapping[str, float]]) -> Chart | None:
+def decisions_chart(layers: Sequence[LayerDecisions]) -> Chart | None:
     """Per layer the share of decisions that agree, that differ within rounding, and that are wrong.
 
     Args:
-        layers: records with ``layer``, ``compared``, ``agreed``, ``excused`` and ``unexplained``.
+        layers: of one runtime.
 
     Returns:
         None where nothing was compared.
     """
     rows = [
-        (int(r["layer"]), int(r["compared"]), int(r["agreed"]), int(r["excused"]), int(r["unexplained"]))
-        for r in layers
-        if r.get("compared")
+        (record.layer, record.compared, record.agreed, record.excused, record.unexplained)
+        for record in layers
+        if record.compared
     ]
     if not rows:
         return None
@@ -96,17 +98,17 @@ def decisions_chart(layers: Sequence[Mapping[str, float]]) -> Chart | None:
     return make_chart("decisions", "Merge decisions per layer", f"{told}.", draw, 260)
 
 
-def first_differences_chart(layers: Sequence[Mapping[str, float]], never: int) -> Chart | None:
+def first_differences_chart(layers: Sequence[LayerDecisions], never: int) -> Chart | None:
     """In which layer the first other decision of an input arises when nothing is forced.
 
     Args:
-        layers: records with ``layer`` and ``first_differences``, the inputs that first differ there.
+        layers: of one runtime.
         never: inputs that differ nowhere.
 
     Returns:
         None where nothing was counted.
     """
-    counts = {int(r["layer"]): int(r.get("first_differences") or 0) for r in layers}
+    counts = {record.layer: record.first_differences for record in layers}
     if not sum(counts.values()) + never:
         return None
     last = max(counts, default=-1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pitome.validate.report.charts.style import (
     ACCENT,
@@ -22,15 +22,17 @@ from pitome.validate.report.charts.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from pitome.bundle.latency_records import BatchRecord, ContestantRecord, LatencyRecord
 
-def speedup_chart(results: Sequence[Mapping[str, float | Sequence[float]]], bound: float) -> Chart:
+
+def speedup_chart(results: Sequence[LatencyRecord], bound: float) -> Chart:
     """Speed-up and interval per batch size, beside the FLOPs bound.
 
     Args:
-        results: records with ``batch``, ``speedup`` and ``speedup_interval`` (validate/bench/latency.py).
+        results: one for each batch size.
         bound: FLOPs of the unmerged model / FLOPs of the merged one.
     """
-    rows = [(int(_number(r["batch"])), _number(r["speedup"]), _pair(r["speedup_interval"])) for r in results]
+    rows = [(record.batch, record.speedup, record.speedup_interval) for record in results]
     upward = rows[::-1]  # the axis counts from below; the first batch size belongs on top
 
     def draw(axes: Axes, narrow: bool) -> None:
@@ -60,28 +62,31 @@ def speedup_chart(results: Sequence[Mapping[str, float | Sequence[float]]], boun
     )
 
 
-def contestants_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
+def contestants_chart(batches: Sequence[BatchRecord]) -> Chart | None:
     """Per batch size one bar for the speed ratio of each contestant, with its interval and its own bound.
 
     Args:
-        batches: records with ``batch`` and ``contestants`` (`pitome.validate.bench.records.BatchRecord`).
+        batches: one for each batch size.
 
     Returns:
         None where no contestant is compared with another.
     """
-    groups = [(int(r["batch"]), [c for c in r["contestants"] if c["ratio"] is not None]) for r in batches]
-    groups = [(batch, found) for batch, found in groups if found]
+    compared = [
+        (record.batch, [(each, each.ratio) for each in record.contestants if each.ratio is not None])
+        for record in batches
+    ]
+    groups = [(batch, found) for batch, found in compared if found]
     if not groups:
         return None
-    names = list(dict.fromkeys(c["name"] for _, found in groups for c in found))
+    names = list(dict.fromkeys(each.name for _, found in groups for each, _ in found))
 
     def draw(axes: Axes, narrow: bool) -> None:
         styles = looks(_names(batches))
         place, places = 0.0, []
         for _, found in groups:
             first = place
-            for record in found:
-                _ratio_bar(axes, place, record, styles[record["name"]].colour)
+            for record, ratio in found:
+                _ratio_bar(axes, place, record, ratio, styles[record.name].colour)
                 place -= 1
             places.append((first + place + 1) / 2)
             place -= 0.7
@@ -99,9 +104,9 @@ def contestants_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
         legend(axes, 1 if narrow else 3)
 
     told = "; ".join(
-        f"batch {batch}, {c['name']} against {c['against']}: {c['ratio']:.2f} times"
+        f"batch {batch}, {each.name} against {each.against}: {ratio:.2f} times"
         for batch, found in groups
-        for c in found
+        for each, ratio in found
     )
     bars = sum(len(found) for _, found in groups)
     height = 110 + 30 * bars + 22 * len(groups)
@@ -109,7 +114,7 @@ def contestants_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
     return make_chart("contestants", "Speed ratio of every contestant", f"{told}.", draw, height, tall)
 
 
-def throughput_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
+def throughput_chart(batches: Sequence[BatchRecord]) -> Chart | None:
     """Inputs per second over batch sizes, one line per contestant.
 
     Args:
@@ -135,7 +140,7 @@ def throughput_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
                 linewidth=1.8,
                 label=name,
             )
-        sizes = [int(record["batch"]) for record in batches]
+        sizes = [record.batch for record in batches]
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()
@@ -152,37 +157,26 @@ def throughput_chart(batches: Sequence[Mapping[str, Any]]) -> Chart | None:
     return make_chart("throughput", "Throughput over batch sizes", f"{told}.", draw, 290, tall)
 
 
-def _names(batches: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(str(c["name"]) for record in batches for c in record["contestants"]))
+def _names(batches: Sequence[BatchRecord]) -> list[str]:
+    return list(dict.fromkeys(each.name for record in batches for each in record.contestants))
 
 
-def _ratio_bar(axes: Axes, place: float, record: Mapping[str, Any], colour: str) -> None:
-    axes.barh(place, record["ratio"], height=0.72, color=colour)
-    if record.get("ratio_interval"):
-        low, high = record["ratio_interval"]
+def _ratio_bar(axes: Axes, place: float, record: ContestantRecord, ratio: float, colour: str) -> None:
+    axes.barh(place, ratio, height=0.72, color=colour)
+    if record.ratio_interval:
+        low, high = record.ratio_interval
         axes.plot([low, high], [place, place], color=INK, linewidth=2, solid_capstyle="butt")
         axes.plot([low, high], [place] * 2, "|", color=INK, markersize=7, markeredgewidth=2)
-    if record.get("bound"):
-        axes.plot([record["bound"]], [place], "|", color=MUTED, markersize=20, markeredgewidth=3)
-    told = f"{record['ratio']:.2f}{TIMES}"
+    if record.bound:
+        axes.plot([record.bound], [place], "|", color=MUTED, markersize=20, markeredgewidth=3)
+    told = f"{ratio:.2f}{TIMES}"
     axes.text(0.03, place, told, va="center", color=ON_ACCENT, fontsize=11, weight="bold")
 
 
-def _throughput(batches: Sequence[Mapping[str, Any]], name: str) -> list[tuple[int, float]]:
+def _throughput(batches: Sequence[BatchRecord], name: str) -> list[tuple[int, float]]:
     return [
-        (int(record["batch"]), float(contestant["timing"]["per_second"]))
+        (record.batch, contestant.timing.per_second)
         for record in batches
-        for contestant in record["contestants"]
-        if contestant["name"] == name
+        for contestant in record.contestants
+        if contestant.name == name
     ]
-
-
-def _number(value: float | Sequence[float]) -> float:
-    assert isinstance(value, int | float), value
-    return float(value)
-
-
-def _pair(value: float | Sequence[float]) -> tuple[float, float]:
-    assert isinstance(value, Sequence), value
-    low, high = value
-    return float(low), float(high)

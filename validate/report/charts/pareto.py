@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pitome.errors import InputError
+from pitome.validate.pareto import pareto_front
 from pitome.validate.report.charts.style import (
     INK,
     SURFACE,
@@ -19,8 +20,7 @@ from pitome.validate.report.charts.style import (
     make_chart,
     picture,
 )
-from pitome.validate.sweep.pareto import pareto_front
-from pitome.validate.sweep.records import UNMERGED
+from pitome.validate.sweep.records import UNMERGED, SweepRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +32,6 @@ AXES: Mapping[Cost, str] = {
 }
 FLOOR = "random"
 """The method that only shows how bad it can get: the others are what the scale must tell apart."""
-Record = Mapping[str, Any]
-"""One line of a sweep as JSON has it (`pitome.validate.sweep.records.SweepRecord`)."""
 Triple = tuple[float, float, float]
 """A value with the ends of its interval."""
 
@@ -47,25 +45,25 @@ class Point:
     score: Triple
 
 
-def pareto_points(records: Sequence[Record], cost: Cost) -> list[Point]:
-    """The points of a sweep that have this cost; the unmerged model and points that failed are left out.
+def pareto_points(records: Sequence[SweepRecord], cost: Cost) -> list[Point]:
+    """The points of a sweep that have this cost; the unmerged model is left out.
 
     Args:
-        records: with ``settings.method``, ``score``, ``low``, ``high``, ``flops_ratio`` and ``speed``.
+        records: of one task and one split.
         cost: FLOPs left, or measured time: the inverse of the speed-up.
     """
     points = []
     for record in records:
-        if record.get("kind") == "failed" or record["key"] == UNMERGED:
+        if record.key == UNMERGED:
             continue
         found = _cost(record, cost)
         if found is not None:
-            points.append(Point(str(record["settings"]["method"]), found, _score(record)))
+            points.append(Point(record.settings.method, found, _score(record)))
     return points
 
 
 def pareto_chart(
-    records: Sequence[Record], cost: Cost = "flops", label: str = "score", name: str = "pareto"
+    records: Sequence[SweepRecord], cost: Cost = "flops", label: str = "score", name: str = "pareto"
 ) -> Chart | None:
     """Every setting as a small dot; a line through those of a method that none of its others dominates.
 
@@ -87,7 +85,7 @@ def pareto_chart(
 
 
 def write_pareto_picture(
-    records: Sequence[Record], path: Path, cost: Cost = "flops", label: str = "accuracy"
+    records: Sequence[SweepRecord], path: Path, cost: Cost = "flops", label: str = "accuracy"
 ) -> None:
     """Write the chart as an SVG file of its own, with light and dark colours; for the README.
 
@@ -115,29 +113,28 @@ def write_pareto_picture(
     path.write_text(picture("pareto", title, _told(points, unmerged), draw, 860, 420), encoding="utf-8")
 
 
-def _cost(record: Record, cost: Cost) -> Triple | None:
+def _cost(record: SweepRecord, cost: Cost) -> Triple | None:
     if cost == "flops":
-        ratio = float(record["flops_ratio"])
-        return ratio, ratio, ratio
-    speed = record.get("speed")
-    return None if speed is None else (1 / speed["speedup"], 1 / speed["high"], 1 / speed["low"])
+        return record.flops_ratio, record.flops_ratio, record.flops_ratio
+    speed = record.speed
+    return None if speed is None else (1 / speed.speedup, 1 / speed.high, 1 / speed.low)
 
 
-def _score(record: Record) -> Triple:
+def _score(record: SweepRecord) -> Triple:
     """The score, with the ends of its paired difference to the unmerged model where there is one.
 
     That is what a setting changes; the interval of the score alone is mostly the choice of the samples, which
     is the same for all settings.
     """
-    score, paired = float(record["score"]), record.get("to_unmerged")
+    score, paired = record.score, record.to_unmerged
     if paired is None:
-        return score, float(record["low"]), float(record["high"])
-    unmerged = score - paired["mean"]
-    return score, unmerged + paired["low"], unmerged + paired["high"]
+        return score, record.low, record.high
+    unmerged = score - paired.mean
+    return score, unmerged + paired.low, unmerged + paired.high
 
 
-def _unmerged(records: Sequence[Record]) -> Triple | None:
-    found = [record for record in records if record["key"] == UNMERGED]
+def _unmerged(records: Sequence[SweepRecord]) -> Triple | None:
+    found = [record for record in records if record.key == UNMERGED]
     return _score(found[0]) if found else None
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pitome.errors import InputError
-from pitome.models.presets import make_preprocess
+from pitome.models.preprocessing import make_preprocess
 from pitome.validate.evaluate.datasets.hub_dataset import _parse, read_hub_dataset
 from tests.validate.evaluate.datasets.small_hub import cut_off, images, red_levels, save, texts
 

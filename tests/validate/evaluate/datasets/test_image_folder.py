@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from pitome.errors import InputError
-from pitome.models.presets import make_preprocess
+from pitome.models.preprocessing import make_preprocess
 from pitome.validate.evaluate.datasets import image_folder
 from pitome.validate.evaluate.datasets.image_folder import class_names_of, read_image_folder
 

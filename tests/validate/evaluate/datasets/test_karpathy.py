@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pitome.errors import InputError
-from pitome.models.presets import make_preprocess
+from pitome.models.preprocessing import make_preprocess
 from pitome.validate.evaluate.datasets.karpathy import read_karpathy, require_files
 
 PLAIN = make_preprocess(8, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))

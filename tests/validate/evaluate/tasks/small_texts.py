@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 
 LENGTH, WIDTH, CLASSES = 12, 8, 3
 WORDS = 30
@@ -41,6 +42,7 @@ def embedding(seed=0, noise=0.0):
     table = torch.randn(WORDS + 2, WIDTH, generator=generator)
     table[0] = torch.nan
 
+    @FunctionRuntime
     def encoder(inputs):
         hidden = table[inputs["input_ids"]]
         disturbance = torch.randn(hidden.shape, generator=torch.Generator().manual_seed(1))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pitome.errors import InputError
 from pitome.models.loading import load_model
-from pitome.validate.evaluate.encoders import torch_encoder
+from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.evaluate.tasks.image_classification import ImageClassification
 from pitome.validate.evaluate.tasks.image_text import ZeroShotClassification
 from pitome.validate.evaluate.tasks.registry import make_task
@@ -17,6 +17,7 @@ from pitome.validate.evaluate.tasks.text_classification import TextClassificatio
 from pitome.validate.evaluate.tasks.text_labels import TextLabels
 from tests.tiny_models import tiny_model
 from tests.validate.evaluate.datasets.small_hub import cut_off, images, save, texts
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 from tests.validate.evaluate.tasks.small_clip import write_clip
 from tests.validate.evaluate.tasks.small_text_models import WORDS, load_tiny_text_model
 
@@ -51,9 +52,10 @@ def test_images_with_a_classifier(classifier, tmp_path):
     task = make_task(f"hf:{folder}", classifier, limit=7)
     assert isinstance(task, ImageClassification)
     assert (task.count("test"), task.count("validation")) == (7, 7)
-    score = task.score(torch_encoder(classifier.model, ("logits",)), "test")
+    score = task.score(PyTorchRuntime(classifier.model, ("logits",)), "test")
     assert score.metrics["accuracy"].shape == (7,)
 
+    @FunctionRuntime
     def by_red_level(inputs):
         red = classifier.preprocess["mean"][0] + classifier.preprocess["std"][0] * inputs["pixel_values"]
         level = (255 * red[:, 0, 0, 0]).round().long()
@@ -69,10 +71,11 @@ def test_zero_shot_with_a_clip(clip, tmp_path):
     folder = save(tmp_path / "saved", train=images(8), test=images(12))
     task = make_task(f"hf:{folder}", clip, limit=5)
     assert isinstance(task, ZeroShotClassification)
-    score = task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    score = task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert score.metrics["accuracy"].shape == (5,)
     assert set(score.details["per_class"]) == {"ant", "bee"}
 
+    @FunctionRuntime
     def always_ant(inputs):
         return {"image_embeds": task._class_vectors[[0] * len(inputs["pixel_values"])]}
 
@@ -87,7 +90,7 @@ def test_zero_shot_on_class_folders(clip, tmp_path):
             Image.new("RGB", (20, 18), (level, place, 0)).save(tmp_path / "images" / name / f"{place}.png")
     task = make_task(f"hf:{tmp_path / 'images'}", clip)
     assert (task.count("validation"), task.count("test")) == (2, 10)
-    score = task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    score = task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert score.details["per_class"].keys() == {"ant", "bee"}
 
 
@@ -105,7 +108,7 @@ def test_texts_with_a_fitted_head(tmp_path):
     task = make_task(f"hf:{folder}", encoder, limit=8)
     assert isinstance(task, TextClassification)
     assert (task.count("validation"), task.count("test")) == (8, 8)
-    model = torch_encoder(encoder.model, ("last_hidden_state",))
+    model = PyTorchRuntime(encoder.model, ("last_hidden_state",))
     task.prepare(model)
     score = task.score(model, "test")
     assert score.metrics["accuracy"].shape == (8,)
@@ -134,9 +137,10 @@ def test_texts_with_logits(judge, tmp_path):
     assert (task.count("validation"), task.count("test")) == (9, 9)
     inputs = task.samples("test", slice(0, 4)).inputs
     assert inputs["input_ids"].shape == (4, judge.sequence_length)
-    score = task.score(torch_encoder(judge.model, ("logits",)), "test")
+    score = task.score(PyTorchRuntime(judge.model, ("logits",)), "test")
     assert score.metrics["accuracy"].shape == (9,)
 
+    @FunctionRuntime
     def by_word(inputs):
         bad = (inputs["input_ids"] != GOOD).all(dim=1).long()
         return {"logits": torch.eye(2)[bad]}
@@ -154,7 +158,7 @@ def test_texts_with_logits(judge, tmp_path):
 def test_texts_of_a_split_that_is_not_used_are_not_read(judge, tmp_path):
     folder = save(tmp_path / "saved", train=texts(10, labelled=False), test=texts(6))
     task = make_task(f"hf:{folder}", judge)
-    assert task.score(torch_encoder(judge.model, ("logits",)), "test").metrics["accuracy"].shape == (6,)
+    assert task.score(PyTorchRuntime(judge.model, ("logits",)), "test").metrics["accuracy"].shape == (6,)
     with pytest.raises(InputError, match="10 of its 10 rows have no label"):
         task.count("validation")
 

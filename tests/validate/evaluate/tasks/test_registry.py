@@ -10,9 +10,10 @@ from PIL import Image
 
 from pitome.errors import InputError
 from pitome.models.loading import load_model
-from pitome.validate.evaluate.encoders import torch_encoder
+from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.evaluate.tasks.image_text import ZeroShotClassification
 from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 from tests.validate.evaluate.tasks.small_clip import PROJECTION, write_clip
 
 
@@ -36,7 +37,7 @@ def test_zero_shot_on_a_folder_of_the_users(clip, tmp_path):
     write_images(tmp_path)
     task = make_task(f"imagefolder:{tmp_path}", clip, limit=4)
     assert isinstance(task, ZeroShotClassification)
-    score = task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    score = task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert score.metrics["accuracy"].shape == (4,)
     assert set(score.details["per_class"]) <= {"ant", "bee"}
     assert task.samples("validation", slice(0, 1)).inputs["pixel_values"].shape == (1, 3, 16, 16)
@@ -50,7 +51,7 @@ def test_zero_shot_takes_the_words_of_wordnet_ids_from_a_file(clip, tmp_path):
     write_images(tmp_path / "ids", names=IDS)
     (tmp_path / "ids" / "classes.txt").write_text("n01440764 ant, an ant\nn01443537 bee\n")
     named, ids = (make_task(f"imagefolder:{tmp_path / folder}", clip) for folder in ("named", "ids"))
-    encoder = torch_encoder(clip.model, ("image_embeds",))
+    encoder = PyTorchRuntime(clip.model, ("image_embeds",))
     expected, found = named.score(encoder, "test"), ids.score(encoder, "test")
     assert found.metrics["accuracy"].tolist() == expected.metrics["accuracy"].tolist()
     assert torch.equal(ids._class_vectors, named._class_vectors)
@@ -76,7 +77,7 @@ def test_a_split_that_is_not_used_is_not_read(clip, tmp_path):
     (tmp_path / "val" / "ant" / "broken.jpg").write_bytes(b"no image")
     task = make_task(f"imagefolder:{tmp_path}", clip)
     assert task.skipped == ()
-    task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert task.count("test") == 12
     assert [(part.count, part.reason) for part in task.skipped] == [
         (1, "the file is no image that Pillow can open")
@@ -107,13 +108,13 @@ def test_captions_of_a_split_that_is_not_used_are_not_embedded(clip, tmp_path, m
     name = f"karpathy:{tmp_path / 'dataset.json'}:{tmp_path}"
     task = make_task(name, clip, limit=3)
     assert embedded == []
-    score = task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    score = task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert len(embedded) == score.details["captions"] == 6
     assert {caption[0] for caption in embedded} < set("0123")
-    task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert len(embedded) == 6  # kept
     again = make_task(name, clip, limit=3)
-    again.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    again.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert embedded[6:] == embedded[:6]
 
 
@@ -128,7 +129,7 @@ def test_retrieval_on_karpathys_splits(clip, tmp_path):
         )
     (tmp_path / "dataset.json").write_text(json.dumps({"images": entries}))
     task = make_task(f"karpathy:{tmp_path / 'dataset.json'}:{tmp_path}", clip)
-    score = task.score(torch_encoder(clip.model, ("image_embeds",)), "test")
+    score = task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert len(score.metrics) == 6
     assert score.metrics["image to caption recall@1"].shape == (5,)
     assert score.metrics["caption to image recall@10"].shape == (25,)
@@ -144,6 +145,7 @@ def test_a_classifier_on_a_folder_with_its_labels(clip, tmp_path):
     classifier = dataclasses.replace(clip, task="image-classification", config=config)
     task = make_task(f"imagefolder:{tmp_path}", classifier)
 
+    @FunctionRuntime
     def all_ants(inputs):
         return {"logits": torch.eye(3)[[2] * len(inputs["pixel_values"])]}
 
@@ -169,7 +171,9 @@ def test_a_classifier_on_wordnet_ids_with_two_equal_labels(clip, tmp_path):
     config = clip.config | {"id2label": {0: "crane", 1: "crane"}}
     classifier = dataclasses.replace(clip, task="image-classification", config=config)
     task = make_task(f"imagefolder:{tmp_path}", classifier)
-    score = task.score(lambda inputs: {"logits": torch.eye(2)[[0] * len(inputs["pixel_values"])]}, "test")
+    score = task.score(
+        FunctionRuntime(lambda inputs: {"logits": torch.eye(2)[[0] * len(inputs["pixel_values"])]}), "test"
+    )
     assert score.details["per_class"] == {
         "crane (0)": {"count": 5, "accuracy": 1.0},
         "crane (1)": {"count": 5, "accuracy": 0.0},
@@ -179,7 +183,7 @@ def test_a_classifier_on_wordnet_ids_with_two_equal_labels(clip, tmp_path):
 def test_photos_for_any_image_model(clip):
     assert default_tasks(clip) == ("photos",)
     task = make_task("photos", clip, limit=2)
-    encoder = torch_encoder(clip.model, ("image_embeds",))
+    encoder = PyTorchRuntime(clip.model, ("image_embeds",))
     task.prepare(encoder)
     score = task.score(encoder, "test")
     assert score.mean() == pytest.approx(1, abs=1e-6)

@@ -8,6 +8,7 @@ from pitome.errors import InputError
 from pitome.validate.evaluate.tasks.feature_cache import FeatureCache
 from pitome.validate.evaluate.tasks.linear_head import HeadSettings, fit_head
 from pitome.validate.evaluate.tasks.text_classification import TextClassification, sentence_vectors
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 from tests.validate.evaluate.tasks.small_texts import LENGTH, WIDTH, corpus, embedding, encode
 
 
@@ -84,6 +85,7 @@ def test_every_test_document_in_order_without_a_limit():
 
 
 def test_a_model_that_gives_nan_is_wrong_and_can_not_be_fitted_to(task):
+    @FunctionRuntime
     def broken(inputs):
         return {"last_hidden_state": torch.full((len(inputs["input_ids"]), LENGTH, WIDTH), torch.nan)}
 
@@ -99,15 +101,18 @@ def test_a_score_needs_preparation():
 
 def test_an_encoder_without_token_vectors(task):
     with pytest.raises(InputError, match="it needs the output last_hidden_state, and the model gives logits"):
-        task.score(lambda inputs: {"logits": torch.zeros(len(inputs["input_ids"]), 3)}, "test")
+        task.score(
+            FunctionRuntime(lambda inputs: {"logits": torch.zeros(len(inputs["input_ids"]), 3)}), "test"
+        )
 
 
 def test_features_of_the_unmerged_model_are_kept_and_only_used_for_that_model(tmp_path):
     calls = []
 
+    @FunctionRuntime
     def counted(inputs):
         calls.append(len(inputs["input_ids"]))
-        return embedding()(inputs)
+        return embedding().function(inputs)
 
     cache = FeatureCache(tmp_path, "weights")
     first, again, other = (make_task(cache=cache) for _ in range(3))

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pitome.bundle.latency_records import BatchRecord, LatencyRecord
+from pitome.bundle.parity_records import LayerDecisions
 from pitome.errors import InputError
+from pitome.validate.evaluate.records import MethodSpectrum
 from pitome.validate.report.charts import (
     contestants_chart,
     decisions_chart,
@@ -22,21 +26,19 @@ from pitome.validate.report.charts import (
 )
 from pitome.validate.report.charts.pareto import pareto_points, score_limits
 from pitome.validate.report.charts.style import DARK, LIGHT, looks
+from pitome.validate.sweep.records import UNMERGED, SweepRecord
+from tests.validate.report import report_cases
+from tests.validate.report.report_cases import SPEED, latency_result, layer_parity, spectrum_report
 
 TOKENS = [197, 178, 161, 145]
 
 
-def sweep_record(method: str, flops: float, score: float, speedup: float | None = None) -> dict:
-    return {
-        "kind": "measured",
-        "key": "unmerged" if method == "none" else f"{method}{flops}{score}",
-        "settings": {"method": method},
-        "flops_ratio": flops,
-        "score": score,
-        "low": score - 0.01,
-        "high": score + 0.02,
-        "speed": speedup and {"speedup": speedup, "low": speedup - 0.1, "high": speedup + 0.1},
-    }
+def sweep_record(method: str, flops: float, score: float, speedup: float | None = None) -> SweepRecord:
+    key = UNMERGED if method == "none" else f"{method}{flops}{score}"
+    interval = {"low": score - 0.01, "high": score + 0.02, "to_unmerged": None}
+    speed = speedup and SPEED | {"speedup": speedup, "low": speedup - 0.1, "high": speedup + 0.1}
+    record = report_cases.sweep_record(key, method, flops, score) | interval | {"speed": speed}
+    return SweepRecord.model_validate(record)
 
 
 SWEEP = [
@@ -44,35 +46,41 @@ SWEEP = [
     sweep_record("pitome", 0.6, 0.95, 1.5),
     sweep_record("pitome", 0.7, 0.94),
     sweep_record("tome", 0.6, 0.93, 1.6),
-    {"kind": "failed", "key": "x", "label": "tome", "task": None, "reason": "out of reach"},
 ]
 
 
-def contestant(name: str, ratio: float | None, per_second: float) -> dict:
-    return {
-        "name": name,
-        "against": "unmerged",
-        "ratio": ratio,
-        "ratio_interval": ratio and (ratio - 0.1, ratio + 0.1),
-        "bound": ratio and 1.74,
-        "timing": {"per_second": per_second},
-    }
+def batch(size: int, *contestants: dict[str, Any]) -> BatchRecord:
+    return BatchRecord.model_validate(
+        {"batch": size, "contestants": contestants, "rounds": 20, "warmup_rounds": 3}
+    )
+
+
+def contestant(name: str, ratio: float | None, per_second: float) -> dict[str, Any]:
+    timing = {"median_milliseconds": 50.0, "p95_milliseconds": 60.0, "per_second": per_second}
+    return report_cases.contestant(name, ratio, 1, timing=timing)
 
 
 BATCHES = [
-    {"batch": 1, "contestants": [contestant("merged", 1.5, 30.0), contestant("unmerged", None, 20.0)]},
-    {"batch": 8, "contestants": [contestant("merged", 1.6, 40.0), contestant("unmerged", None, 25.0)]},
+    batch(1, contestant("merged", 1.5, 30.0), contestant("unmerged", None, 20.0)),
+    batch(8, contestant("merged", 1.6, 40.0), contestant("unmerged", None, 25.0)),
 ]
+
+
+def layer(place: int, **numbers: float) -> LayerDecisions:
+    """A layer whose other numbers say nothing."""
+    return LayerDecisions.model_validate({**layer_parity(place), "smallest_margin": None, **numbers})
+
+
 LAYERS = [
-    {"layer": 2, "compared": 90, "agreed": 89, "excused": 1, "unexplained": 0, "first_differences": 4},
-    {"layer": 5, "compared": 90, "agreed": 80, "excused": 7, "unexplained": 3, "first_differences": 0},
+    layer(2, compared=90, agreed=89, excused=1, unexplained=0, first_differences=4),
+    layer(5, compared=90, agreed=80, excused=7, unexplained=3),
 ]
 SPECTRUM = [
-    {"method": name, "layers": [{"layer": 0, "mean": mean, "low": mean - 0.01, "high": mean + 0.01}]}
-    for name, mean in (("pitome", 0.02), ("tome", 0.04))
+    MethodSpectrum.model_validate({**each, "layers": each["layers"][:1]})
+    for each in spectrum_report()["methods"]
 ]
-MARGINS = [{"layer": 4, "smallest_margin": 1e-5, "tolerance": 2e-7}]
-RESULTS = [{"batch": 8, "speedup": 1.66, "speedup_interval": [1.65, 1.68]}]
+MARGINS = [layer(4, smallest_margin=1e-5, tolerance=2e-7)]
+RESULTS = [LatencyRecord.model_validate(latency_result(8, 1.66, 1.65, 1.68))]
 
 CHARTS = {
     # name: the chart, a part of its description, a part of what it shows
@@ -91,7 +99,7 @@ CHARTS = {
         "FLOPs bound",
     ),
     "throughput": (throughput_chart(BATCHES), "unmerged: 20 at batch 1, 25 at batch 8", "batch size"),
-    "spectrum": (spectrum_chart(SPECTRUM), "pitome: 0.02; tome: 0.04", "spectral distance"),
+    "spectrum": (spectrum_chart(SPECTRUM), "pitome: 0.0203; tome: 0.0404", "spectral distance"),
     "pareto": (
         pareto_chart(SWEEP, label="accuracy"),
         "unmerged: 0.96; pitome: 0.95 at 0.6; tome: 0.93",
@@ -131,11 +139,11 @@ def test_light_and_dark_have_the_same_colours():
 
 def test_charts_without_numbers_are_left_out():
     assert margins_chart([]) is None
-    assert margins_chart([{"layer": 0, "smallest_margin": 0.0, "tolerance": 1e-7}]) is None
+    assert margins_chart([layer(0, smallest_margin=0.0)]) is None
     assert decisions_chart([]) is None
-    assert first_differences_chart([{"layer": 0}], 0) is None
+    assert first_differences_chart([layer(0)], 0) is None
     assert contestants_chart([]) is None
-    assert contestants_chart([{"batch": 1, "contestants": [contestant("unmerged", None, 1.0)]}]) is None
+    assert contestants_chart([batch(1, contestant("unmerged", None, 1.0))]) is None
     assert throughput_chart(BATCHES[:1]) is None
     assert spectrum_chart([]) is None
     assert pareto_chart(SWEEP[:1]) is None

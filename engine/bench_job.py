@@ -1,0 +1,65 @@
+"""``pitome bench``: the latency of a bundle's model beside the unmerged one's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pitome.bundle import LatencyReport, verify_bundle
+from pitome.bundle.publishing import check_place
+from pitome.engine.bundles import record_into
+from pitome.engine.options import COMPARISON_BATCHES, BenchOptions, CheckOptions
+from pitome.engine.prepare import reload
+from pitome.engine.progress import Progress, Silent
+
+
+def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None) -> LatencyReport:
+    """Merged against unmerged on onnxruntime, interleaved, or all contestants there are.
+
+    Args:
+        bundle: its folder.
+        options: how it is measured.
+        progress: is told how far it is; None = nobody is.
+
+    Raises:
+        BundleError: the bundle is damaged, or its model is not the one that is loaded now.
+        InputError: a number out of range, or the file to resume from is of another measurement.
+    """
+    from pitome.engine.comparison import all_contestants, run_comparison, two_contestants
+    from pitome.validate.bench.settings import LatencySettings, check_settings
+
+    progress = progress or Silent()
+    manifest = verify_bundle(bundle)
+    check = _checks(options, manifest.build.check or CheckOptions())
+    settings = LatencySettings(
+        check.batches, check.threads, min_seconds=check.latency_seconds, memory=options.everyone
+    )
+    check_settings(settings)
+    if options.record:
+        check_place(bundle)
+    prepared, _ = reload(bundle, manifest, progress)
+    graph = manifest.onnx[0]
+    merged = bundle / graph.file
+    if options.everyone:
+        contestants = all_contestants(prepared, merged, progress)
+    else:
+        contestants = two_contestants(prepared.loaded, merged, manifest.flops.bound, progress)
+    found = run_comparison(contestants, settings, progress, options.resume)
+    if options.record:
+        from pitome.engine import keys
+
+        key = keys.latency_key(graph, prepared.loaded, check)
+        record_into(bundle, manifest, {"latency": found, "latency_key": key})
+    return found
+
+
+def _checks(options: BenchOptions, of_build: CheckOptions) -> CheckOptions:
+    """The build's numbers, with what was asked for in their place."""
+    if options.everyone:
+        of_build = replace(of_build, batches=COMPARISON_BATCHES)
+    return replace(
+        of_build,
+        batches=options.batches or of_build.batches,
+        threads=options.threads or of_build.threads,
+        latency_seconds=options.latency_seconds or of_build.latency_seconds,
+    )

@@ -1,0 +1,131 @@
+"""Everything that can be refused before long work begins: the same checks for a dry run and for the work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pitome.bundle.publishing import check_place
+from pitome.bundle.verification import read_manifest
+from pitome.compression import Compression
+from pitome.engine.options import (
+    CheckOptions,
+    EngineOptions,
+    ExportOptions,
+    ModelOptions,
+    PlaceOptions,
+    PlanOptions,
+)
+from pitome.engine.prepare import Prepared, prepare
+from pitome.engine.progress import Progress
+from pitome.errors import BundleError, InputError
+from pitome.export.plans import PlanRequest, check_request
+from pitome.models.loading import LoadedModel
+from pitome.models.registry import resolve_model
+
+_NAME = re.compile(r"[\w-][\w.+-]*")
+
+
+def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tuple[Prepared, Path]:
+    """Check all that the options ask for, the cheap things before the model is loaded; write nothing.
+
+    Returns:
+        The model, unmerged and merged, and the folder that its bundle is to have.
+
+    Raises:
+        InputError, BackendError: options, model or machine that cannot do it.
+    """
+    plan = options.plan if isinstance(options, EngineOptions) else None
+    if isinstance(options, EngineOptions):
+        _check_measuring(options.check)
+    if plan is not None:
+        # How many merges there will be is not known yet, and with none of them more is allowed.
+        check_request(plan_request(Path(), plan, "model.onnx", 0))
+    check_place(bundle_folder(options.place, resolve_model(options.model.model).name))
+    prepared = prepare(options.model, options.schedule, options.merge, progress)
+    if plan is not None:
+        check_request(plan_request(Path(), plan, "model.onnx", count_merges(prepared.compression)))
+    loaded = prepared.loaded
+    final = bundle_folder(options.place, f"{loaded.name}-random" if loaded.random else loaded.name)
+    check_place(final)
+    if options.place.name is None:
+        _refuse_other_model(final, loaded, options.model)
+    return prepared, final
+
+
+def bundle_folder(place: PlaceOptions, own: str) -> Path:
+    """``OUT/NAME``.
+
+    Args:
+        place: as the user chose it.
+        own: the name where the user gave none.
+
+    Raises:
+        InputError: a name that no folder can have.
+    """
+    name = own if place.name is None else place.name
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"NAME={name}",
+            "a bundle's folder is named with letters, digits and _ . + -, the first no point",
+            "Choose another name; OUT= is the folder that it lies in",
+        )
+    return place.out / name
+
+
+def plan_request(folder: Path, options: PlanOptions, onnx_name: str, num_merges: int) -> PlanRequest:
+    """The plan that the options ask for, with the backend's usual values where they leave them open."""
+    chosen = options.resolved()
+    assert chosen.targets is not None
+    assert chosen.merge_path is not None
+    return PlanRequest(
+        onnx=folder / onnx_name,
+        plan=folder / f"model.{chosen.precision}.{chosen.backend}.plan",
+        backend=chosen.backend,
+        targets=chosen.targets,
+        profile=chosen.profile,
+        precision=chosen.precision,
+        num_merges=num_merges,
+        merge_path=chosen.merge_path,
+        plugin=chosen.plugin,
+        embed_plugin=chosen.embed_plugin,
+    )
+
+
+def count_merges(compression: Compression) -> int:
+    """How many EnergyMerge nodes the graph has."""
+    return compression.method.operator_nodes(compression.schedule.num_merged)
+
+
+def _check_measuring(check: CheckOptions) -> None:
+    from pitome.validate.bench.settings import LatencySettings, check_settings
+
+    check_settings(LatencySettings(check.batches, check.threads, min_seconds=check.latency_seconds))
+    if check.parity_images < 1:
+        raise InputError(
+            f"{check.parity_images} parity images", "parity is checked on one at least", "Give 1 or more"
+        )
+
+
+def _refuse_other_model(final: Path, loaded: LoadedModel, model: ModelOptions) -> None:
+    """Two folders of one name (run1/checkpoint-500, run2/checkpoint-500) are two models.
+
+    Equal weights are the same model. Other weights may replace it where both are the same preset or hub id,
+    named alike: then the hub has a newer version, or the seed is another one.
+    """
+    try:
+        before = read_manifest(final)
+    except BundleError:  # none, or one that says nothing
+        return
+    weights, named = before.model.weights, before.build.model
+    if weights.sha256 == loaded.sha256:
+        return
+    local = any(Path(text).expanduser().is_dir() for text in (model.model, model.weights) if text)
+    if not local and (named.model, named.weights) == (model.model, model.weights):
+        return
+    raise InputError(
+        f"build {final}",
+        f"it holds another model of this name: its weights ({weights.source}) have the digest "
+        f"{weights.sha256[:12]}, those of {loaded.source} have {loaded.sha256[:12]}",
+        f"Choose another name with NAME= or another folder with OUT=, or replace it with NAME={final.name}",
+    )

@@ -1,0 +1,77 @@
+"""A model in memory, unmerged and merged, as the options of a command or of a bundle say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from pitome.bundle import Manifest
+from pitome.compression import Compression, compress
+from pitome.engine import records
+from pitome.engine.options import CheckOptions, MergeSettings, ModelOptions, ScheduleOptions
+from pitome.engine.progress import Progress
+from pitome.errors import BundleError
+from pitome.models.loading import LoadedModel, load_model
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model in memory, unmerged and merged."""
+
+    loaded: LoadedModel
+    compressed: nn.Module
+    compression: Compression
+
+
+def prepare(
+    model: ModelOptions, schedule: ScheduleOptions, merge: MergeSettings, progress: Progress
+) -> Prepared:
+    """Load a model and compress it.
+
+    Raises:
+        InputError: a model that can't be loaded, or options that do not fit it.
+    """
+    with progress.step(f"Load {model.model}") as report:
+        loaded = load_model(
+            model.model,
+            model.weights,
+            model.image_size,
+            model.strict,
+            model.seed,
+            progress=lambda text: report(text, 0, 0),
+            sequence_length=model.sequence_length,
+        )
+    compressed = compress(loaded.model, schedule, merge)
+    compression = compressed.compression
+    assert isinstance(compression, Compression)
+    return Prepared(loaded, compressed, compression)
+
+
+def reload(bundle: Path, manifest: Manifest, progress: Progress) -> tuple[Prepared, CheckOptions]:
+    """The model of a bundle, loaded and compressed again as its manifest says, and what the build checked.
+
+    Raises:
+        BundleError: the weights are other ones now.
+    """
+    build, weights = manifest.build, manifest.model.weights
+    model = build.model
+    if weights.random:
+        model = replace(model, weights="random", seed=weights.seed or 0)
+    prepared = prepare(model, build.schedule, build.merge, progress)
+    if prepared.loaded.sha256 != weights.sha256:
+        raise BundleError(
+            f"the model of {bundle}",
+            f"its weights had the digest {weights.sha256[:12]}, those of {prepared.loaded.source} "
+            f"now have {prepared.loaded.sha256[:12]}",
+            f"Get the same weights, or build it again with NAME={bundle.name}",
+        )
+    described = (records.method_record(prepared.compression), records.schedule_record(prepared.compression))
+    if described != (manifest.method, manifest.schedule):
+        raise BundleError(
+            f"the model of {bundle}",
+            "its options lead to another method or schedule with this version of pitome",
+            f"Use pitome {manifest.pitome_version}, or run `make engine` again",
+        )
+    return prepared, build.check or CheckOptions()

@@ -1,0 +1,94 @@
+"""Accuracy of a bundle's model and graphs on tasks: first the tasks are made, later they are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitome.engine.options import ValidationOptions
+from pitome.engine.progress import Progress
+from pitome.engine.validation_checks import NO_TASKS
+from pitome.errors import InputError
+from pitome.validate.evaluate.records import PaddingRecord, TaskAccuracy
+from pitome.validate.unmeasured_limits import ACCURACY
+from pitome.validate.validation_records import SkippedPart
+
+if TYPE_CHECKING:
+    from pitome.bundle import Manifest
+    from pitome.engine.prepare import Prepared
+    from pitome.models.loading import LoadedModel
+    from pitome.validate.evaluate.tasks.task import Task
+
+
+def make_tasks(
+    loaded: LoadedModel, options: ValidationOptions, skipped: list[SkippedPart], progress: Progress
+) -> list[Task]:
+    """The tasks of a validation; ``skipped`` gets a row for each that is left out.
+
+    A task that the user named must run; of those that are there by default, one whose data is not to be had
+    is skipped and said.
+
+    Raises:
+        InputError: a task that the user named does not fit the model, or its data can't be had.
+    """
+    from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
+
+    left_out = None
+    if set(options.tasks) == set(NO_TASKS):
+        left_out = "left out by --task none"
+    elif loaded.random:
+        left_out = "the weights are random, so it would mean nothing"
+    names = options.tasks or default_tasks(loaded)
+    if left_out is None and not names:
+        left_out = f"no built-in task fits {loaded.task}"
+    if left_out is not None:
+        skipped.append(SkippedPart(what=ACCURACY, reason=left_out))
+        return []
+    tasks = []
+    for name in names:
+        with progress.step(f"Get the data of {name}"):
+            try:
+                tasks.append(make_task(name, loaded, options.limit, folder=options.data))
+            except InputError as error:
+                if options.tasks:
+                    raise
+                skipped.append(SkippedPart(what=name, reason=str(error)))
+    return tasks
+
+
+def measure_tasks(
+    tasks: Sequence[Task], bundle: Path, manifest: Manifest, prepared: Prepared, progress: Progress
+) -> list[TaskAccuracy]:
+    """Accuracy of every model and runtime on each task."""
+    from pitome.runtime.pytorch import PyTorchRuntime
+    from pitome.validate.evaluate.accuracy import MERGED, graph_runtimes, measure_accuracy
+
+    loaded = prepared.loaded
+    outputs = loaded.family.outputs[loaded.task]
+    graphs, unavailable = graph_runtimes({graph.precision: bundle / graph.file for graph in manifest.onnx})
+    found = []
+    for task in tasks:
+        with progress.step(f"Accuracy on {task.name}") as report:
+            measured = measure_accuracy(
+                task,
+                PyTorchRuntime(loaded.model, outputs),
+                {MERGED: PyTorchRuntime(prepared.compressed, outputs), **graphs},
+                unavailable=unavailable,
+                progress=report,
+            )
+        content = measured.model_dump()
+        found.append(TaskAccuracy.model_validate({**content, "padding": _padding(task, prepared)}))
+    return found
+
+
+def _padding(task: Task, prepared: Prepared) -> PaddingRecord | None:
+    """What padding has to do with it, of texts that are classified."""
+    from pitome.validate.evaluate.padding import padding_record, removed_padding
+    from pitome.validate.evaluate.tasks.text_classification import TextClassification
+
+    if not isinstance(task, TextClassification):
+        return None
+    texts, compression = task.samples("test"), prepared.compression
+    removed = removed_padding(prepared.compressed, texts)
+    return padding_record(texts, removed, compression.shape, compression.flops.ratio)

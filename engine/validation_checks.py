@@ -1,0 +1,140 @@
+"""What ``pitome validate`` can refuse before anything long begins."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitome.engine.options import ValidationOptions
+from pitome.errors import InputError
+from pitome.validate.thresholds import Thresholds
+from pitome.validate.validation_records import SWEEP, SkippedPart
+
+if TYPE_CHECKING:
+    from pitome.bundle import Manifest
+    from pitome.models.loading import LoadedModel
+    from pitome.validate.sweep.records import SweepFile
+
+NO_TASKS = ("none",)
+"""Values of --task that leave accuracy out."""
+
+
+def check_options(bundle: Path, options: ValidationOptions) -> Thresholds:
+    """Everything that needs neither the bundle nor its model.
+
+    Returns:
+        The limits that hold.
+
+    Raises:
+        InputError: thresholds or a sweep that can't be read, a task of no known name, a folder of data that
+            isn't there, or a page that can't be written.
+    """
+    from pitome.validate.evaluate.tasks.registry import check_task_name
+    from pitome.validate.sweep.results_table import read_sweep_file
+
+    limits = Thresholds() if options.thresholds is None else Thresholds.load(options.thresholds)
+    if set(options.tasks) != set(NO_TASKS):
+        for name in options.tasks:
+            check_task_name(name)
+    if options.data is not None and not options.data.is_dir():
+        raise InputError(
+            f"the data in {options.data}", "there is no such folder", "Choose another --data, or leave it out"
+        )
+    if options.sweep is not None:
+        read_sweep_file(options.sweep)
+    _check_page(page_of(bundle, options))
+    return limits
+
+
+def page_of(bundle: Path, options: ValidationOptions) -> Path:
+    """The HTML page that is written."""
+    return options.report or bundle.with_name(f"{bundle.name}.validation.html")
+
+
+def _check_page(page: Path) -> None:
+    """InputError where the page can't be written, as far as that can be known without writing."""
+    try:
+        if page.is_dir():
+            raise _no_page(page, "Is a directory")
+        os.lstat(page.parent / page.name)  # a name that is too long, or a file on the way
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _no_page(page, error.strerror) from error
+    there = page if page.exists() else next(folder for folder in page.absolute().parents if folder.exists())
+    needed = os.W_OK if there == page else os.W_OK | os.X_OK
+    if not os.access(there, needed):
+        raise _no_page(page, f"no permission to write {there}")
+
+
+def write_page(page: Path, text: str) -> None:
+    """Write the report, and the folder that it lies in.
+
+    Raises:
+        InputError: it can't be written.
+    """
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _no_page(page, error.strerror) from error
+
+
+def _no_page(page: Path, reason: str | None) -> InputError:
+    return InputError(f"the report {page}", f"it can't be written ({reason})", "Choose another --report")
+
+
+def sweep_of_model(
+    bundle: Path,
+    manifest: Manifest,
+    loaded: LoadedModel,
+    options: ValidationOptions,
+    skipped: list[SkippedPart],
+) -> SweepFile | None:
+    """The records of a sweep of this very model; None where there are none.
+
+    A file that the user named must fit. One that only lies beside the bundle is left out, and ``skipped``
+    gets a row that says why.
+
+    Raises:
+        InputError: the named file can't be read, or is of another model.
+    """
+    from pitome.validate.sweep.results_table import read_sweep_file
+
+    path = options.sweep or bundle.with_name(f"{manifest.model.name}.sweep.jsonl")
+    if options.sweep is None and not path.is_file():
+        return None
+    try:
+        found = read_sweep_file(path)
+        _require_same_model(path, found, loaded)
+    except InputError as error:
+        if options.sweep is not None:
+            raise
+        skipped.append(SkippedPart(what=SWEEP, reason=str(error)))
+        return None
+    return found
+
+
+def _require_same_model(path: Path, found: SweepFile, loaded: LoadedModel) -> None:
+    wanted = {
+        "weights": loaded.sha256,
+        "image_size": loaded.image_size,
+        "sequence_length": loaded.sequence_length,
+    }
+    others = [
+        f"{name.replace('_', ' ')} {_short(found.configuration.get(name, 'unknown'))}, not {_short(value)}"
+        for name, value in wanted.items()
+        if found.configuration.get(name, "unknown") != value
+    ]
+    if others:
+        raise InputError(
+            f"the sweep in {path}",
+            f"it is of another model than the bundle: {'; '.join(others)}",
+            "Run `pitome sweep` on this model, or name its file with --sweep",
+        )
+
+
+def _short(value: object) -> str:
+    """A digest by its beginning."""
+    return value[:12] if isinstance(value, str) else str(value)

@@ -1,0 +1,66 @@
+"""Records of the model: where its weights came from, and what its input must look like."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pitome.bundle.record import Positive, Record, Sha256, Text
+
+
+class WeightsRecord(Record):
+    """Where the weights came from."""
+
+    source: Text = Field(description="Hub id, package or included model, name of a folder, or `random`")
+    sha256: Sha256 = Field(description="Digest of the weights as they were loaded")
+    random: bool = Field(description="True: seeded random weights, right for latency and parity only")
+    revision: str | None = Field(None, description="Commit of the hub's repository")
+    seed: int | None = Field(None, description="Seed of random weights")
+
+    @model_validator(mode="after")
+    def _seed_belongs_to_random(self) -> Self:
+        if self.random != (self.seed is not None):
+            raise ValueError("random weights have a seed, and only they have one")
+        return self
+
+
+class ImagePreprocess(Record):
+    """How an image becomes a tensor."""
+
+    kind: Literal["image"] = Field("image", description="What goes in")
+    image_size: Positive = Field(description="Pixels of the square input")
+    resize: Literal["shortest", "squash"] = Field(
+        description="`shortest`: the shorter edge becomes resize_size and the middle is cropped; `squash`: "
+        "both edges become resize_size"
+    )
+    resize_size: Positive = Field(description="Pixels of the edge")
+    resample: Literal["bicubic", "bilinear"] = Field(description="Filter of the resizing")
+    mean: tuple[float, ...] = Field(description="Taken off each channel, which is scaled to [0, 1]")
+    std: tuple[float, ...] = Field(description="Each channel is divided by it")
+
+
+class TextPreprocess(Record):
+    """How a text becomes token ids."""
+
+    kind: Literal["text"] = Field("text", description="What goes in")
+    sequence_length: Positive = Field(description="Tokens that every text is padded or cut to")
+
+
+class ModelRecord(Record):
+    """Which model this is, and what its input must look like."""
+
+    name: Text = Field(description="The model as the user named it: preset, hub id or folder name")
+    family: Text = Field(description="The family that compressed it, such as `clip`")
+    system: Text | None = Field(None, description="Of a model of several graphs: how they belong together")
+    task: Text = Field(description="What the model computes, such as `image-embedding`")
+    weights: WeightsRecord = Field(description="Where the weights came from")
+    preprocess: Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")] = Field(
+        description="How an input becomes a tensor"
+    )
+    pooling: Literal["cls", "mean", "max", "last", "attention"] | None = Field(
+        None, description="How tokens become one embedding, where the bundle's user does it"
+    )
+    normalised: bool | None = Field(None, description="True: the embedding has length 1")
+    max_length: Positive | None = Field(None, description="Tokens of the longest text")
+    card: Text | None = Field(None, description="Where the model's card is")

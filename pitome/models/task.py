@@ -1,0 +1,10 @@
+"""What a model computes, and from what. Imports nothing, so that presets can be listed without torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Task = Literal[
+    "image-embedding", "image-classification", "image-features", "text-features", "text-classification"
+]
+Modality = Literal["image", "text"]

@@ -1,0 +1,83 @@
+"""Where onnxruntime runs a graph: the table of devices that ``--device`` names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pitome.errors import InputError
+from pitome.runtime.installation import check_onnxruntime
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An execution provider of onnxruntime's."""
+
+    name: str
+    options: tuple[tuple[str, str], ...] = ()
+    """Those that are not its defaults."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One way of running a graph with onnxruntime."""
+
+    name: str
+    """Value of ``--device``."""
+    providers: tuple[Provider, ...]
+    """The preferred one first; each takes what those before it leave, the CPU whatever is left."""
+    package: str
+    """The distribution of onnxruntime that has them. An environment holds only one: they own one folder."""
+
+    @property
+    def provider(self) -> str:
+        """Name of the preferred one."""
+        return self.providers[0].name
+
+
+_CPU = Provider("CPUExecutionProvider")
+# TF32 rounds float32 factors to 10 bits, enough to change merge decisions. TensorRT's provider has no option
+# for it; the variable NVIDIA_TF32_OVERRIDE=0 turns it off there.
+_CUDA = Provider("CUDAExecutionProvider", (("use_tf32", "0"),))
+CPU = Device("cpu", (_CPU,), "onnxruntime")
+DEVICES = (
+    CPU,
+    Device("cuda", (_CUDA, _CPU), "onnxruntime-gpu"),
+    Device("tensorrt", (Provider("TensorrtExecutionProvider"), _CUDA, _CPU), "onnxruntime-gpu"),
+)
+"""CUDA and TensorRT have not run yet: that needs a GPU."""
+
+
+def parse_device(name: str) -> Device:
+    """The device of that name, installed or not.
+
+    Raises:
+        InputError: there is none.
+    """
+    for device in DEVICES:
+        if device.name == name:
+            return device
+    names = [device.name for device in DEVICES]
+    raise InputError(
+        f"DEVICE={name}",
+        "onnxruntime is used on no such device",
+        f"Choose {', '.join(names[:-1])} or {names[-1]}",
+    )
+
+
+def check_device(device: Device) -> None:
+    """Refuse a device whose provider the installed onnxruntime does not have.
+
+    Raises:
+        InputError: as said, with what is installed and what to install.
+        BackendError: onnxruntime is not installed, or twice.
+    """
+    check_onnxruntime(f"DEVICE={device.name}")
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    if device.provider not in there:
+        raise InputError(
+            f"DEVICE={device.name}",
+            f"onnxruntime {onnxruntime.__version__} here has {', '.join(there)}, and not {device.provider}",
+            f"Install {device.package} in place of the onnxruntime that is there: an environment holds one",
+        )

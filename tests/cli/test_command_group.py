@@ -1,0 +1,113 @@
+"""What all commands share: python -m, --version, --quiet, usage errors as JSON, completion, help."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pitome import __version__
+from tests.checkout import ROOT
+from tests.cli.command_line import Outcome, finish, pitome, start
+
+
+def module(name: str, *arguments: str, **environment: str) -> Outcome:
+    """``python -m NAME ARGUMENTS``."""
+    found = subprocess.run(
+        [sys.executable, "-m", name, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        timeout=300,
+    )
+    return Outcome(found.returncode, found.stdout, found.stderr)
+
+
+@pytest.mark.parametrize("name", ["pitome", "pitome.cli.main"])
+def test_modules_run_the_command_line(name: str) -> None:
+    assert module(name, "--version") == Outcome(0, f"pitome {__version__}\n", "")
+    refused = module(name, "inspect", "nowhere")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("error: bundle nowhere: there is no such folder")
+
+
+def test_help_calls_the_program_pitome() -> None:
+    assert "Usage: pitome [OPTIONS] COMMAND" in module("pitome", "--help").out
+    assert "Usage: pitome engine [OPTIONS]" in module("pitome.cli.main", "engine", "--help").out
+
+
+def test_no_command_is_help() -> None:
+    outcome = finish(start())
+    assert outcome.code == 2
+    assert "Usage: pitome [OPTIONS] COMMAND" in outcome.out
+    assert outcome.err == ""
+
+
+def test_quiet_leaves_results_and_errors(clip_folder: Path) -> None:
+    loud = finish(start("engine", clip_folder, "--dry-run"))
+    assert loud.code == 0
+    assert "Load " in loud.err
+    for arguments in (
+        ("--quiet", "engine", clip_folder, "--dry-run"),
+        ("engine", clip_folder, "--dry-run", "--quiet"),
+        ("engine", "-q", clip_folder, "--dry-run"),
+    ):
+        quiet = finish(start(*arguments))
+        assert (quiet.code, quiet.err) == (0, "")
+        assert quiet.out == loud.out
+    refused = finish(start("-q", "engine", clip_folder, "--ratio", "1.5"))
+    assert refused.code == 2
+    assert refused.err.startswith("error: ")
+
+
+def test_quiet_is_forgotten_by_the_next_command(clip_folder: Path) -> None:
+    assert pitome("-q", "engine", clip_folder, "--dry-run").err == ""
+    assert "Load " in pitome("engine", clip_folder, "--dry-run").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("engine", "x", "--json", "--nonsense"), "No such option: --nonsense"),
+        (("engine", "--json"), "Missing argument 'MODEL'"),
+        (("engine", "x", "--json", "--seed", "one"), "Invalid value for '--seed': "),
+        (("nonsense", "--json"), "No such command 'nonsense'"),
+    ],
+)
+def test_wrong_usage_is_told_as_other_errors_are(arguments: tuple[str, ...], error: str) -> None:
+    outcome = finish(start(*arguments))
+    assert outcome.code == 2
+    assert outcome.document["exit_code"] == 2
+    assert outcome.document["error"].lower().startswith(error.lower())
+    assert outcome.err.lower().startswith(f"error: {error}".lower())
+    assert "--help` lists what there is" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def complete(line: str) -> list[str]:
+    words = line.split(" ")
+    outcome = module(
+        "pitome", _PITOME_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1)
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    return outcome.out.split()
+
+
+def test_completion() -> None:
+    assert "engine" in complete("pitome eng")
+    assert complete("pitome engine fashion-") == ["fashion-vit", "fashion-clip"]
+    assert complete("pitome engine x --size-p") == ["--size-penalty"]
+    assert complete("pitome engine x --metric k") == ["keys"]
+    assert complete("pitome models --q") == ["--quiet"]
+
+
+def test_completion_can_be_installed(tmp_path: Path) -> None:
+    script = module("pitome", "--show-completion", "bash")
+    assert script.code == 0
+    assert "_PITOME_COMPLETE=complete_bash" in script.out
+    installed = module("pitome", "--install-completion", "bash", HOME=str(tmp_path))
+    assert installed.code == 0
+    assert "_PITOME_COMPLETE=complete_bash" in (tmp_path / ".bash_completions" / "pitome.sh").read_text()

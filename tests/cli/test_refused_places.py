@@ -1,0 +1,124 @@
+"""Caches, locks and names that can't be used end in exit code 2, with the place, the reason and a way out."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from pitome.errors import InputError
+from pitome.models.packaged import cache_errors, packaged_folder
+from tests.cli.command_line import Outcome, finish, pitome, start
+
+LONG = "x" * 300
+
+
+def refused(outcome: Outcome, *parts: str) -> None:
+    assert outcome.code == 2, outcome.err
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    for part in parts:
+        assert part in outcome.message
+
+
+def with_cache(cache: str | Path) -> Outcome:
+    return finish(start("engine", "minilm-l6", "--dry-run", environment={"PITOME_CACHE": str(cache)}))
+
+
+def test_a_cache_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    remedy = "Name a folder that can be written with the environment variable PITOME_CACHE"
+    place = f"the cache folder {tmp_path / 'cache'}"
+    refused(with_cache(tmp_path / "cache"), f"{place}: ", "can't be used (File exists)", remedy)
+
+
+def test_a_cache_in_which_nothing_can_be_made() -> None:
+    refused(with_cache("/proc/cache"), "the cache folder /proc/cache: /proc/cache can't be used (")
+
+
+def test_a_cache_whose_lock_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "minilm-l6.lock").mkdir()
+    refused(with_cache(tmp_path), f"{tmp_path}/minilm-l6.lock can't be used (Is a directory)")
+
+
+def test_a_cache_with_too_long_a_name(tmp_path: Path) -> None:
+    refused(with_cache(tmp_path / LONG), "can't be used (File name too long)")
+
+
+def test_a_cache_that_holds_everything_needs_no_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PITOME_CACHE", str(tmp_path))
+    monkeypatch.setattr("pitome.models.packaged._is_complete", lambda folder: True)
+    (tmp_path / "minilm-l6.lock").mkdir()
+    assert packaged_folder("minilm-l6").parent == tmp_path
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EIO])
+def test_what_the_system_says_of_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setenv("PITOME_CACHE", str(tmp_path))
+    with pytest.raises(InputError) as caught, cache_errors():
+        raise OSError(number, os.strerror(number), str(tmp_path / "file"))
+    assert str(caught.value) == (
+        f"the cache folder {tmp_path}: {tmp_path / 'file'} can't be used ({os.strerror(number)}). "
+        "Name a folder that can be written with the environment variable PITOME_CACHE"
+    )
+    elsewhere = OSError(number, os.strerror(number), "/elsewhere/file")
+    with pytest.raises(OSError, match="elsewhere") as other, cache_errors():
+        raise elsewhere
+    assert other.value is elsewhere
+
+
+def test_an_unmerged_graph_in_a_cache_that_is_a_file(
+    clip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "build"
+    assert pitome("export", clip_folder, "--out", out, "--precision", "fp32").code == 0
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("PITOME_CACHE", str(tmp_path / "cache"))
+    refused(
+        pitome("bench", out / "clip-tiny", "--batch", "1", "--latency-seconds", "0.1"),
+        f"the cache folder {tmp_path / 'cache'}: {tmp_path / 'cache'}",
+        "can't be used (Not a directory)",
+    )
+
+
+def test_a_lock_that_is_a_folder(clip_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "clip-tiny.lock").mkdir()
+    refused(
+        pitome("export", clip_folder, "--out", tmp_path, "--precision", "fp32"),
+        f"write {tmp_path / 'clip-tiny'}: ",
+        "clip-tiny.lock cannot be written (",
+        "Choose a folder that you can write with OUT=",
+    )
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [("file", "cannot be written (File exists)"), ("loop", "leads back to itself"), (LONG, "name too long")],
+)
+def test_an_out_that_no_bundle_can_lie_in(clip_folder: Path, tmp_path: Path, out: str, reason: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    refused(pitome("export", clip_folder, "--out", tmp_path / out, "--precision", "fp32"), reason)
+
+
+def test_an_out_where_nothing_can_be_made(clip_folder: Path) -> None:
+    refused(
+        pitome("export", clip_folder, "--out", "/proc/x"), "write /proc/x/clip-tiny: ", "cannot be written ("
+    )
+
+
+def test_names_that_are_too_long() -> None:
+    refused(pitome("engine", f"org/{LONG}", "--dry-run"), "the maximum length is 96")
+    refused(pitome("engine", LONG, "--dry-run"), f"{LONG}: ", "File name too long")
+    refused(pitome("engine", "fashion-vit", "--weights", LONG, "--dry-run"), LONG, "File name too long")
+    refused(pitome("inspect", LONG), LONG)
+
+
+def test_a_home_that_nobody_has() -> None:
+    refused(pitome("engine", "~nobody-here/model", "--dry-run"), "there is no user of that name")

@@ -1,0 +1,109 @@
+"""SIGINT, SIGTERM and SIGHUP: children and partial files go, what is left is said, the next build works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command_line import QUICK, QUICK_PLAN, contents, finish, pitome, start
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+# Stops where a test says so: in a build, and while the build cleans up.
+SLOW_CLEANING = """
+import shutil, sys, time
+from pathlib import Path
+remove = shutil.rmtree
+def slowly(path, *arguments, **options):
+    if ".partial-" in str(path):
+        Path(sys.argv[-1]).touch()
+        time.sleep(120)
+    remove(path, *arguments, **options)
+shutil.rmtree = slowly
+from pitome.cli import main
+sys.argv, last = sys.argv[:-1], sys.argv[-1]
+argv = sys.argv
+sys.argv = [*argv, last]
+from pitome.cli.application import app
+from pitome.cli.stop_signals import catch_stop_signals
+catch_stop_signals()
+app(argv[1:])
+"""
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, "it ended too early"
+        assert time.monotonic() < deadline, f"no {path.name} after {seconds} s"
+        time.sleep(0.05)
+
+
+def children(process: int) -> list[int]:
+    """The processes that it started; for a plan, the builder."""
+    task = Path(f"/proc/{process}/task/{process}/children")
+    return [int(each) for each in task.read_text().split()] if task.exists() else []
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_a_stopped_build(clip_folder: Path, tmp_path: Path, number: signal.Signals) -> None:
+    out = tmp_path / "build"
+    build = start("engine", clip_folder, "--out", out, *QUICK, *QUICK_PLAN)
+    wait_for(out / f".clip-tiny.partial-{build.pid}" / "model.onnx", build)
+    builders = children(build.pid)
+    build.send_signal(number)
+    stopped = finish(build)
+    assert stopped.code == CODES[number]
+    assert stopped.err.endswith(f"error: stopped by {number.name}; nothing was published\n")
+    assert "Traceback" not in stopped.err
+    assert stopped.out == ""
+    assert contents(out) == {"clip-tiny.lock": b""}
+    assert {path.name for path in out.iterdir()} == {"clip-tiny.lock"}
+    assert not any(Path(f"/proc/{each}").exists() for each in builders)
+
+
+def test_the_bundle_before_stays_and_the_lock_is_free(clip_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "build"
+    first = pitome("export", clip_folder, "--out", out, "--precision", "fp32")
+    assert first.code == 0
+    bundle, before = out / "clip-tiny", contents(out)
+    build = start("engine", clip_folder, "--out", out, "--ratio", "0.8", *QUICK, *QUICK_PLAN, "--json")
+    wait_for(out / f".clip-tiny.partial-{build.pid}" / "model.onnx", build)
+    build.terminate()
+    stopped = finish(build)
+    text = f"stopped by SIGTERM; nothing was published, {bundle} is as before"
+    assert stopped.document == {"error": text, "exit_code": 143}
+    assert contents(out) == before
+    assert pitome("export", clip_folder, "--out", out, "--precision", "fp32").code == 0
+
+
+def test_a_second_signal_ends_the_cleaning_up(clip_folder: Path, tmp_path: Path) -> None:
+    out, cleaning = tmp_path / "build", tmp_path / "cleaning"
+    build = start(*("export", clip_folder, "--out", out, "--precision", "fp32", cleaning), code=SLOW_CLEANING)
+    wait_for(out / f".clip-tiny.partial-{build.pid}", build)
+    build.terminate()
+    wait_for(cleaning, build)
+    build.terminate()
+    assert finish(build).code == -signal.SIGTERM
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    """As after nohup, which ignores SIGHUP and then runs the command."""
+    code = (
+        "import os, signal; from pitome.cli.stop_signals import catch_stop_signals; catch_stop_signals();"
+        "os.kill(os.getpid(), signal.SIGHUP); print('on')"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) and None,
+        timeout=300,
+    )
+    assert (found.returncode, found.stdout) == (0, "on\n")

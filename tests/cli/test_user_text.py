@@ -1,0 +1,131 @@
+"""What a user or a file named is text in every table and message: no markup, no emoji, no control code."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import shutil
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from pitome.cli.console import message_text, output_console, shown
+from pitome.cli.table_layout import Column, ResultTable
+from tests.checkout import ROOT
+from tests.cli.command_line import Outcome, finish, start
+
+NAME = "a:smile:b [red]x[/red] \x1b[31m\x07\r\x9b\u202e\nerror: no"
+SHOWN = r"a:smile:b [red]x[/red] \x1b[31m\x07\r\x9b\u202e\nerror: no"
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def run(*arguments: str | Path) -> Outcome:
+    return finish(start(*arguments, environment={"COLUMNS": "200"}))
+
+
+def plain(outcome: Outcome) -> None:
+    assert not CONTROL.search(outcome.out + outcome.err)
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("clip-b16", "clip-b16"),
+        ("é 漢字 ✓", "é 漢字 ✓"),
+        ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
+        ("a\tb\nc\rd\x08", r"a\tb\nc\rd\x08"),
+        ("\u2066\u2028\ufeff", r"\u2066\u2028\ufeff"),
+        ("\udcff", r"\udcff"),  # a byte of a file name that is no UTF-8
+    ],
+)
+def test_what_cannot_be_printed_is_escaped(text: str, wanted: str) -> None:
+    assert shown(text) == wanted
+
+
+def test_a_message_keeps_only_the_line_breaks_of_its_own_lists_and_logs() -> None:
+    message = "refused\n  - one\n  - two\n  | log\nerror: made up\n"
+    assert message_text(message) == "refused\n  - one\n  - two\n  | log\\nerror: made up\\n"
+
+
+def test_errors_about_a_name() -> None:
+    outcome = run("inspect", NAME)
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert f"bundle {SHOWN}: there is no such folder" in outcome.err
+    plain(outcome)
+
+
+def test_wrong_values_and_options_are_shown_as_typed() -> None:
+    outcome = run("engine", "fashion-vit", "--metric", "[red]x[/red]:smile:\x1b[31m")
+    assert outcome.code == 2
+    assert "Invalid value for '--metric': " in outcome.err
+    assert r"'[red]x[/red]:smile:\x1b[31m' is not one of 'hidden', 'keys'" in outcome.err
+    plain(outcome)
+    outcome = run("engine", "--[bold]\x1b[1m")
+    assert outcome.code == 2
+    assert r"No such option: --[bold]\x1b[1m" in outcome.err
+    plain(outcome)
+
+
+def test_steps_about_a_folder(clip_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / NAME
+    shutil.copytree(clip_folder, folder)
+    outcome = run("engine", folder, "--dry-run")
+    assert outcome.code == 0
+    assert f"Load {shown(folder)}" in outcome.err
+    plain(outcome)
+
+
+def test_a_bundle_whose_manifest_holds_such_text(clip_folder: Path, tmp_path: Path) -> None:
+    made = finish(start("export", clip_folder, "--out", tmp_path, "--precision", "fp32"))
+    assert made.code == 0, made.err
+    folder = (tmp_path / "clip-tiny").rename(tmp_path / NAME.replace("/", "-"))
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    document["model"]["weights"]["source"] = NAME
+    path.write_text(json.dumps(document))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "manifest.json.sha256").write_text(f"{digest}  manifest.json\n")
+    for arguments in (("inspect", folder), ("compare", folder, folder)):
+        outcome = run(*arguments)
+        assert outcome.code == 0, outcome.err
+        text = "".join(outcome.out.replace("\u2502", "").split())
+        assert "".join(SHOWN.split()) in text
+        plain(outcome)
+
+
+def test_titles_headings_cells_and_captions() -> None:
+    table = ResultTable(NAME, [Column(NAME), Column(NAME, free=True)], caption=NAME)
+    table.add_row(NAME, NAME)
+    assert printed(table).count(SHOWN) == 6
+
+
+def test_a_console_has_no_markup_where_it_is_used_directly() -> None:
+    with redirect_stdout(io.StringIO()) as stream:
+        output_console().print(NAME, soft_wrap=True)
+    assert stream.getvalue() == f"{SHOWN}\n"
+
+
+def printed(table: ResultTable) -> str:
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as stream:
+        patch.setenv("COLUMNS", "400")
+        output_console().print(table)
+    return stream.getvalue()
+
+
+def test_no_other_console_and_no_other_table_is_made() -> None:
+    """Rich's own would read markup; these are the places that may make them, so that none is forgotten."""
+    made = re.compile(r"(?<![\w.])(?:Console|Table|RichTable|Text\.from_markup|Panel|Markdown)\(")
+    allowed = {"cli/console.py", "cli/table_layout.py"}
+    found = []
+    for folder in ("cli", "engine", "validate", "export", "plugins", "pitome"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            name = str(path.relative_to(ROOT))
+            if "rich" in text and name not in allowed and made.search(text):
+                found.append(name)
+    assert found == []
