@@ -75,7 +75,8 @@ def finish(process: subprocess.Popen[str]) -> Outcome:
 
 def make_variables() -> list[str]:
     """The variables that the Makefile hands on as options."""
-    return re.findall(r"^#: *([A-Z_]+)\|", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return re.findall(r"^#(?:engine|sweep): *([A-Z_]+)\|", makefile, re.MULTILINE)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

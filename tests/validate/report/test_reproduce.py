@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from pitome.bundle import Manifest
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.reproduce import bench_flags
 from pitome.validate.report.sections import all_sections
-from tests.checkout import ROOT
 from tests.cli.command_line import pitome
+from tests.make_dry_run import pitome_arguments
 from tests.validate.report.report_cases import (
     contestant,
     make_document,
@@ -97,14 +96,9 @@ def test_all_contestants_come_from_the_command_under_them(document: dict[str, An
     assert line == (
         "make bench MODEL=clip-b16 BENCH_FLAGS='--all --batch 1 --batch 8 --threads 2 --latency-seconds 0.25'"
     )
-    environment = tmp_path / "venv"
-    environment.mkdir()
-    (environment / ".build-ready").touch()
-    words = [*shlex.split(line), "--dry-run", "--no-print-directory", f"OUT={tmp_path}"]
-    words += [f"VENV={environment}", f"--old-file={environment}/.build-ready"]
-    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    arguments = pitome_arguments(*shlex.split(line)[1:], f"OUT={tmp_path}")
     flags = bench_flags(shown)
-    assert shlex.split(ran)[2:] == ["bench", f"{tmp_path}/clip-b16", *flags]
+    assert arguments == ["bench", f"{tmp_path}/clip-b16", *flags]
     refused = pitome("bench", tmp_path / "nothing", *flags)
     assert refused.code == 2
     assert "there is no such folder" in refused.message, "the options were read, the bundle was looked for"
