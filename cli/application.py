@@ -16,7 +16,7 @@ from pitome.cli.command_group import CommandGroup, as_user_typed, be_quiet, is_q
 from pitome.cli.console import output_console
 from pitome.cli.display import Display
 from pitome.cli.messages import print_error, print_json
-from pitome.cli.stop_signals import Stopped
+from pitome.cli.stop_signals import Stopped, stop_received
 from pitome.cli.streams import broken_pipes_are_errors, printing
 from pitome.errors import InputError, PitomeError
 from pitome.extras import naming_extras
@@ -86,39 +86,43 @@ def run(work: Callable[[Display], Result], as_json: bool) -> None:
                 print_json(document)
             else:
                 show(output_console())
-    except PitomeError as error:
-        _end(error, as_json)
-    except OSError as error:
-        if error.errno not in _SYSTEM_REFUSES:
-            raise
-        _end(_system_error(error), as_json)
-    except RuntimeError as error:
-        if str(error) != _NO_HOME:
-            raise
-        found = "there is no user of that name, or the user has no home"
-        _end(InputError("a path that begins with ~", found, "Write the folder out in full"), as_json)
     except Stopped as stop:
-        told = getattr(stop, "__notes__", None) or [left]
-        print_error("; ".join([str(stop), *told]), stop.exit_code, as_json)
-        raise typer.Exit(stop.exit_code) from None
+        _end_stopped(stop, left, as_json)
+    except Exception as error:
+        if (lost := stop_received()) is not None:
+            _end_stopped(lost, left, as_json)
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        print_error(as_user_typed(str(refusal)), refusal.exit_code, as_json)
+        raise typer.Exit(refusal.exit_code) from None
     if isinstance(document, dict) and document.get("verdict") == "fail":
         reason = f"{document.get('bundle')} fails validation: {document.get('reason')}. Do not use it"
         print_error(reason, 1, as_json=False)  # the document says it
         raise typer.Exit(1)
 
 
-def _end(error: PitomeError, as_json: bool) -> NoReturn:
-    print_error(as_user_typed(str(error)), error.exit_code, as_json)
-    raise typer.Exit(error.exit_code) from None
+def _end_stopped(stop: Stopped, left: str, as_json: bool) -> NoReturn:
+    told = getattr(stop, "__notes__", None) or [left]
+    print_error("; ".join([str(stop), *told]), stop.exit_code, as_json)
+    raise typer.Exit(stop.exit_code) from None
 
 
-def _system_error(error: OSError) -> InputError:
-    place = "a file" if error.filename is None else os.fsdecode(error.filename)
-    return InputError(
-        f"use {place}",
-        f"the operating system refuses it ({os.strerror(error.errno or 0)})",
-        "Make it a file or folder that can be read and written, or name another one",
-    )
+def _refusal(error: Exception) -> PitomeError | None:
+    """The readable error that an exception is or means; None where it is a mistake of ours."""
+    if isinstance(error, PitomeError):
+        return error
+    if isinstance(error, OSError) and error.errno in _SYSTEM_REFUSES:
+        place = "a file" if error.filename is None else os.fsdecode(error.filename)
+        return InputError(
+            f"use {place}",
+            f"the operating system refuses it ({os.strerror(error.errno)})",
+            "Make it a file or folder that can be read and written, or name another one",
+        )
+    if isinstance(error, RuntimeError) and str(error) == _NO_HOME:
+        found = "there is no user of that name, or the user has no home"
+        return InputError("a path that begins with ~", found, "Write the folder out in full")
+    return None
 
 
 def show_built(built: Built) -> Result:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from pitome.cli.command_group import as_user_typed
 from pitome.cli.console import PlainConsole, shown
+from pitome.cli.stop_signals import raise_if_stopped
 
 Report = Callable[[str, int, int], None]
 
@@ -48,6 +49,7 @@ class Display:
     @contextmanager
     def step(self, title: str) -> Iterator[Report]:
         """A long step; the yielded callable takes (detail, done, total)."""
+        raise_if_stopped()
         title = shown(title)
         if self._progress is None:
             self._line(title)
@@ -57,6 +59,7 @@ class Display:
         task = progress.add_task(title, total=None)
 
         def report(detail: str, done: int, total: int) -> None:
+            raise_if_stopped()
             text = f"{title}: {shown(detail)}"[:44]
             progress.update(task, description=text, completed=done, total=total or None)
 
@@ -71,6 +74,7 @@ class Display:
         shown_before: set[str] = set()  # a builder goes through the same phases hundreds of times
 
         def report(detail: str, done: int, total: int) -> None:
+            raise_if_stopped()
             if detail not in shown_before:
                 shown_before.add(detail)
                 self._line(f"  {title}: {detail}")

@@ -6,6 +6,8 @@ import signal
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_received: list[Stopped] = []
+"""By the handler; one at most."""
 
 
 class Stopped(BaseException):
@@ -31,8 +33,23 @@ def catch_stop_signals() -> None:
             signal.signal(number, _stop)
 
 
+def stop_received() -> Stopped | None:
+    """The stop that was asked for, where the exception got lost.
+
+    A library that is just being loaded makes an ImportError of it, and a callback from C may drop it.
+    """
+    return _received[0] if _received else None
+
+
+def raise_if_stopped() -> None:
+    """Stop now where the exception was dropped; for places that a long command comes by."""
+    if _received:
+        raise _received[0]
+
+
 def _stop(number: int, _frame: FrameType | None) -> None:
     for each in _SIGNALS:
         if signal.getsignal(each) is _stop:
             signal.signal(each, signal.SIG_DFL)  # the second one ends the cleaning up too
-    raise Stopped(number)
+    _received.append(Stopped(number))
+    raise _received[0]

@@ -14,26 +14,42 @@ import pytest
 from tests.cli.command_line import QUICK, QUICK_PLAN, contents, finish, pitome, start
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-# Stops where a test says so: in a build, and while the build cleans up.
 SLOW_CLEANING = """
 import shutil, sys, time
 from pathlib import Path
+cleaning = Path(sys.argv.pop())
 remove = shutil.rmtree
 def slowly(path, *arguments, **options):
     if ".partial-" in str(path):
-        Path(sys.argv[-1]).touch()
+        cleaning.touch()
         time.sleep(120)
     remove(path, *arguments, **options)
 shutil.rmtree = slowly
-from pitome.cli import main
-sys.argv, last = sys.argv[:-1], sys.argv[-1]
-argv = sys.argv
-sys.argv = [*argv, last]
-from pitome.cli.application import app
-from pitome.cli.stop_signals import catch_stop_signals
-catch_stop_signals()
-app(argv[1:])
+from pitome.cli.main import main
+main()
 """
+"""The command with time to signal again; the last argument is a file that it makes then."""
+LOST = """
+from pitome.cli.application import run
+from pitome.cli.main import app
+from pitome.cli.stop_signals import Stopped, catch_stop_signals
+import os, signal, sys
+def work(display):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except Stopped:
+        if sys.argv[1] == "ImportError":
+            raise ImportError("initialization failed")
+    with display.step("goes on"):
+        print("went on")
+    return {}, print
+catch_stop_signals()
+@app.command()
+def lost(how: str) -> None:
+    run(work, as_json=False)
+app(["lost", sys.argv[1]])
+"""
+"""A command whose exception gets lost on its way, as in C code."""
 
 
 def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 240) -> None:
@@ -90,6 +106,14 @@ def test_a_second_signal_ends_the_cleaning_up(clip_folder: Path, tmp_path: Path)
     wait_for(cleaning, build)
     build.terminate()
     assert finish(build).code == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("how", ["ImportError", "dropped"])
+def test_a_stop_that_gets_lost_is_found_again(how: str) -> None:
+    """A library that was just being loaded made an ImportError of it."""
+    outcome = finish(start(how, code=LOST))
+    assert outcome.err == "error: stopped by SIGTERM; nothing was published\n"
+    assert (outcome.code, outcome.out) == (143, "")
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
