@@ -19,6 +19,7 @@ from pitome.cli.messages import print_error, print_json
 from pitome.cli.stop_signals import Stopped
 from pitome.cli.streams import broken_pipes_are_errors, printing
 from pitome.errors import InputError, PitomeError
+from pitome.extras import naming_extras
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +78,7 @@ def run(work: Callable[[Display], Result], as_json: bool) -> None:
     display = Display(quiet=is_quiet())
     left = "nothing was published"
     try:
-        with broken_pipes_are_errors(), display.running():
+        with broken_pipes_are_errors(), display.running(), naming_extras(command_line()):
             document, show = work(display)
         left = "the command had done its work"
         with printing():

@@ -40,7 +40,7 @@ def tome_graph(loaded: LoadedModel, compression: Compression, progress: Progress
     """
     settings = MergeSettings(baseline_method().name, metric=compression.settings.metric)
     tome = compress(loaded.model, compression.schedule, settings)
-    found: Compression = tome.compression  # type: ignore[assignment]
+    found = tome.compression
     key = keys.onnx_key(loaded, found, "fp32")
     return _cached("tome", key, loaded, lambda: tome, progress), found
 

@@ -1,35 +1,69 @@
 """Energy-based token merging for transformers (PiToMe, arXiv 2405.16148).
 
-Importing the package imports no torch: names are loaded when they are used. None of them is also the name
-of a module in here: importing such a module would put it in the name's place.
+    compressed = pitome.compress(model, ratio=0.9)
+
+returns a module with the same signature; ``compressed.compression`` says what was done. Importing the package
+imports no torch: names are loaded when they are used.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+import importlib
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-_HOME = {
+from pitome.extras import naming_extras
+from pitome.version import __version__
+
+if TYPE_CHECKING:
+    from pitome.compressed_model import CompressedModel
+    from pitome.compression import Compression, compress
+    from pitome.merge import MergeResult, unmerge
+    from pitome.models.loading import load_model
+    from pitome.observe import observe_merges
+    from pitome.op import energy_merge
+    from pitome.parameters import MergeParameters
+    from pitome.schedule import TokenSchedule
+
+__all__ = [
+    "CompressedModel",
+    "Compression",
+    "MergeParameters",
+    "MergeResult",
+    "TokenSchedule",
+    "__version__",
+    "compress",
+    "energy_merge",
+    "load_model",
+    "observe_merges",
+    "unmerge",
+]
+
+# None of them is also the name of a module in here: importing such a module would put it in its place.
+_WITHOUT_TORCH = {"MergeParameters": "pitome.parameters", "TokenSchedule": "pitome.schedule"}
+_WITH_TORCH = {
+    "CompressedModel": "pitome.compressed_model",
     "Compression": "pitome.compression",
-    "MergeParameters": "pitome.parameters",
     "MergeResult": "pitome.merge",
-    "TokenSchedule": "pitome.schedule",
     "compress": "pitome.compression",
     "energy_merge": "pitome.op",
     "load_model": "pitome.models.loading",
     "observe_merges": "pitome.observe",
     "unmerge": "pitome.merge",
 }
-__all__ = [*_HOME, "__version__"]
-
-try:
-    __version__ = version("pitome")
-except PackageNotFoundError:  # a checkout that was not installed
-    __version__ = "0.1.0"
+_HOME = {**_WITHOUT_TORCH, **_WITH_TORCH}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'pitome' has no attribute {name!r}")
+if not TYPE_CHECKING:  # else every name would be there for a type checker
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module 'pitome' has no attribute {name!r}")
+        with naming_extras(f"pitome.{name}"):
+            return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """What can be used here: ``help`` loads every name that it shows."""
+    unusable = set() if find_spec("torch") else _WITH_TORCH.keys()
+    return [name for name in __all__ if name not in unusable]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from torch import nn
 
+from pitome.compressed_model import CompressedModel
 from pitome.errors import InputError
 from pitome.flops import FlopsCount, count_flops
 from pitome.input_checks import prepare_texts, refuse_what_is_lost
@@ -51,7 +52,7 @@ def compress(
     method: str | None = None,
     tokens: Literal["unmerged", "merged"] = "unmerged",
     sequence_length: int | None = None,
-) -> nn.Module:
+) -> CompressedModel:
     """Make a model merge tokens in its blocks.
 
     The given model is left as it is; the new one shares its parameters, keeps its forward signature and
@@ -97,7 +98,7 @@ def compress(
     compressed.compression = compression  # type: ignore[assignment]
     if tokens == "merged":
         return_merged_tokens(compressed)
-    return compressed
+    return cast(CompressedModel, compressed)
 
 
 def choose_schedule(

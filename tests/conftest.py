@@ -1,9 +1,10 @@
-"""For all tests: a quiet, offline-safe environment, and no GPU tests where there is no driver."""
+"""For all tests: a quiet, offline-safe environment, the tiers, and no GPU tests where there is no driver."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +17,37 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _DRIVER = "libcuda.so.1"
+_TESTS = Path(__file__).parent
+_SLOW = (
+    "cli",
+    "engine",
+    "export",
+    "pitome/models/test_conformance.py",
+    "plugins",
+    "test_packaging.py",
+    "test_typing.py",
+    "validate/bench",
+    "validate/gpu/test_parity.py",
+    "validate/gpu/test_plans.py",
+    "validate/gpu/test_session.py",
+    "validate/parity",
+    "validate/report/test_report_in_a_browser.py",
+    "validate/report/test_validation.py",
+    "validate/sweep",
+)
+"""Most tests there build, export, compile or measure something; those that do not are marked ``quick``."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked ``gpu`` where no NVIDIA driver can be loaded, and say so."""
+    """Mark what `make test-quick` leaves out, and skip ``gpu`` where no NVIDIA driver can be loaded."""
+    slow = {_TESTS / path for path in _SLOW}
+    for item in items:
+        if slow & {item.path, *item.path.parents} and not item.get_closest_marker("quick"):
+            item.add_marker(pytest.mark.slow)
+    _skip_without_driver(items)
+
+
+def _skip_without_driver(items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked or _has_driver():
         return

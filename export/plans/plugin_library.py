@@ -33,7 +33,7 @@ def read_plugin_version(path: Path) -> str:
         InputError: there is no such file, or it is not a plugin library for this machine.
     """
     asked = f"the plugin library {path}"
-    remedy = "Run `make plugin`, name another one with PLUGIN=, or use MERGE_PATH=function"
+    remedy = "Run `make plugin` or `pitome plugin`, name another one with PLUGIN=, or use MERGE_PATH=function"
     found = _unlike_this_machine(path)
     if found is None:
         command = [sys.executable, "-I", "-c", _ASK, str(path.resolve())]

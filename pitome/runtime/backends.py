@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pitome.errors import InputError
+from pitome.extras import install_command
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ TENSORRT_RTX = PlanBackend(
     label="TensorRT-RTX",
     module="tensorrt_rtx",
     distribution="tensorrt-rtx-cu13",
-    install="pip install -e .",
+    install=install_command("build"),
     has_plugins=False,  # it would end in std::terminate
 )
 TENSORRT = PlanBackend(
@@ -38,7 +39,7 @@ TENSORRT = PlanBackend(
     label="TensorRT",
     module="tensorrt",
     distribution="tensorrt",
-    install="pip install -e .[gpu]",
+    install=install_command("gpu"),
     has_plugins=True,
 )
 PLAN_BACKENDS = (TENSORRT_RTX, TENSORRT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pitome.errors import InputError
+from pitome.runtime.installation import check_onnxruntime
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def check_device(device: Device) -> None:
 
     Raises:
         InputError: as said, with what is installed and what to install.
+        BackendError: onnxruntime is not installed, or twice.
     """
+    check_onnxruntime(f"DEVICE={device.name}")
     import onnxruntime
 
     there = onnxruntime.get_available_providers()

@@ -39,14 +39,15 @@ def open_session(
     Raises:
         InputError: the file is missing, onnxruntime does not have the device's provider, or can't load the
             file.
-        BackendError: the device's provider took nothing of the graph.
+        BackendError: onnxruntime is not installed, or twice, or the device's provider took nothing of the
+            graph.
     """
-    import onnxruntime
-
     asked = purpose or f"running {path}"
     if not path.is_file():
         raise InputError(asked, "there is no such file", "Export the model first")
     check_device(device)
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

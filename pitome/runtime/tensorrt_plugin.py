@@ -49,7 +49,7 @@ def load_plugin(trt: Any, asked: str, library: Path, errors: Sequence[str]) -> N
     """
     check_plugin_support(trt.__version__)
     registry = trt.get_plugin_registry()
-    remedy = "Run `make plugin`, or use MERGE_PATH=function"
+    remedy = "Run `make plugin` or `pitome plugin`, or use MERGE_PATH=function"
     heard = len(errors)
     if registry.load_library(str(library)) is None:
         reasons = "".join(f"\n  - {line.strip()}" for line in errors[heard:])

@@ -15,10 +15,12 @@ from torch import Tensor
 from pitome.errors import BackendError
 from pitome.merge import MergeResult
 from pitome.parameters import Energy, MergeParameters, Order, Split
+from pitome.plugins.tools import build
 
-BUILD = Path("build/plugin").resolve()
-DEVICE_LIBRARY = BUILD / "libpitome_plugin.so"
-HOST_LIBRARY = BUILD / "libpitome_plugin_host.so"
+BUILD = build.OUTPUT.resolve()
+"""Of the folder that the process started in."""
+DEVICE_LIBRARY = BUILD / build.DEVICE_LIBRARY
+HOST_LIBRARY = BUILD / build.HOST_LIBRARY
 DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 ALIGNMENT = 16
 OK, INVALID = 0, 1
@@ -79,7 +81,9 @@ class MergeLibrary:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise BackendError(
-                f"the plugin library {path}", "there is no such file", "Run `make plugin plugin-host` first"
+                f"the plugin library {path}",
+                "there is no such file",
+                "Run `make plugin` or `pitome plugin` first",
             )
         self.path = path
         self.handle = ctypes.CDLL(str(path))

@@ -1,17 +1,11 @@
 """Find, or fetch from PyPI, what the plugin is built with: CUDA, the TensorRT headers and CMake.
 
-As a script it writes a CMake settings file and prints the CMake to run with it::
-
-    cmake=$(python -m pitome.plugins.tools.toolchain build/plugin/toolchain.cmake)
-    $cmake -C build/plugin/toolchain.cmake -S plugins -B build/plugin/cmake
-
 What the user has installed comes first. What is missing is taken from wheels of pinned version and hash,
 which are unpacked into the cache ($PITOME_CACHE, else ~/.cache/pitome) and never installed.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -31,6 +25,7 @@ from pitome.plugins.tools.pinned_wheels import (
     Unusable,
     fetch,
 )
+from pitome.version import __version__
 
 Version = tuple[int, ...]
 
@@ -62,6 +57,9 @@ class Cuda:
     cudart: Path | None = None
     """The static runtime library."""
 
+    def __str__(self) -> str:
+        return f"CUDA {_dotted(self.version)} from {self.origin}"
+
 
 @dataclass(frozen=True)
 class TensorRT:
@@ -70,6 +68,9 @@ class TensorRT:
     include: Path
     version: Version
     origin: str
+
+    def __str__(self) -> str:
+        return f"TensorRT {_dotted(self.version)} headers from {self.origin}"
 
 
 # --- CUDA -----------------------------------------------------------------------------------------------
@@ -313,49 +314,32 @@ def find_cmake(places: Mapping[str, str], cache: Path, say: Say) -> Path:
         raise InputError(asked, f"not found; looked in\n{_list(looked)}", remedy) from reason
 
 
-# --- the script -----------------------------------------------------------------------------------------
+# --- the settings ---------------------------------------------------------------------------------------
 
 
-def settings(cuda: Cuda, tensorrt: TensorRT) -> str:
-    """A script for ``cmake -C`` that sets what plugins/CMakeLists.txt asks for."""
-    values = {
+def settings(cuda: Cuda, tensorrt: TensorRT, programs: Path | None = None) -> str:
+    """A script for ``cmake -C`` that sets what plugins/CMakeLists.txt asks for.
+
+    Args:
+        cuda: the toolkit.
+        tensorrt: the headers.
+        programs: folder of C++ programs that test the library.
+    """
+    values: dict[str, str | Path] = {
+        "PITOME_VERSION": __version__,
         "PITOME_NVCC": cuda.nvcc or "",
         "PITOME_CUDART": cuda.cudart or "",
         "PITOME_CUDA_INCLUDE": ";".join(map(str, cuda.include)),
         "PITOME_TENSORRT_INCLUDE": tensorrt.include,
     }
+    if programs is not None:  # else CMake keeps those of an earlier build
+        values["PITOME_PROGRAMS"] = programs.resolve()
     lines = [
-        f"# CUDA {_dotted(cuda.version)} from {cuda.origin}",
-        f"# TensorRT {_dotted(tensorrt.version)} headers from {tensorrt.origin}",
+        f"# {cuda}",
+        f"# {tensorrt}",
         *(f'set({name} [==[{value}]==] CACHE STRING "" FORCE)' for name, value in values.items()),
     ]
     return "\n".join(lines) + "\n"
-
-
-def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
-    """Write the settings file and print the path of CMake; 2 where something is missing."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("settings", type=Path, help="the CMake settings file to write")
-    parser.add_argument(
-        "--no-compiler", action="store_true", help="CUDA's headers are enough, do not fetch nvcc"
-    )
-    options = parser.parse_args(arguments)
-    cache = Path(environment.get("PITOME_CACHE") or "~/.cache/pitome").expanduser()
-    try:
-        cuda = find_cuda(cuda_places(environment), cache, _say, compiler=not options.no_compiler)
-        tensorrt = find_tensorrt(environment, cache, _say)
-        cmake = find_cmake(cmake_places(environment), cache, _say)
-    except InputError as error:
-        _say(f"error: {error.asked}: {error.found}\n{error.remedy}.")
-        return error.exit_code
-    options.settings.parent.mkdir(parents=True, exist_ok=True)
-    options.settings.write_text(settings(cuda, tensorrt), encoding="utf-8")
-    print(cmake)
-    return 0
-
-
-def _say(message: str) -> None:
-    print(f"toolchain: {message}", file=sys.stderr, flush=True)
 
 
 def _output(program: Path, *arguments: str) -> str:
@@ -392,7 +376,3 @@ def _dotted(version: Version) -> str:
 
 def _list(lines: Sequence[str]) -> str:
     return "\n".join(f"  - {line}" for line in lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

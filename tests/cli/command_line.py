@@ -69,7 +69,7 @@ def start(
 
 def finish(process: subprocess.Popen[str]) -> Outcome:
     """Wait for a process of ``start``."""
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=1800)  # only what hangs takes so long
     return Outcome(process.returncode, out, err)
 
 

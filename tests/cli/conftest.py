@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from pitome.cli.option_names import MAKE_VARIABLES
 from tests.cli.command_line import QUICK, Outcome, finish, make_variables, start
+from tests.shared import shared_folder
 from tests.tiny_models import tiny_model
 
 SIZES = {"hidden_size": 64, "num_hidden_layers": 3, "image_size": 32, "patch_size": 8}
@@ -34,26 +37,36 @@ def _named_by_make() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a CLIP vision model with projection: 16 patches and CLS, 3 layers."""
-    folder = tmp_path_factory.mktemp("models") / "clip-tiny"
-    tiny_model("CLIPVisionModelWithProjection", **SIZES).save_pretrained(folder)
-    return folder
+    return _saved(tmp_path_factory, "clip-tiny", "CLIPVisionModelWithProjection")
 
 
 @pytest.fixture(scope="session")
 def vit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a ViT classifier of the same size."""
-    folder = tmp_path_factory.mktemp("models") / "vit-tiny"
-    tiny_model("ViTForImageClassification", **SIZES).save_pretrained(folder)
-    return folder
+    return _saved(tmp_path_factory, "vit-tiny", "ViTForImageClassification")
+
+
+def _saved(factory: pytest.TempPathFactory, name: str, model: str) -> Path:
+    """The folder of that name with the model's checkpoint, one for all test processes."""
+
+    def make(folder: Path) -> None:
+        tiny_model(model, **SIZES).save_pretrained(folder / name)
+
+    return shared_folder(factory, f"checkpoint-{name}", make) / name
 
 
 @pytest.fixture(scope="session")
 def built(clip_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """The bundle of ``pitome engine clip-tiny --json`` with default targets; read it, do not change it."""
-    out = tmp_path_factory.mktemp("built")
-    outcome = finish(start("engine", clip_folder, "--out", out, *QUICK, "--json"))
-    assert outcome.code == 0, outcome.err
-    return out / "clip-tiny", outcome
+
+    def make(folder: Path) -> None:
+        outcome = finish(start("engine", clip_folder, "--out", folder, *QUICK, "--json"))
+        assert outcome.code == 0, outcome.err
+        (folder / "outcome.json").write_text(json.dumps(asdict(outcome)), encoding="utf-8")
+
+    folder = shared_folder(tmp_path_factory, "built", make)
+    outcome = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
+    return folder / "clip-tiny", Outcome(**outcome)
 
 
 @pytest.fixture

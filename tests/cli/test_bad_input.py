@@ -149,7 +149,7 @@ def test_option(engine: Callable[..., Outcome], case: str) -> None:
 def test_missing_backend_names_the_command_that_installs_it(engine: Callable[..., Outcome]) -> None:
     refused(
         engine("--backend", "tensorrt"),
-        "BACKEND=tensorrt: the Python module tensorrt is not installed. Run pip install -e .[gpu]",
+        "BACKEND=tensorrt: the Python module tensorrt is not installed. Run pip install '.[gpu]'",
     )
 
 
@@ -161,7 +161,7 @@ def test_missing_plugin_names_the_command_that_builds_it(
     monkeypatch.chdir(tmp_path)
     refused(
         engine("--backend", "tensorrt"),
-        "the plugin library build/plugin/libpitome_plugin.so: there is no such file. Run `make plugin`, name",
+        "the plugin library build/plugin/libpitome_plugin.so: there is no such file. Run `make plugin` or",
     )
 
 

@@ -136,6 +136,7 @@ def test_summary_says_why_to_measure_again(benched: tuple[Path, Path, Outcome]) 
     assert "; unsteady, merged: a trend of +9.0 %: `pitome bench BUNDLE --record`" in second.value
 
 
+@pytest.mark.full
 def test_no_second_tome_beside_tome(vit_folder: Path, tmp_path: Path) -> None:
     bundle = exported(vit_folder, tmp_path, "--method", "tome")
     outcome = pitome("bench", bundle, "--all", "--batch", "1", *QUICK, "--json")

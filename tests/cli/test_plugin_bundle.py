@@ -110,6 +110,7 @@ def test_build_keeps_the_plugin_of_another_plan(with_plugin: Callable[[str], Pat
     assert str(bundle / LIBRARY) in outcome.out
 
 
+@pytest.mark.full
 def test_build_drops_the_plugin_with_its_last_plan(with_plugin: Callable[[str], Path]) -> None:
     bundle = with_plugin(PLAN)  # the name of the plan that is built in its place
     outcome = pitome("build", bundle, "--targets", "sm80")

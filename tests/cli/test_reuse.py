@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from pitome.bundle import read_manifest, verify_bundle
 from tests.cli.command_line import QUICK, QUICK_PLAN, pitome
 
@@ -37,6 +39,7 @@ def test_other_ratio_rebuilds_everything(clip_folder: Path, copied: Path) -> Non
     assert verify_bundle(copied).schedule.tokens == (17, 14, 12, 10)
 
 
+@pytest.mark.full
 def test_damaged_manifest_rebuilds_everything(clip_folder: Path, copied: Path) -> None:
     """The same command on an intact bundle takes model.onnx over: the next test."""
     flip_byte(copied / "manifest.json")
@@ -64,6 +67,7 @@ def flip_byte(path: Path) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.full
 def test_another_configuration_of_the_same_weights_rebuilds_everything(
     clip_folder: Path, copied: Path, changed_model: Callable[[], Path]
 ) -> None:
@@ -85,6 +89,7 @@ def test_export_of_the_same_graphs_keeps_the_plan(clip_folder: Path, copied: Pat
     assert after.latency == before.latency
 
 
+@pytest.mark.full
 def test_export_of_other_graphs_says_what_it_drops(clip_folder: Path, copied: Path) -> None:
     outcome = pitome("export", str(clip_folder), "--out", str(copied.parent), "--ratio", "0.8")
     assert outcome.code == 0, outcome.err

@@ -16,6 +16,7 @@ from tests.cli.test_sweep_command import SMALL, refused
 FAST = ("--latency", "--latency-seconds", "0.1", "--batch", "2")
 
 
+@pytest.mark.full
 def test_speeds_are_measured_later_and_only_once(clip_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.jsonl"
     assert pitome("sweep", clip_folder, *SMALL, "--out", out).code == 0
@@ -46,6 +47,7 @@ def test_speeds_are_measured_later_and_only_once(clip_folder: Path, tmp_path: Pa
     assert [line["graph"] for line in repeated if line["kind"] == "speed"] == unsteady
 
 
+@pytest.mark.full
 def test_speeds_of_another_batch_size_are_refused(clip_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.jsonl"
     few = (*SMALL, "--methods", "tome", "--size-penalties", "0")
@@ -85,6 +87,7 @@ def test_a_graph_that_fails_leaves_the_others_their_speed(clip_folder: Path, tmp
     assert sorted(speeds) == [False, False, False, True], "unmerged, and two of the graph that failed"
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("one_export_fails")
 def test_tune_names_the_finalist_without_a_speed(clip_folder: Path, tmp_path: Path) -> None:
     options = ("--max-drop", "100", "--latency-seconds", "0.1", "--out", tmp_path)

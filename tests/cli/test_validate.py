@@ -128,6 +128,7 @@ def test_limits_of_the_user_decide(exported: Path, tmp_path: Path) -> None:
     assert outcome.document["thresholds"]["min_cosine"]["bf16"] == 1
 
 
+@pytest.mark.full
 def test_what_other_limits_let_pass_is_checked_again_by_a_build(exported: Path, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(exported, tmp_path / "clip-tiny"))
     limits = tmp_path / "limits.toml"

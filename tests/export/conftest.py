@@ -1,7 +1,9 @@
-"""ONNX files of small models: each is traced once for all tests."""
+"""ONNX files of small models: each is traced once for all tests, whatever process they run in."""
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +21,7 @@ from pitome.export.onnx import OnnxFile, Precision, export_onnx
 from pitome.runtime.onnxruntime import open_session
 from tests.compressed import compress_with
 from tests.export.tiny_models import OUTPUTS, make_model
+from tests.shared import shared_folder
 
 METADATA = {"method": {"name": "pitome", "margins": [0.9, 0.6]}, "version": "0.1.0", "ratio": 0.8}
 
@@ -65,9 +68,16 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
         model = make_model(name)
         if options.get("ratio", 0.8) is not None:
             model = compress_with(model, **{"ratio": 0.8, **options})
-        folder = tmp_path_factory.mktemp(f"{name}-{precision}")
-        path, debug = folder / "model.onnx", folder / "debug.onnx"
-        file = export_onnx(model, path, outputs=OUTPUTS[name], precision=precision, metadata=METADATA)
-        return Exported(model, file, OUTPUTS[name], debug, write_debug_graph(path, debug))
+
+        def make(folder: Path) -> None:
+            path, debug = folder / "model.onnx", folder / "debug.onnx"
+            file = export_onnx(model, path, outputs=OUTPUTS[name], precision=precision, metadata=METADATA)
+            written = (file, debug, write_debug_graph(path, debug))
+            (folder / "written.pickle").write_bytes(pickle.dumps(written))
+
+        asked = hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:16]
+        folder = shared_folder(tmp_path_factory, f"{name}-{precision}-{asked}", make)
+        file, debug, assignments = pickle.loads((folder / "written.pickle").read_bytes())
+        return Exported(model, file, OUTPUTS[name], debug, assignments)
 
     return export

@@ -10,6 +10,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from tests.checkout import ROOT
 from tests.export.conftest import METADATA, Export
 
@@ -31,6 +33,7 @@ TRACE = """
 """
 
 
+@pytest.mark.full
 def test_another_process_folder_and_copy_of_the_code_give_the_same_bytes(
     tmp_path: Path, exported: Export
 ) -> None:

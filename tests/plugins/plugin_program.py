@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -22,6 +23,9 @@ Case = tuple[Tensor, Tensor, Tensor, MergeParameters]
 
 # AddressSanitizer says so of every program with fibers, once; the host build tells it of every switch.
 _FIBERS = "ASan doesn't fully support makecontext/swapcontext functions"
+
+
+_BUILD_IT = "run `make plugin-host` first, and `make plugin-sanitized plugin` for the other builds"
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Build:
     def run(self, *words: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """One call of the program; raises RuntimeError with its stderr where it fails."""
         for file in (self.library, self.program):
-            assert file.is_file(), f"{file} is missing: run `make plugin plugin-host` first"
+            assert file.is_file(), f"{file} is missing: {_BUILD_IT}"
         command = [str(self.program), str(self.library), *words]
         done = subprocess.run(command, input=content, capture_output=True, check=False)
         if done.returncode != 0:
@@ -53,6 +57,10 @@ SANITIZED = Build(BUILD / "sanitized" / HOST_LIBRARY.name, BUILD / "sanitized" /
 # Its kernels need a GPU; creating, describing and refusing does not.
 DEVICE = Build(DEVICE_LIBRARY, BUILD / "plugin_program")
 BUILDS = {"host": HOST, "sanitized": SANITIZED, "device": DEVICE}
+_ONLY_FULL = pytest.mark.full
+ON_HOST = ("host", pytest.param("sanitized", marks=_ONLY_FULL))
+"""Names for `BUILDS` of what runs kernels here; `make test` builds only the first."""
+EVERY_BUILD = (*ON_HOST, pytest.param("device", marks=_ONLY_FULL))
 
 
 def run_merges(

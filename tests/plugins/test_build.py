@@ -6,31 +6,33 @@ import ctypes
 import re
 import struct
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from pitome.plugins.tools.ptxas_log import Usage, read_usage
+from pitome.version import __version__
 from tests.checkout import ROOT
 
 BUILD = ROOT / "build" / "plugin"
 TARGETS = (75, 80, 86, 89, 90, 100, 120)
 PTX = 80
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 HEADER = (ROOT / "plugins" / "include" / "pitome_merge.h").read_text(encoding="utf-8")
 INTERFACE = set(re.findall(r"PITOME_API [^(;]*?(pitome_merge_\w+)\(", HEADER)) | {
     "getCreators",
     "setLoggerFinder",
 }
-LIBRARIES = ("libpitome_plugin.so", "libpitome_plugin_host.so", "sanitized/libpitome_plugin_host.so")
+HOST = "libpitome_plugin_host.so"
+DEVICE, SANITIZED = (
+    pytest.param(name, marks=pytest.mark.full) for name in ("libpitome_plugin.so", f"sanitized/{HOST}")
+)
 PTX_KIND, MACHINE_CODE_KIND = 1, 2
 
 
 def built(name: str) -> Path:
     path = BUILD / name
     if not path.exists():
-        pytest.fail(f"{path} is missing: run `make plugin plugin-host` first")
+        pytest.fail(f"{path} is missing: run `make plugin-host`, or `make plugin-sanitized plugin`, first")
     return path
 
 
@@ -79,6 +81,7 @@ def usages() -> list[Usage]:
     return read_usage(built("ptxas.log").read_text(encoding="utf-8"))
 
 
+@pytest.mark.full
 def test_every_kernel_file_is_compiled_for_all_gpus_and_as_ptx() -> None:
     library = built("libpitome_plugin.so")
     files = list((ROOT / "plugins" / "kernels").glob("*.cu"))
@@ -86,6 +89,7 @@ def test_every_kernel_file_is_compiled_for_all_gpus_and_as_ptx() -> None:
     assert [sorted(entries) for entries in fat_binaries(library)] == [expected] * len(files)
 
 
+@pytest.mark.full
 def test_every_kernel_is_compiled_for_all_gpus(usages: list[Usage]) -> None:
     kernels = {usage.kernel for usage in usages}
     assert kernels
@@ -93,6 +97,7 @@ def test_every_kernel_is_compiled_for_all_gpus(usages: list[Usage]) -> None:
     assert len(usages) == len(kernels) * len(TARGETS)
 
 
+@pytest.mark.full
 def test_no_kernel_spills_or_uses_local_memory(usages: list[Usage]) -> None:
     spilling = [
         usage for usage in usages if usage.stack_bytes or usage.spill_store_bytes or usage.spill_load_bytes
@@ -100,6 +105,7 @@ def test_no_kernel_spills_or_uses_local_memory(usages: list[Usage]) -> None:
     assert not spilling, "\n".join(map(str, spilling))
 
 
+@pytest.mark.full
 def test_ptxas_warns_of_nothing() -> None:
     log = built("ptxas.log").read_text(encoding="utf-8")
     assert not [line for line in log.splitlines() if "warning" in line.lower()]
@@ -130,10 +136,12 @@ def test_log_that_breaks_off_is_refused() -> None:
         read_usage("ptxas info    : Compiling entry function '_Z4slowv' for 'sm_75'\n")
 
 
+@pytest.mark.full
 def test_library_shows_its_interface_and_nothing_else() -> None:
     assert symbols(built("libpitome_plugin.so"), "--defined-only") == INTERFACE
 
 
+@pytest.mark.full
 def test_library_needs_neither_cuda_nor_tensorrt_to_load() -> None:
     library = built("libpitome_plugin.so")
     names = needed(library)
@@ -146,20 +154,21 @@ def test_library_needs_neither_cuda_nor_tensorrt_to_load() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", LIBRARIES[1:])
+@pytest.mark.parametrize("name", [HOST, SANITIZED])
 def test_host_library_has_the_same_interface_and_no_cuda(name: str) -> None:
     library = built(name)
     assert symbols(library, "--defined-only") >= INTERFACE
     assert not [other for other in needed(library) if re.match("libcuda|libnv", other)]
 
 
-@pytest.mark.parametrize("name", LIBRARIES[:2])
+@pytest.mark.parametrize("name", [DEVICE, HOST])
 def test_library_loads_and_has_the_version_of_the_project(name: str) -> None:
     library = ctypes.CDLL(str(built(name)))
     library.pitome_merge_version.restype = ctypes.c_char_p
-    assert library.pitome_merge_version().decode() == VERSION
+    assert library.pitome_merge_version().decode() == __version__
 
 
+@pytest.mark.full
 def test_sanitized_library_is_sanitized() -> None:
     names = {name.partition(".")[0] for name in needed(built("sanitized/libpitome_plugin_host.so"))}
     assert {"libasan", "libubsan"} <= names
@@ -173,13 +182,14 @@ def cmake_of_the_build() -> str:
     return cmake[1]
 
 
+@pytest.mark.full
 def test_libraries_are_not_older_than_their_sources() -> None:
     """Else the other tests would be about other sources. It also shows that a second build does nothing."""
     cmake = cmake_of_the_build()
     for target in ("pitome_plugin", "host", "host_sanitized"):
         steps = output(cmake, "--build", BUILD / "cmake", "--target", target, "--", "--dry-run")
         assert not [line for line in steps.splitlines() if re.search(r" -c \S+ -o | -o \S+ -c ", line)], (
-            "sources have changed: run `make plugin plugin-host`"
+            "sources have changed: run `make plugin-sanitized plugin`"
         )
 
 
@@ -192,8 +202,8 @@ def test_cmake_without_settings_says_what_to_do(tmp_path: Path) -> None:
     done = configure(tmp_path)
     assert done.returncode
     message = " ".join(done.stderr.split())
-    assert "PITOME_CUDA_INCLUDE is not set. Run `make plugin`" in message
-    assert "python -m pitome.plugins.tools.toolchain FILE" in message
+    assert "PITOME_VERSION is not set. Run `pitome plugin`" in message
+    assert "gives that file to cmake with -C" in message
 
 
 def test_host_library_needs_no_nvcc(tmp_path: Path) -> None:

@@ -24,7 +24,12 @@ GOOD = Parameters.of(MergeParameters(3, 8, 1, margin=0.5))
 SHAPE = Shape(2, 12, 6, 4, 0)
 
 
-@pytest.fixture(params=[HOST_LIBRARY, DEVICE_LIBRARY], ids=["host", "device"])
+@pytest.fixture(
+    params=[
+        pytest.param(HOST_LIBRARY, id="host"),
+        pytest.param(DEVICE_LIBRARY, id="device", marks=pytest.mark.full),
+    ]
+)
 def library(request: pytest.FixtureRequest) -> MergeLibrary:
     """What needs no kernel is the same in both builds."""
     return MergeLibrary(request.param)

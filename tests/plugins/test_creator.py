@@ -14,6 +14,7 @@ from pitome.parameters import MergeParameters
 from tests.plugins.plugin_program import (
     BUILDS,
     CHAR,
+    EVERY_BUILD,
     FLOAT32,
     FLOAT64,
     INT32,
@@ -57,7 +58,7 @@ def refusal(fields: list[Field] | None, **options: object) -> str:
     return str(answer["message"].removeprefix(place))
 
 
-@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("build", EVERY_BUILD)
 def test_the_creator_asks_for_the_nine_attributes(build: str) -> None:
     description = describe(None, build=BUILDS[build])
     assert description["creator"] == ["EnergyMerge", "1", "pitome"]
@@ -274,7 +275,7 @@ def test_the_timing_cache_id_differs_with_every_attribute() -> None:
     assert len(identities) == 1 + len(VARIATIONS)
 
 
-@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("build", EVERY_BUILD)
 def test_the_serialised_fields_make_the_same_plugin_again(build: str) -> None:
     parameters = MergeParameters(3, 7, 2, 1 / 3, -0.1, 1e-30, "position", "gaussian", "half")
     given = attribute_fields(parameters)

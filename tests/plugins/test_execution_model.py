@@ -14,11 +14,11 @@ PROGRAMS = {"plain": BUILD / "model_program", "sanitized": BUILD / "sanitized" /
 SEEDS = range(10)
 
 
-@pytest.fixture(params=PROGRAMS)
+@pytest.fixture(params=["plain", pytest.param("sanitized", marks=pytest.mark.full)])
 def program(request: pytest.FixtureRequest) -> Path:
     """The plain build switches stacks by itself, the sanitized one with ucontext."""
     path = PROGRAMS[request.param]
-    assert path.is_file(), f"{path} is missing: run `make plugin-host` first"
+    assert path.is_file(), f"{path} is missing: run `make plugin-host`, or `make plugin-sanitized`, first"
     return path
 
 

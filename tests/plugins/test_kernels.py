@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -68,15 +71,17 @@ def assert_untouched(result: MergeResult, x: torch.Tensor, size: torch.Tensor, p
         assert slots[alone].diff().gt(0).all()
 
 
-NAMED = [(table, index) for table in ("small", "large") for index in range(len(TABLES[table]))]
+def named(table: str, marks: Sequence[pytest.MarkDecorator] = ()) -> list[Any]:
+    """The places of a table's calls, named by what they are."""
+    return [
+        pytest.param((table, index), id="-".join(map(by_name, call)), marks=marks)
+        for index, call in enumerate(TABLES[table])
+    ]
 
 
-def name_of(place: tuple[str, int]) -> str:
-    table, index = place
-    return "-".join(map(by_name, TABLES[table][index]))
-
-
-@pytest.mark.parametrize("place", NAMED, ids=name_of)
+@pytest.mark.parametrize(
+    "place", [*named("small"), *named("medium"), *named("many tokens", [pytest.mark.full])]
+)
 def test_the_kernels_merge_like_the_reference(place: tuple[str, int]) -> None:
     table, index = place
     held_to_the_contract(TABLES[table][index], results(table)[index])
@@ -87,6 +92,7 @@ def test_the_large_table_covers_what_the_kernels_take() -> None:
     assert {case.num_tokens for case in cases} == {2, 3, 197, 198, 257, 577, 1370, 3840}
     assert {case.metric_width for case in cases} == {1, 64, 80, 768, 1408}
     assert {case.batch for case in cases} == {1, 3, 17}
+    assert len(TABLES["medium"]) + len(TABLES["many tokens"]) == len(LARGE_CASES)
     assert any(2 * case.parameters.num_merged == case.parameters.num_candidates for case in cases)
     unprotected = [case.num_tokens - case.parameters.num_protected for case in cases]
     assert any(

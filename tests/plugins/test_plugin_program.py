@@ -11,10 +11,9 @@ from pitome.merge import merge
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.merge_library import HostLibrary
 from tests.operator_cases import CASES, DTYPES, make_inputs
-from tests.plugins.plugin_program import BUILDS, HOST, Build, Case, run_merges
+from tests.plugins.plugin_program import BUILDS, HOST, ON_HOST, Build, Case, run_merges
 
 SMALL = [case for case in CASES if case.exact and case.num_tokens <= 50][::7]
-ON_HOST = [name for name in BUILDS if name != "device"]
 
 
 def cases_of(dtype: torch.dtype) -> list[Case]:
@@ -62,7 +61,10 @@ def test_a_refused_case_is_an_error_with_its_number_and_the_plugin_s_words() -> 
 
 def test_a_library_that_is_not_there_is_an_error_that_says_how_to_build_it(tmp_path: Path) -> None:
     missing = Build(tmp_path / "libpitome_plugin_host.so", HOST.program)
-    with pytest.raises(AssertionError, match="is missing: run `make plugin plugin-host` first"):
+    with pytest.raises(
+        AssertionError,
+        match="is missing: run `make plugin-host` first, and `make plugin-sanitized plugin` for the other",
+    ):
         missing.run("messages")
 
 

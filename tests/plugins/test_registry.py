@@ -15,7 +15,7 @@ import pytest
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.merge_library import DEVICE_LIBRARY, HOST_LIBRARY
 
-LIBRARIES = [HOST_LIBRARY, DEVICE_LIBRARY]
+LIBRARIES = [HOST_LIBRARY, pytest.param(DEVICE_LIBRARY, marks=pytest.mark.full)]
 SCRIPT = Path(__file__).with_name("registry_script.py")
 NAMES = [field.name for field in fields(MergeParameters)]
 INT32, FLOAT32, CHAR = 5, 1, 6
@@ -30,7 +30,7 @@ by_library = pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: s
 @cache
 def ask_registry(library: Path) -> tuple[dict[str, Any], list[str]]:
     """What the script found, and its stderr by lines. A process has one registry: hence another process."""
-    assert library.is_file(), f"{library} is missing: run `make plugin` first"
+    assert library.is_file(), f"{library} is missing: run `make plugin-host`, or `make plugin`, first"
     command = [sys.executable, str(SCRIPT), str(library)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,6 +7,7 @@ import pytest
 from tests.plugins.kernel_runs import TABLES, assert_same_bits, results
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("table", ["small", "light"])
 def test_the_sanitizers_have_nothing_to_report(table: str) -> None:
     for expected, result in zip(results(table), results(table, sanitized=True), strict=True):

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from pitome.parameters import MergeParameters
-from tests.plugins.plugin_program import BF16, BUILDS, FLOAT, HALF, INT8, attribute_fields, describe
+from tests.plugins.plugin_program import (
+    BF16,
+    BUILDS,
+    EVERY_BUILD,
+    FLOAT,
+    HALF,
+    INT8,
+    attribute_fields,
+    describe,
+)
 
 PARAMETERS = MergeParameters(3, 8, 1)
 Tensors = list[tuple[int, tuple[int, ...]]]
@@ -37,7 +46,7 @@ def assert_refused(answer: dict[str, Any], name: str, message: str) -> None:
     assert answer["message"] == f"pitome::EnergyMerge, {name}: {message}"
 
 
-@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("build", EVERY_BUILD)
 @pytest.mark.parametrize("type_", [FLOAT, HALF, BF16])
 def test_tensors_that_fit_are_taken_without_a_word(build: str, type_: int) -> None:
     calls = ask(inputs(types=(type_, type_, FLOAT)), build)

@@ -14,17 +14,18 @@ from pitome.merge import MergeResult
 from pitome.plugins.tools.merge_library import HostLibrary
 from tests.plugins.kernel_runs import INPUTS, assert_same_bits, results
 
-SEEDS = range(1, 10)
+SEEDS = [1, 2, 3, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(4, 10))]
 """With seed 0, ten orders."""
 
 
-@pytest.mark.parametrize("table", ["small", "medium"])
+@pytest.mark.parametrize("table", ["small", pytest.param("medium", marks=pytest.mark.full)])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_order_of_threads_changes_no_bit(table: str, seed: int) -> None:
     for expected, result in zip(results(table), results(table, seed=seed), strict=True):
         assert_same_bits(expected, result)
 
 
+@pytest.mark.full
 def test_nor_does_it_with_many_tokens() -> None:
     for expected, result in zip(results("many tokens"), results("many tokens", seed=1), strict=True):
         assert_same_bits(expected, result)
@@ -35,7 +36,9 @@ def library() -> HostLibrary:
     return HostLibrary()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, pytest.param(torch.float16, marks=pytest.mark.full)], ids=str
+)
 def test_every_barrier_of_the_kernels_is_missed_where_it_is_removed(
     library: HostLibrary, dtype: torch.dtype
 ) -> None:

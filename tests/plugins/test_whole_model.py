@@ -59,7 +59,7 @@ def assert_within_rounding(call: Call) -> None:
         assert judge(found, metric, call.size[image], call.parameters, Rounding(eps, eps)).explained
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("metric", ["hidden", "keys"])
 def test_clip_has_the_reference_s_embedding(metric: str) -> None:
     """With the library's decisions in all layers; each of them is judged by itself."""

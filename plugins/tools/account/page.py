@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table as RichTable
 
-from pitome.cli.table_layout import Column, ResultTable
 from pitome.errors import InputError
 from pitome.plugins.tools.account.assumptions import ASSUMPTIONS, LAUNCH
 from pitome.plugins.tools.account.counts import metric_reads
@@ -64,10 +64,10 @@ def print_page(console: Console, page: Page) -> None:
     """On a terminal."""
     for part in page:
         if isinstance(part, str):
-            console.print(part.removeprefix("## ").replace("**", ""))
+            console.print(part.removeprefix("## ").replace("**", ""), highlight=False)
         else:
             heading, *rows = part.rows
-            table = ResultTable("", [Column(text, free=True) for text in heading])
+            table = RichTable(*heading)
             for row in rows:
                 table.add_row(*(cell.replace("**", "") for cell in row))
             console.print(table)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pitome.cli.display import Display
 from pitome.plugins.tools.account.assumptions import LAUNCH
 from pitome.plugins.tools.account.counts import KERNELS, KernelCount, count_merge, usage_of
 from pitome.plugins.tools.account.gpus import GPUS, Gpu
@@ -41,14 +40,13 @@ class Merge:
         return batch * self.layer.schedule.tokens[1] * self.layer.width * ELEMENT_BYTES
 
 
-def count_all(library: HostLibrary, display: Display) -> list[Merge]:
-    """The merges of all models and metrics."""
+def count_all(library: HostLibrary, say: Callable[[str], None]) -> list[Merge]:
+    """The merges of all models and metrics; ``say`` is told which one is next."""
     merges: list[Merge] = []
-    with display.step("Counting on the CPU") as report:
-        for layer in LAYERS:
-            for metric in METRICS:
-                report(f"{layer.model}, {metric}", len(merges), len(LAYERS) * len(METRICS))
-                merges.append(Merge(layer, metric, count_merge(library, layer, metric)))
+    for layer in LAYERS:
+        for metric in METRICS:
+            say(f"Counting on the CPU: {layer.model}, {metric}")
+            merges.append(Merge(layer, metric, count_merge(library, layer, metric)))
     return merges
 
 

@@ -226,7 +226,7 @@ def test_a_killed_asker_stops_the_builder(request_plan, long_onnx):
         assert process.stdout.readline() == "building\n"
         (builder,) = builder_pids(process.pid)
         process.kill()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 240  # a busy machine; it takes a moment on an idle one
     while is_running(builder):
         assert time.monotonic() < deadline, "the builder outlives its asker"
         time.sleep(0.05)

@@ -74,7 +74,7 @@ def test_refusals(request_plan, changes, message):
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="classic TensorRT is installed")
 def test_classic_tensorrt_that_is_missing_names_its_install_command(request_plan):
-    with pytest.raises(BackendError, match=r"module tensorrt is not installed. Run pip install -e \.\[gpu\]"):
+    with pytest.raises(BackendError, match=r"module tensorrt is not installed. Run pip install '\.\[gpu\]'"):
         check_request(request_plan(backend="tensorrt", targets=()))
 
 

@@ -32,6 +32,7 @@ def load(library: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
+@pytest.mark.full
 def test_the_registry_has_the_creator_afterwards() -> None:
     done = load(built(BUILT_PLUGIN))
     assert (done.returncode, done.stdout) == (0, "EnergyMerge\n"), done.stderr
@@ -40,9 +41,10 @@ def test_the_registry_has_the_creator_afterwards() -> None:
 def test_a_library_that_the_registry_does_not_take(tmp_path: Path) -> None:
     done = load(library := compile_library(tmp_path, NO_CREATORS))
     assert done.returncode == 1
-    assert f"a plan: TensorRT did not load the plugin library {library}. Run `make plugin`, or" in done.stderr
+    assert f"a plan: TensorRT did not load the plugin library {library}. Run `make plugin` or" in done.stderr
 
 
+@pytest.mark.full
 def test_a_library_without_the_merge(tmp_path: Path) -> None:
     library = tmp_path / "renamed.so"
     library.write_bytes(built(BUILT_PLUGIN).read_bytes().replace(b"\0EnergyMerge\0", b"\0EnergySplit\0"))

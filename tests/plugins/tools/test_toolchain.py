@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,11 +17,11 @@ from pitome.plugins.tools.toolchain import (
     find_cmake,
     find_cuda,
     find_tensorrt,
-    main,
     read_cuda,
     settings,
     tensorrt_version,
 )
+from pitome.version import __version__
 from tests.checkout import ROOT
 from tests.plugins.fake_installations import headers, index_is, script, toolkit
 
@@ -312,7 +311,7 @@ def test_no_cmake_that_is_new_enough(tmp_path: Path, cache: Path, said: list[str
     assert caught.value.remedy == "Install cmake, or run where PyPI can be reached"
 
 
-# --- the script -------------------------------------------------------------------------------------------
+# --- the settings -----------------------------------------------------------------------------------------
 
 
 def test_settings_name_what_was_found(tmp_path: Path, cache: Path, said: list[str]) -> None:
@@ -322,6 +321,7 @@ def test_settings_name_what_was_found(tmp_path: Path, cache: Path, said: list[st
     assert settings(cuda, tensorrt).splitlines() == [
         "# CUDA 13.0 from PATH",
         f"# TensorRT 10.14 headers from {tmp_path}/tensorrt",
+        f'set(PITOME_VERSION [==[{__version__}]==] CACHE STRING "" FORCE)',
         f'set(PITOME_NVCC [==[{tmp_path}/cuda/bin/nvcc]==] CACHE STRING "" FORCE)',
         f'set(PITOME_CUDART [==[{tmp_path}/cuda/lib64/libcudart_static.a]==] CACHE STRING "" FORCE)',
         f'set(PITOME_CUDA_INCLUDE [==[{include};{include}/cccl]==] CACHE STRING "" FORCE)',
@@ -329,28 +329,9 @@ def test_settings_name_what_was_found(tmp_path: Path, cache: Path, said: list[st
     ]
 
 
-def test_script_writes_settings_and_prints_cmake(tmp_path: Path) -> None:
-    nvcc = toolkit(tmp_path / "cuda")
-    headers(tmp_path / "tensorrt/include")
-    cmake = script(tmp_path / "bin/cmake", "echo cmake version 4.0.0")
-    environment = {
-        "PATH": f"{cmake.parent}:/usr/bin:/bin",
-        "CUDACXX": str(nvcc),
-        "TENSORRT_ROOT": str(tmp_path / "tensorrt"),
-    }
-    file = tmp_path / "some" / "settings.cmake"
-    command = [sys.executable, "-m", "pitome.plugins.tools.toolchain", str(file)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == (f"{cmake}\n", "")
-    assert f"[==[{nvcc}]==]" in file.read_text(encoding="utf-8")
-
-
-def test_script_ends_in_2_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "settings.cmake"
-    environment = {"CUDA_HOME": "/no/such/folder", "PITOME_CACHE": str(tmp_path / "cache")}
-    assert main([str(file)], environment) == 2
-    assert capsys.readouterr().err == (
-        "toolchain: error: CUDA_HOME=/no/such/folder: no file /no/such/folder/bin/nvcc\n"
-        "Correct or unset the variable, or set PITOME_CUDA=wheels to use the compiler from PyPI.\n"
-    )
-    assert not file.exists()
+def test_settings_name_the_test_programs_where_they_are_asked_for(tmp_path: Path, cache: Path) -> None:
+    cuda = read_cuda(toolkit(tmp_path / "cuda"), "PATH")
+    tensorrt = find_tensorrt({}, cache, lambda _: None, [headers(tmp_path / "tensorrt")])
+    programs = f'set(PITOME_PROGRAMS [==[{tmp_path}]==] CACHE STRING "" FORCE)'
+    assert programs in settings(cuda, tensorrt, tmp_path).splitlines()
+    assert "PITOME_PROGRAMS" not in settings(cuda, tensorrt), "CMake keeps those of an earlier build"

@@ -59,6 +59,7 @@ def test_requests(workshop: Workshop, tmp_path: Path) -> None:
     assert workshop.request(EngineSpec("tensorrt_rtx", "function")).targets == ("sm89",)
 
 
+@pytest.mark.full
 def test_an_engine_with_its_decisions_as_outputs(workshop: Workshop, built: list[BuiltEngine]) -> None:
     spec = EngineSpec("tensorrt_rtx", "function", "fp32", decisions=True)
     assert workshop.unavailable(spec) == ""
@@ -73,6 +74,7 @@ def test_an_engine_with_its_decisions_as_outputs(workshop: Workshop, built: list
     assert len(built) == 1, "an engine is built once"
 
 
+@pytest.mark.full
 def test_the_unmerged_engine(workshop: Workshop, built: list[BuiltEngine]) -> None:
     spec = EngineSpec("tensorrt_rtx", "none")
     workshop.plan(spec)
@@ -89,4 +91,4 @@ def test_a_gpu_that_rtx_does_not_build_for(workshop: Workshop, target: str) -> N
 def test_a_missing_plugin_is_a_reason(workshop: Workshop) -> None:
     """Or TensorRT is what is missing here; both say what to do."""
     reason = workshop.unavailable(EngineSpec("tensorrt", "plugin"))
-    assert "Run `make plugin`" in reason or "Run pip install -e .[gpu]" in reason
+    assert "Run `make plugin`" in reason or "Run pip install '.[gpu]'" in reason

@@ -30,6 +30,7 @@ from pitome.validate.parity.decisions import (
 from tests.pitome.slow_checker import TooManyTies, explains
 from tests.pitome.slow_merge import decide, slots_of
 
+pytestmark = pytest.mark.quick
 SMALL = Rounding(1e-9, 1e-9)
 
 

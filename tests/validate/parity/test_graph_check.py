@@ -85,6 +85,7 @@ def test_nothing_is_found_in_what_the_exporter_writes(tmp_path: Path, name: str)
         ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "options"),
     [

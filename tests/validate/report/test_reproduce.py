@@ -99,12 +99,12 @@ def test_all_contestants_come_from_the_command_under_them(document: dict[str, An
     )
     environment = tmp_path / "venv"
     environment.mkdir()
-    (environment / ".ready").touch()
+    (environment / ".build-ready").touch()
     words = [*shlex.split(line), "--dry-run", "--no-print-directory", f"OUT={tmp_path}"]
-    words += [f"VENV={environment}", f"--old-file={environment}/.ready"]
+    words += [f"VENV={environment}", f"--old-file={environment}/.build-ready"]
     ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     flags = bench_flags(shown)
-    assert shlex.split(ran)[1:] == ["bench", f"{tmp_path}/clip-b16", *flags]
+    assert shlex.split(ran)[2:] == ["bench", f"{tmp_path}/clip-b16", *flags]
     refused = pitome("bench", tmp_path / "nothing", *flags)
     assert refused.code == 2
     assert "there is no such folder" in refused.message, "the options were read, the bundle was looked for"

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from pitome.extras import install_command
 from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
 from pitome.validate.evaluate.datasets.photos import to_tensor
@@ -158,7 +159,7 @@ def _load(reference: str) -> dict[str, Any]:
         raise InputError(
             f"the dataset {reference}",
             f"the library datasets can't be imported ({error})",
-            "Install it: pip install datasets",
+            f"Run {install_command('validate')}",
         ) from error
     name, configuration, revision = _parse(reference)
     folder = Path(name).expanduser()

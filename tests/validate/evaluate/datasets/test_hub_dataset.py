@@ -102,7 +102,7 @@ def test_without_the_library(monkeypatch):
     with pytest.raises(InputError) as caught:
         read_hub_dataset("org/name")
     assert "the library datasets can't be imported" in str(caught.value)
-    assert "pip install datasets" in str(caught.value)
+    assert "pip install '.[validate]'" in str(caught.value)
 
 
 def test_names_configurations_and_revisions(tmp_path):

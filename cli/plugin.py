@@ -1,0 +1,91 @@
+"""``pitome plugin``: build the TensorRT plugin from this package's sources, or account for its kernels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pitome.cli.application import Result, app, run
+from pitome.cli.display import Display
+from pitome.cli.options import Json
+from pitome.errors import InputError
+
+if TYPE_CHECKING:
+    from pitome.plugins.tools.build import PluginOptions
+
+
+@app.command()
+def plugin(
+    host: Annotated[
+        bool, typer.Option("--host", help="Only the build for the CPU, which tests use; it needs no nvcc.")
+    ] = False,
+    programs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also build the C++ test programs in this folder.",
+        ),
+    ] = None,
+    sanitize: Annotated[
+        bool, typer.Option("--sanitize", help="With --programs: build them with sanitizers too.")
+    ] = False,
+    account: Annotated[
+        bool,
+        typer.Option(
+            "--account",
+            help="Build nothing: count what a merge's kernels ask for, and predict their time on GPUs.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Build the TensorRT plugin for GPUs and for the CPU, in build/plugin."""
+
+    def work(display: Display) -> Result:
+        from pitome.plugins.tools.build import PluginOptions
+
+        if account and (host or programs):
+            raise InputError(
+                "--account with --host or --programs",
+                "the account builds nothing",
+                "Leave the others out; `pitome plugin --host` builds the library that counts",
+            )
+        if programs is not None and not programs.is_dir():
+            raise InputError(
+                f"--programs {programs}", "there is no such folder", "Name the folder tests/plugins"
+            )
+        if sanitize and programs is None:
+            raise InputError(
+                "--sanitize without --programs",
+                "only the test programs are built with sanitizers",
+                "Add --programs tests/plugins",
+            )
+        options = PluginOptions(host=host, programs=programs, sanitize=sanitize)
+        return _account(display) if account else _build(options, display)
+
+    run(work, as_json)
+
+
+def _build(options: PluginOptions, display: Display) -> Result:
+    from pitome.plugins.tools.build import build_plugin
+
+    built = build_plugin(options, display.note)
+    libraries = [str(library) for library in built.libraries]
+    document = {"libraries": libraries, "cuda": built.cuda, "tensorrt": built.tensorrt}
+    lines = [*libraries, f"with {built.cuda} and {built.tensorrt}"]
+
+    def show(console: Console) -> None:
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True)
+
+    return document, show
+
+
+def _account(display: Display) -> Result:
+    from pitome.plugins.tools.account.account import make_account
+    from pitome.plugins.tools.account.page import print_page
+
+    account = make_account(display.note)
+    return account.document(), lambda console: print_page(console, account.page())

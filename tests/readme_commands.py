@@ -1,0 +1,116 @@
+"""The commands of the README, each made small: on a tiny model, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.checkout import ROOT
+from tests.make_dry_run import STAMPS
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODELS = ("clip-b16", "my-checkpoint", "vit-s14-focus", "fashion-vit", "minilm-l6")
+"""What the tiny model takes the place of."""
+BUNDLE, TUNED, RESUMED = "build/clip-b16-random", "build/fashion-vit.preset.toml", "build/bench.jsonl"
+"""What earlier commands of the README have left."""
+FEW_CHECKS = ["--parity-images", "2", "--batch", "1", "--latency-seconds", "0.2"]
+ONE_GRAPH = ["--precision", "fp32"]
+"""Half of the export; `make engine` is run with the default."""
+ONE_TARGET = ["--targets", "sm89"]
+"""A quarter of a plan's time."""
+ONE_POINT = shlex.split(
+    "--task photos --limit 4 --methods pitome --flops 0.9 --shapes ratio --changes 0 --metrics hidden "
+    "--candidates 0.1 --size-penalties 0.05"
+)
+"""A sweep of one setting; the tiny model's weights are made up, so its answers mean nothing."""
+ONLY_SHOWN = ("test", "test-gpu", "plugin")
+"""These tests are part of the first two; the plugin is built for tests of its own."""
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Every line of shell in the README, once."""
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    return list(dict.fromkeys(lines))
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where one command runs.
+
+    Args:
+        model: the tiny model's folder.
+        out: takes the place of build/.
+    """
+
+    model: Path
+    out: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """This environment with the tests' ``pitome`` first, and a cache of its own."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        cache = str(self.out.parent / "cache")
+        return {**os.environ, "PATH": path, "PITOME_CACHE": cache, "COLUMNS": "200"}
+
+    def reduced(self, command: str) -> list[str]:
+        """The command on the tiny model, with little checked and measured."""
+        words = shlex.split(command)
+        if words[0] == "make":
+            return self._reduced_make(words)
+        assert words[0] == "pitome", f"{command} is neither make nor pitome"
+        bundle = str(self.out / self.model.name)
+        words = [str(self.model) if word in MODELS else word.replace(BUNDLE, bundle) for word in words]
+        words = [word.replace(RESUMED, str(self.out / "bench.jsonl")) for word in words]
+        return words + self._few(words[1], words)
+
+    def _few(self, name: str, words: list[str]) -> list[str]:
+        out = ["--out", str(self.out)]
+        if name == "engine":
+            return [*out, *FEW_CHECKS, *ONE_GRAPH, *([] if "--targets" in words else ONE_TARGET)]
+        if name == "tune":
+            return [*ONE_POINT, "--max-drop", "100", "--latency-seconds", "0.2", *out]
+        return {
+            "export": out,
+            "validate": ["--parity-images", "2"],
+            "bench": ["--latency-seconds", "0.2"],
+        }.get(name, [])
+
+    def _reduced_make(self, words: list[str]) -> list[str]:
+        target = words[1]
+        if target in ONLY_SHOWN:
+            return ["make", "--dry-run", target]
+        tuned = f"MODEL={self.out / self.model.name}.preset.toml"
+        model = f"MODEL={self.model}"
+        words = [(tuned if TUNED in word else model) if word.startswith("MODEL=") else word for word in words]
+        flags = [f"OUT={self.out}"]
+        if target == "validate":
+            flags.append("VALIDATE_FLAGS=--parity-images 2 --limit 4")
+        if target == "sweep":
+            words = [word for word in words if not word.startswith(("TASK=", "LIMIT="))]
+            records = self.out / f"{self.model.name}.sweep.jsonl"
+            flags.append(f"SWEEP_FLAGS={shlex.join([*ONE_POINT, '--out', str(records)])}")
+        if target == "engine":
+            flags.append(f"ENGINE_FLAGS={shlex.join(FEW_CHECKS)}")
+        return [*words, *flags, *self._as_installed()]
+
+    def _as_installed(self) -> list[str]:
+        """The environment that runs the tests, as ``make`` leaves one; making it is what CI does."""
+        environment = self.out.parent / "venv"
+        (environment / "bin").mkdir(parents=True, exist_ok=True)
+        for name in ("python", "pitome"):
+            link = environment / "bin" / name
+            if not link.is_symlink():
+                link.symlink_to(Path(sys.executable).parent / name)
+        stamps = [environment / Path(stamp).name for stamp in STAMPS]
+        for stamp in stamps:
+            stamp.touch()
+        return [f"VENV={environment}", *[f"--old-file={stamp}" for stamp in stamps]]

@@ -1,0 +1,167 @@
+"""The Makefile's variables are the options of the commands, and its targets say what they are."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from tests.checkout import ROOT
+from tests.command_options import options_of, parse
+from tests.make_dry_run import MARKER, make_lines, pitome_arguments
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+ONLY_BY_FLAGS = {
+    "--batch",
+    "--dry-run",
+    "--json",
+    "--latency-seconds",
+    "--parity-images",
+    "--quiet",
+    "--seed",
+    "--threads",
+}
+"""Options of `pitome engine` that have no variable: ENGINE_FLAGS takes them."""
+VALUES = {
+    "BACKEND": "tensorrt",
+    "CANDIDATES": "40",
+    "EMBED_PLUGIN": "1",
+    "ENERGY": "gaussian",
+    "FLOPS": "0.7",
+    "GRID": "full",
+    "IMAGE_SIZE": "224",
+    "LAYERS": "4,5",
+    "LIMIT": "10",
+    "MARGIN": "0.9,0.9",
+    "MAX_DROP": "1",
+    "MERGE_PATH": "function",
+    "METHOD": "tome",
+    "METRIC": "keys",
+    "NAME": "mine",
+    "OUT": "some folder",
+    "PLUGIN": "library.so",
+    "PRECISION": "fp32",
+    "PROFILE": "1,2,4",
+    "PROP_ATTN": "0",
+    "PROTECT": "0.2",
+    "R": "3",
+    "RATIO": "0.8",
+    "SEQUENCE_LENGTH": "64",
+    "SHAPE": "constant",
+    "SIZE_PENALTY": "0",
+    "SPLIT": "half",
+    "STRICT": "1",
+    "TARGETS": "sm89",
+    "TASK": "photos",
+    "WEIGHTS": "random",
+}
+
+
+def table(name: str) -> list[str]:
+    return re.findall(rf"^#{name}: *([A-Z_]+)\|", MAKEFILE, flags=re.MULTILINE)
+
+
+def option_of(variable: str) -> str:
+    return "--" + variable.lower().replace("_", "-")
+
+
+ENGINE = [variable for variable in table("engine") if variable != "MODEL"]
+SWEEP = [*table("sweep"), "IMAGE_SIZE", "SEQUENCE_LENGTH", "WEIGHTS"]
+
+
+def test_every_option_of_engine_is_a_variable() -> None:
+    assert {option_of(variable) for variable in ENGINE} | ONLY_BY_FLAGS == options_of("engine")
+    assert not {option_of(variable) for variable in ENGINE} & ONLY_BY_FLAGS
+
+
+@pytest.mark.parametrize("target", ["engine", "dry-run"])
+@pytest.mark.parametrize("variable", ENGINE)
+def test_a_variable_becomes_the_option_of_its_name(target: str, variable: str) -> None:
+    value = VALUES[variable]
+    arguments = pitome_arguments(target, "MODEL=deit-s16", f"{variable}={value}")
+    shown = ["--dry-run"] if target == "dry-run" else []
+    assert arguments == ["engine", "deit-s16", option_of(variable), value, *shown]
+    assert parse(arguments)
+
+
+@pytest.mark.parametrize("target", ["sweep", "tune"])
+@pytest.mark.parametrize("variable", SWEEP)
+def test_so_does_one_of_sweep_and_tune(target: str, variable: str) -> None:
+    arguments = pitome_arguments(target, f"{variable}={VALUES[variable]}")
+    taken = [] if (target, variable) == ("sweep", "MAX_DROP") else [option_of(variable), VALUES[variable]]
+    assert arguments == [target, "clip-b16", *taken]
+    assert parse(arguments)
+
+
+def test_what_is_not_set_is_not_given() -> None:
+    assert pitome_arguments("engine") == ["engine", "clip-b16"]
+    assert pitome_arguments("engine", "ENGINE_FLAGS=--batch 1") == ["engine", "clip-b16", "--batch", "1"]
+    assert pitome_arguments("models") == ["models"]
+
+
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [
+        ((), "build/clip-b16"),
+        (("MODEL=openai/clip@abc", "OUT=other"), "other/openai--clip"),
+        (("MODEL=build/fashion-vit.preset.toml",), "build/fashion-vit"),
+        (("NAME=mine",), "build/mine"),
+        (("BUNDLE=elsewhere/mine",), "elsewhere/mine"),
+    ],
+)
+@pytest.mark.parametrize("target", ["validate", "bench", "inspect"])
+def test_the_bundle_of_a_model_is_where_engine_puts_it(
+    target: str, words: tuple[str, ...], folder: str
+) -> None:
+    assert pitome_arguments(target, *words)[:2] == [target, folder]
+
+
+def test_a_name_of_the_environment_is_not_the_bundle_s() -> None:
+    """WSL has the machine's name in NAME."""
+    assert pitome_arguments("inspect", environment={"NAME": "machine"}) == ["inspect", "build/clip-b16"]
+
+
+def test_the_tiers_divide_the_tests() -> None:
+    def marked(target: str) -> str:
+        (line,) = [line for line in make_lines(target) if "-m pytest" in line]
+        found = re.search(r'-m "(.+?)"', line)
+        assert found is not None
+        return found[1]
+
+    assert marked("test") == "not gpu and not full"
+    assert marked("test-full") == "full and not gpu"
+    assert marked("test-quick") == "not gpu and not full and not slow"
+
+
+def plugin_builds(target: str) -> list[list[str]]:
+    found = [shlex.split(line)[2:] for line in make_lines(target) if line.startswith(MARKER)]
+    return [arguments for arguments in found if arguments[0] == "plugin"]
+
+
+def test_make_test_compiles_nothing_for_gpus() -> None:
+    host = ["plugin", "--host", "--programs", "tests/plugins"]
+    assert plugin_builds("test") == [host]
+    assert plugin_builds("test-full") == [[*host, "--sanitize"], ["plugin"]]
+    assert plugin_builds("test-quick") == []
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, flags=re.MULTILINE))
+
+
+def test_help_shows_every_target() -> None:
+    phony = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", MAKEFILE, flags=re.MULTILINE)
+    assert phony is not None
+    assert targets() == set(phony[1].replace("\\\n", "").split())
+
+
+def test_ci_runs_all_tests() -> None:
+    run = set(re.findall(r"^ *part make ([a-z-]+)", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE))
+    assert {"engine", "validate", "test", "test-full"} <= run <= targets()
+
+
+def test_commits_are_checked_by_the_tools_of_lint() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    of_lint = {shlex.split(line)[0] for line in make_lines("lint")}
+    assert set(re.findall(r"entry: (\S+)", hooks)) == of_lint
