@@ -91,18 +91,21 @@ def test_a_dry_run_lists_the_points_and_writes_nothing(
 
 
 REFUSALS = {
-    "a method": (("--methods", "tofu"), "METHODS=tofu: the methods are authors, paper, pitome, random, tome"),
-    "a metric": (("--metrics", "hidden,key"), "METRICS=hidden,key: 'key' is none of hidden, keys"),
-    "a shape": (("--shapes", "round"), "SHAPES=round: 'round' is none of ratio, constant, decreasing"),
-    "an energy": (("--energies", "own,x"), "ENERGIES=own,x: 'x' is none of elu, gaussian"),
-    "a ratio": (("--ratios", "1.5"), "RATIOS=1.5: it lies in (0, 1]"),
-    "no number": (("--flops", "0.6;0.8"), "FLOPS=0.6;0.8: not numbers with commas between them"),
-    "a margin": (("--margins", "0.9:0.9:1"), "MARGINS=0.9:0.9:1: not a start and a slope"),
-    "candidates": (("--candidates", "some"), "CANDIDATES=some: not all, paper or a number"),
-    "layers": (("--layers", "0-2"), "LAYERS=0-2: not numbers with commas between them"),
+    "a method": (
+        ("--methods", "tofu"),
+        "--methods tofu: the methods are authors, paper, pitome, random",
+    ),
+    "a metric": (("--metrics", "hidden,key"), "--metrics hidden,key: 'key' is none of hidden, keys"),
+    "a shape": (("--shapes", "round"), "--shapes round: 'round' is none of ratio, constant, decreasing"),
+    "an energy": (("--energies", "own,x"), "--energies own,x: 'x' is none of elu, gaussian"),
+    "a ratio": (("--ratios", "1.5"), "--ratios 1.5: it lies in (0, 1]"),
+    "no number": (("--flops", "0.6;0.8"), "--flops 0.6;0.8: not numbers with commas between them"),
+    "a margin": (("--margins", "0.9:0.9:1"), "--margins 0.9:0.9:1: not a start and a slope"),
+    "candidates": (("--candidates", "some"), "--candidates some: not all, paper or a number"),
+    "layers": (("--layers", "0-2"), "--layers 0-2: not numbers with commas between them"),
     "a task": (("--task", "r9"), "the task r9: there is none of this name"),
     "random weights": (("--weights", "random"), "its weights are random, and what random weights answer"),
-    "no point": (("--flops", "0.05"), "a sweep: no point of the grid can be made: FLOPS=0.05: "),
+    "no point": (("--flops", "0.05"), "a sweep: no point of the grid can be made: --flops 0.05: "),
 }
 
 

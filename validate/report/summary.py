@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pitome.bundle import Manifest, PlanRecord
+from pitome.option import option_text, options_of
+from pitome.settings import MergeSettings
 
 if TYPE_CHECKING:
     from pitome.bundle.latency_records import LatencyRecord, LatencyReport
@@ -139,11 +141,12 @@ def _method_row(manifest: Manifest) -> SummaryRow:
     operator = next(filter(None, manifest.method.layers), None)
     if operator is None:
         return SummaryRow("Method", f"{settings.method} pairs (seed {settings.seed}){attention}")
-    return SummaryRow(
-        "Method",
-        f"{settings.method}: {operator.order} order, metric {settings.metric}, "
-        f"size penalty {operator.size_penalty:g}{attention}",
-    )
+    told = [
+        " ".join(option_text(name, described, getattr(settings, name))).replace("_", " ")
+        for name, described in options_of(MergeSettings).items()
+        if described.plural and name != "method" and getattr(settings, name) is not None
+    ]
+    return SummaryRow("Method", f"{settings.method}: {operator.order} order, {', '.join(told)}{attention}")
 
 
 def _tokens_row(manifest: Manifest) -> SummaryRow:

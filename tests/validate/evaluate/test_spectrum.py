@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pitome import compress
 from pitome.errors import InputError
 from pitome.merge import MergeResult, merge
-from pitome.methods import make_method, method_class
+from pitome.methods import make_method
 from pitome.observe import MergeRecord, observe_merges
 from pitome.parameters import MergeParameters
 from pitome.settings import MergeSettings
@@ -50,6 +50,12 @@ def cosine(first, second) -> float:
     return dot / (math.sqrt(sum(a * a for a in first)) * math.sqrt(sum(b * b for b in second)))
 
 
+def spectral_distance_of(features, assignment) -> float:
+    """By the product's code."""
+    weights = token_graph(np.asarray(features, np.float64))
+    return spectral_distance(weights, spectrum(weights), np.asarray(assignment))
+
+
 def slow_eigenvalues(weights) -> list[float]:
     count = len(weights)
     degree = [sum(row) for row in weights]
@@ -67,7 +73,7 @@ def test_distance_is_what_the_definition_says(seed, count, groups, width):
     features = generator.normal(size=(count, width + 1))
     assignment = generator.integers(0, groups, size=count)
     expected = slow_distance(features.tolist(), assignment.tolist())
-    assert spectral_distance(features, assignment) == pytest.approx(expected, abs=1e-9)
+    assert spectral_distance_of(features, assignment) == pytest.approx(expected, abs=1e-9)
 
 
 @settings(max_examples=30, deadline=None)
@@ -76,13 +82,13 @@ def test_distance_depends_on_directions_and_groups_only(seed, count):
     generator = np.random.default_rng(seed)
     features = generator.normal(size=(count, 4))
     assignment = generator.integers(0, 3, size=count)
-    distance = spectral_distance(features, assignment)
-    assert spectral_distance(features * generator.uniform(0.1, 9, size=(count, 1)), 7 - assignment) == (
+    distance = spectral_distance_of(features, assignment)
+    assert spectral_distance_of(features * generator.uniform(0.1, 9, size=(count, 1)), 7 - assignment) == (
         pytest.approx(distance, abs=1e-9)
     )
     shuffled = generator.permutation(count)
-    assert spectral_distance(features[shuffled], assignment[shuffled]) == pytest.approx(distance, abs=1e-9)
-    assert spectral_distance(features, np.arange(count)) == pytest.approx(0, abs=1e-9)
+    assert spectral_distance_of(features[shuffled], assignment[shuffled]) == pytest.approx(distance, abs=1e-9)
+    assert spectral_distance_of(features, np.arange(count)) == pytest.approx(0, abs=1e-9)
 
 
 def test_spectrum_of_a_complete_graph():
@@ -94,27 +100,18 @@ def test_parallel_tokens_have_no_graph():
     features = np.outer([1.0, 2.0, 0.5, 3.0], [1.0, -2.0, 3.0])
     assert (token_graph(features) == 0).all()
     assert (spectrum(token_graph(features)) == 0).all()
-    assert spectral_distance(features, np.array([0, 0, 1, 1])) == 0
-    assert spectral_distance(features[:1], np.array([0])) == 0
+    assert spectral_distance_of(features, np.array([0, 0, 1, 1])) == 0
+    assert spectral_distance_of(features[:1], np.array([0])) == 0
 
 
 def test_zero_rows_are_finite():
     features = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    assert math.isfinite(spectral_distance(features, np.array([0, 0, 1])))
+    assert math.isfinite(spectral_distance_of(features, np.array([0, 0, 1])))
 
 
-@pytest.mark.parametrize(
-    ("features", "assignment", "message"),
-    [
-        (np.ones((3, 2)), np.zeros(2), "one group for each"),
-        (np.ones(3), np.zeros(3), "one group for each"),
-        (np.ones((0, 2)), np.zeros(0), "at least one token"),
-        (np.array([[np.nan, 1.0], [1.0, 1.0]]), np.zeros(2), "not finite"),
-    ],
-)
-def test_distance_refuses(features, assignment, message):
-    with pytest.raises(InputError, match=message):
-        spectral_distance(features, assignment)
+def test_a_feature_that_is_not_finite_is_refused():
+    with pytest.raises(InputError, match="a feature is not finite, so it has no cosine to the others"):
+        token_graph(np.array([[np.nan, 1.0], [1.0, 1.0]]))
 
 
 # Theorem 1 on synthetic clusters.
@@ -142,7 +139,7 @@ def distance_of(tokens: np.ndarray, merged: int, **parameters) -> float:
     rows = torch.from_numpy(tokens)[None]
     settings = MergeParameters(num_merged=merged, num_protected=0, margin=MARGIN, **parameters)
     result = merge(rows, rows, torch.ones(1, len(tokens), 1), settings)
-    return spectral_distance(tokens, result.assignment[0].numpy())
+    return spectral_distance_of(tokens, result.assignment[0].numpy())
 
 
 RULES = {
@@ -204,11 +201,12 @@ def test_layer_spectra_at_the_same_features(reference):
         reference(pixel_values=images)
     compression = reference.compression
     for found in report.methods:
-        method = make_method(settings_of(found.method, "hidden"), compression.family, NUM_LAYERS)
+        settings = MergeSettings(found.method, metric=None if found.method == "random" else "hidden")
+        mergers = make_method(settings, compression.family, NUM_LAYERS).mergers(compression.schedule)
         assert [layer.layer for layer in found.layers] == [0, 2]
         for layer, record in zip(found.layers, observer.records, strict=True):
             assert layer.tokens == record.metric.shape[1]
-            merger = method.merger(layer.layer, layer.tokens, 1, layer.merged)
+            merger = mergers[layer.layer]
             groups = merger(record.metric, record.metric, record.size).assignment
             expected = [
                 slow_distance(rows[1:].double().tolist(), slots[1:].tolist())
@@ -222,19 +220,14 @@ def test_layer_spectra_at_the_same_features(reference):
     assert first.tokens == 1 + NUM_PATCHES
 
 
-def settings_of(method, metric):
-    return MergeSettings(method, metric=metric if "metric" in method_class(method).takes else None)
-
-
 OWN = {"size_penalty": 2.0, "metric": "keys"}
+MORE = {"candidates": "all", "margin": (0.3, 0.0), "energy": "gaussian"}
 
 
 @pytest.mark.parametrize("method", ["pitome", "tome"])
 def test_a_model_is_judged_by_its_own_settings(method):
     """Its own row is what it decided itself; the defaults of its method would have decided otherwise."""
-    options = OWN | (
-        {"candidates": "all", "margin": (0.3, 0.0), "energy": "gaussian"} if method == "pitome" else {}
-    )
+    options = OWN | (MORE if method == "pitome" else {})
     model = compress_with(tiny_model("ViTModel"), ratio=0.7, method=method, **options)
     images = tiny_images(4, seed=3)
     report = layer_spectra(model, Samples({"pixel_values": images}))
@@ -243,16 +236,18 @@ def test_a_model_is_judged_by_its_own_settings(method):
     assert [found.method for found in report.methods] == [method, *beside]
     with torch.no_grad(), observe_merges() as observer:
         model(pixel_values=images)
-    usual = make_method(settings_of(method, "keys"), model.compression.family, NUM_LAYERS)
+    compression = model.compression
+    usual = make_method(MergeSettings(method, metric="keys"), compression.family, NUM_LAYERS)
+    mergers = usual.mergers(compression.schedule)
     differs = False
     for layer, record in zip(report.methods[0].layers, observer.records, strict=True):
 
         def mean(groups, metric=record.metric):
             rows = zip(metric, groups, strict=True)
-            return np.mean([spectral_distance(x[1:].double().numpy(), y[1:].numpy()) for x, y in rows])
+            return np.mean([spectral_distance_of(x[1:].double().numpy(), y[1:].numpy()) for x, y in rows])
 
         assert layer.mean == pytest.approx(mean(record.decided), rel=1e-9)
-        merger = usual.merger(layer.layer, layer.tokens, 1, layer.merged)
+        merger = mergers[layer.layer]
         default = mean(merger(record.metric, record.metric, record.size).assignment)
         differs |= abs(layer.mean - default) > 1e-6
     assert differs
