@@ -20,7 +20,7 @@ from tests.pitome.bundle.bundle_cases import changed
 )
 def test_the_way_of_the_merges(embedded: bool, text: str) -> None:
     manifest = Manifest.model_validate(
-        {**changed("plans.1.plugin_embedded", embedded), "parity": None, "latency": None}
+        {**changed("graphs.0.plans.1.plugin_embedded", embedded), "parity": None, "latency": None}
     )
     function, plugin = [row.value for row in summary_rows(manifest) if row.label.startswith("Plan ")]
     assert ", batch 1/8/32, merges by standard operators (never executed" in function
@@ -32,5 +32,5 @@ def test_the_way_of_the_merges(embedded: bool, text: str) -> None:
 
 
 def test_a_plan_without_merges() -> None:
-    document = {**changed("plans.0.merge_path", "none"), "parity": None, "latency": None}
+    document = {**changed("graphs.0.plans.0.merge_path", "none"), "parity": None, "latency": None}
     assert any(", no merges (" in row.value for row in summary_rows(Manifest.model_validate(document)))
