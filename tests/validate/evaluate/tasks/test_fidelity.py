@@ -11,6 +11,7 @@ from pitome.validate.evaluate.tasks.fidelity import Fidelity
 from pitome.validate.evaluate.tasks.image_classification import ImageClassification
 from pitome.validate.evaluate.tasks.text_classification import TextClassification, sentence_vectors
 from pitome.validate.statistics import paired_difference
+from tests.validate.evaluate.function_runtime import FunctionRuntime
 from tests.validate.evaluate.tasks.small_images import image_set, looks_up
 from tests.validate.evaluate.tasks.small_texts import LENGTH, corpus, embedding, encode
 
@@ -44,6 +45,7 @@ def photos():
 def patches(noise=0.0):
     """Tokens of an image: its 2 x 2 patches' pixels, their mean in front; noise disturbs all of them."""
 
+    @FunctionRuntime
     def encoder(inputs):
         pixels = inputs["pixel_values"]
         tokens = pixels.unfold(2, 8, 8).unfold(3, 8, 8).flatten(2, 3).permute(0, 2, 1, 3, 4).flatten(2)
@@ -93,9 +95,9 @@ def test_cosines_of_texts_are_those_of_their_sentence_vectors(texts):
     found = texts.score(other, "test").metrics["cosine"]
     mask = samples.inputs["attention_mask"]
     # The noise of `embedding` depends on the batch, so the reference runs in the task's batches.
-    first = [embedding()(part)["last_hidden_state"] for part in samples.batches(texts.batch)]
+    first = [embedding().function(part)["last_hidden_state"] for part in samples.batches(texts.batch)]
     again = embedding(noise=1.0)
-    second = [again(part)["last_hidden_state"] for part in samples.batches(texts.batch)]
+    second = [again.function(part)["last_hidden_state"] for part in samples.batches(texts.batch)]
     row = 0
     for plain, noisy in zip(first, second, strict=True):
         for one, two in zip(plain, noisy, strict=True):
