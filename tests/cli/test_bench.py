@@ -111,7 +111,7 @@ def test_table_shows_every_contestant_and_who_was_not_steady(
     found["comparison"][0]["contestants"][0] |= {"steady": False, "steady_reason": "a trend of +9.0 %"}
     print_latency(output_console(), found)
     out = capsys.readouterr().out
-    for part in (*EVERYONE, "p50", "p95", "per second", "95 % interval", "bound", "share", "peak memory"):
+    for part in (*EVERYONE, "p50", "p95", "per second", "(95 %)", "bound", "share", "peak memory"):
         assert part in out
     assert "NO" in out
     assert "not known to be steady: batch 1, merged: a trend of +9.0 %" in out

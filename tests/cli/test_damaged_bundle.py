@@ -62,7 +62,7 @@ def test_unknown_schema_version(copied: Path) -> None:
     (copied / "manifest.json.sha256").write_text(digest)
     outcome = pitome("inspect", copied)
     assert outcome.code == 2
-    assert "its schema_version is 99, and this pitome reads 1" in outcome.message
+    assert "its schema_version is 99, and this pitome reads 2" in outcome.message
     assert "Install the pitome that wrote it (7.0), or build the bundle again" in outcome.message
 
 
