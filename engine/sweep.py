@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pitome.validate.bench.contestants import Contestant
-    from pitome.validate.evaluate.tasks.task import Task
+    from pitome.validate.task import Task
 
 DEPENDS_ON = ("torch", "transformers", "tokenizers", "scikit-learn", "scikit-image", "pillow", "numpy")
 """Packages whose versions a score may depend on."""

@@ -10,7 +10,8 @@ from pitome.engine.options import ValidationOptions
 from pitome.engine.progress import Progress
 from pitome.engine.validation_checks import NO_TASKS
 from pitome.errors import InputError
-from pitome.validate.evaluate.records import PaddingRecord, TaskAccuracy
+from pitome.validate.evaluate.records import TaskAccuracy
+from pitome.validate.padding_records import PaddingRecord
 from pitome.validate.unmeasured_limits import ACCURACY
 from pitome.validate.validation_records import SkippedPart
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pitome.bundle import Manifest
     from pitome.engine.prepare import Prepared
     from pitome.models.loading import LoadedModel
-    from pitome.validate.evaluate.tasks.task import Task
+    from pitome.validate.task import Task
 
 
 def make_tasks(
@@ -84,8 +85,8 @@ def measure_tasks(
 
 def _padding(task: Task, prepared: Prepared) -> PaddingRecord | None:
     """What padding has to do with it, of texts that are classified."""
-    from pitome.validate.evaluate.padding import padding_record, removed_padding
     from pitome.validate.evaluate.tasks.text_classification import TextClassification
+    from pitome.validate.padding import padding_record, removed_padding
 
     if not isinstance(task, TextClassification):
         return None

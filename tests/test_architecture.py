@@ -99,6 +99,19 @@ def test_the_folders_of_validate_do_not_import_each_other() -> None:
     assert shown(wrong) == []
 
 
+def test_what_they_share_imports_their_records_only() -> None:
+    """Else one folder would reach another by way of a file that lies directly in validate/."""
+    wrong = [
+        (one, other)
+        for one, other in imports()
+        if one.part == "validate"
+        and folder_of_validate(one) is None
+        and folder_of_validate(other) is not None
+        and not other.name.endswith(".records")
+    ]
+    assert shown(wrong) == []
+
+
 def test_the_report_imports_records_only() -> None:
     wrong = [
         (one, other)

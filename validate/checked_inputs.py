@@ -25,7 +25,7 @@ def checked_inputs(loaded: LoadedModel, count: int, seed: int = 0) -> CheckedInp
     """
     if loaded.family.modality == "text":
         from pitome.models.tokenizer import encode_texts
-        from pitome.validate.evaluate.datasets.sentences import SENTENCES
+        from pitome.validate.sentences import SENTENCES
 
         config: Any = loaded.model.config
         length = loaded.preprocess["sequence_length"]
@@ -33,7 +33,7 @@ def checked_inputs(loaded: LoadedModel, count: int, seed: int = 0) -> CheckedInp
         if loaded.tokenizer is None:  # random weights, or a checkpoint without one
             return CheckedInputs(made_up, made_up.rows(slice(0, 0)))
         return CheckedInputs(made_up, Samples(encode_texts(loaded.tokenizer, SENTENCES)))
-    from pitome.validate.evaluate.datasets.photos import real_photos
+    from pitome.validate.photos import real_photos
 
     _, photos = real_photos(loaded.preprocess)
     noise = random_images(count, photos.shape[1:], seed)
@@ -44,14 +44,14 @@ def long_inputs(loaded: LoadedModel, count: int) -> Samples:
     """At most ``count`` (2 or more) photos of scikit-image, or texts that fill the model's length.
 
     Single sentences of this package are shorter than most models' texts: at a usual keep ratio nothing but
-    their padding merges. So they are joined here (`pitome.validate.evaluate.datasets.sentences.long_texts`).
+    their padding merges. So they are joined here (`pitome.validate.sentences.long_texts`).
 
     Raises:
         InputError: scikit-image has not its photos, or a text model has no tokenizer.
     """
     if loaded.family.modality == "text":
         from pitome.models.tokenizer import encode_texts
-        from pitome.validate.evaluate.datasets.sentences import SENTENCES, long_texts
+        from pitome.validate.sentences import SENTENCES, long_texts
 
         if loaded.tokenizer is None:
             raise InputError(
@@ -63,7 +63,7 @@ def long_inputs(loaded: LoadedModel, count: int) -> Samples:
         lengths = [part.special_tokens_mask.count(0) for part in encoded]  # padding is special too
         texts = long_texts(lengths, int(loaded.preprocess["sequence_length"]), count)
         return Samples(encode_texts(loaded.tokenizer, texts))
-    from pitome.validate.evaluate.datasets.photos import real_photos
+    from pitome.validate.photos import real_photos
 
     _, photos = real_photos(loaded.preprocess, limit=count)
     return Samples({"pixel_values": photos})

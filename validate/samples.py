@@ -50,6 +50,14 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """Samples that a data set lists and that could not be used."""
+
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class CheckedInputs:
     """What parity is checked on: inputs of one model, made up and real."""
 

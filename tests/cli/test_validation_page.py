@@ -15,7 +15,8 @@ from pitome.engine.verdicts import judged_latency
 from pitome.validate.bench.latency import cpu_model
 from pitome.validate.thresholds import Thresholds
 from tests.cli.command_line import Outcome, pitome
-from tests.validate.report.report_cases import latency_result, make_document, sweep_records
+from tests.validate.report.manifest_document import latency_result, make_document
+from tests.validate.report.report_cases import sweep_records
 from tests.validate.text_checkpoint import write_text_checkpoint
 
 QUICK = ("--parity-images", "2")

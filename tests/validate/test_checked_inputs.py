@@ -1,4 +1,4 @@
-"""Inputs that spectra are measured on: long enough that more than padding merges."""
+"""Inputs of a model: seeded ones, and real ones long enough that more than padding merges."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import torch
 from pitome import compress
 from pitome.errors import InputError
 from pitome.models.loading import load_model
-from pitome.validate.checked_inputs import long_inputs
-from pitome.validate.evaluate.datasets.sentences import SENTENCES, long_texts
+from pitome.validate.checked_inputs import long_inputs, random_images, random_texts
 from pitome.validate.evaluate.spectrum import layer_spectra
-from tests.tiny_models import SEQUENCE_LENGTH
+from tests.tiny_models import IMAGE_SIZE, SEQUENCE_LENGTH
 from tests.validate.text_checkpoint import write_text_checkpoint
 
 
@@ -23,28 +22,6 @@ def loaded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("texts")
     write_text_checkpoint(folder)
     return load_model(str(folder), sequence_length=SEQUENCE_LENGTH)
-
-
-def test_long_texts_have_every_sentence_once_and_are_about_equal():
-    lengths = [len(text.split()) for text in SENTENCES]
-    texts = long_texts(lengths, 60, 8)
-    assert len(texts) == 8
-    for sentence in SENTENCES:
-        assert sum(sentence in text for text in texts) >= 1
-    assert sum(len(text.split()) for text in texts) == sum(lengths)
-    assert min(len(text.split()) for text in texts) >= 60
-
-
-def test_there_are_as_many_texts_as_can_be_filled_but_two():
-    lengths = [len(text.split()) for text in SENTENCES]
-    counts = [len(long_texts(lengths, longest, 8)) for longest in (10, 200, 100_000)]
-    assert counts == [8, sum(lengths) // 200, 2]
-
-
-@pytest.mark.parametrize(("lengths", "most"), [([1, 2], 8), ([1] * len(SENTENCES), 1)])
-def test_long_texts_refuse(lengths, most):
-    with pytest.raises(InputError, match="an interval needs at least two texts, and every sentence has one"):
-        long_texts(lengths, 10, most)
 
 
 def test_long_inputs_fill_the_model(loaded):
@@ -75,3 +52,25 @@ def test_photos_are_as_many_as_were_asked_for(tmp_path: Path):
     images = long_inputs(load_model(str(tmp_path)), 3).inputs["pixel_values"]
     assert images.shape[0] == 3
     assert torch.isfinite(images).all()
+
+
+def test_random_images_are_seeded_noise() -> None:
+    images = random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE))
+    assert images.shape == (3, 3, IMAGE_SIZE, IMAGE_SIZE)
+    assert torch.equal(images, random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE)))
+    assert not torch.equal(images, random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE), seed=1))
+    assert 0.9 < float(images.std()) < 1.1
+
+
+def test_random_texts_are_seeded_and_never_empty() -> None:
+    texts = random_texts(200, 12, 30)
+    ids, mask = texts.inputs["input_ids"], texts.inputs["attention_mask"]
+    assert ids.shape == mask.shape == (200, 12)
+    assert {ids.dtype, mask.dtype} == {torch.int64}
+    lengths = mask.sum(dim=1)
+    assert set(lengths.tolist()) == set(range(1, 13))
+    assert torch.equal(mask, (torch.arange(12) < lengths[:, None]).long())
+    assert int(ids[mask == 1].min()) >= 1
+    assert int(ids.max()) < 30
+    assert not ids[mask == 0].any()
+    assert torch.equal(ids, random_texts(200, 12, 30).inputs["input_ids"])

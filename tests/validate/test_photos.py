@@ -7,7 +7,7 @@ from PIL import Image
 
 from pitome.errors import InputError
 from pitome.models.preprocessing import CLIP_COLOURS, IMAGENET_COLOURS, make_preprocess
-from pitome.validate.evaluate.datasets.photos import PHOTOS, real_photos, to_tensor
+from pitome.validate.photos import PHOTOS, real_photos, to_tensor
 
 PLAIN = make_preprocess(64, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
 

@@ -12,7 +12,7 @@ from pitome.bundle import ParityReport
 from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import unmeasured_limits
 from tests.checkout import ROOT
-from tests.validate.report.report_cases import make_document
+from tests.validate.report.manifest_document import make_document
 
 
 def cosine(model: str, against: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from pitome.validate.evaluate.datasets.sentences import SENTENCES
+from pitome.validate.sentences import SENTENCES
 from tests.tiny_models import VOCABULARY, tiny_text_model
 
 

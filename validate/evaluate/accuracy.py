@@ -16,8 +16,8 @@ from pitome.validate.evaluate.records import (
     ModelAccuracy,
     SkippedRecord,
 )
-from pitome.validate.evaluate.tasks.task import Progress, Score, Task
 from pitome.validate.statistics import mean_interval, paired_difference
+from pitome.validate.task import Progress, Score, Task
 
 UNMERGED, MERGED = "unmerged PyTorch", "merged PyTorch"
 _NO_BFLOAT16 = "onnxruntime has no bfloat16 kernels on a CPU"

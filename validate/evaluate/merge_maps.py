@@ -48,14 +48,14 @@ def merge_maps_of(loaded: LoadedModel, model: nn.Module, count: int = 4) -> Merg
     compression: Any = model.compression if hasattr(model, "compression") else None
     method = "none" if compression is None else compression.settings.method
     if loaded.family.modality == "image":
-        from pitome.validate.evaluate.datasets.photos import real_photos
+        from pitome.validate.photos import real_photos
 
         names, pixels = real_photos(loaded.preprocess)
         chosen = [names.index(name) for name in _PHOTOS[:count] if name in names]
         shown = [names[place] for place in chosen]
         images = image_merge_maps(model, shown, pixels[chosen], loaded.preprocess)
         return MergeMaps(model=loaded.name, method=method, images=images)
-    from pitome.validate.evaluate.datasets.sentences import SENTENCES
+    from pitome.validate.sentences import SENTENCES
 
     if loaded.tokenizer is None:
         raise InputError(

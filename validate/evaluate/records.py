@@ -1,4 +1,4 @@
-"""What was evaluated, as JSON has it: accuracy, padding, the spectrum and merge maps."""
+"""What was evaluated, as JSON has it: accuracy, the spectrum and merge maps."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-BUCKET = 32
-"""Tokens by which the lengths of a model that pads to a few of them differ."""
+from pitome.validate.padding_records import PaddingRecord
 
 
 class _Record(BaseModel):
@@ -75,18 +74,6 @@ class AccuracyReport(_Record):
     def model(self, name: str, refit: bool = False) -> ModelAccuracy:
         """The record of a model; StopIteration where it did not run."""
         return next(record for record in self.models if (record.model, record.refit) == (name, refit))
-
-
-class PaddingRecord(_Record):
-    """Padded texts: what was merged, and what other models that do not compute padding would cost."""
-
-    texts: int = Field(ge=1)
-    full_length: int = Field(description="texts that fill every position, so that nothing is padding")
-    share_of_inputs: float = Field(description="padding among all positions of the inputs")
-    share_of_removed: float | None = Field(description="padding among the tokens that were merged away")
-    flops_merged: float = Field(description="FLOPs of the merged model, of the padded unmerged model's")
-    flops_unpadded: float = Field(description="the same of an unmerged model that runs each text by itself")
-    flops_bucketed: float = Field(description="the same of an unmerged model that pads to multiples of 32")
 
 
 class TaskAccuracy(AccuracyReport):

@@ -9,7 +9,7 @@ from pitome.validate.sweep.plan import Point
 from pitome.validate.sweep.records import UNMERGED, AnyRecord, FailedPoint, SweepRecord
 
 if TYPE_CHECKING:
-    from pitome.validate.evaluate.tasks.task import Task
+    from pitome.validate.task import Task
 
 
 class Clock:

@@ -21,7 +21,7 @@ from pitome.runtime import Runtime
 from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.schedule import TokenSchedule
 from pitome.settings import MergeSettings
-from pitome.validate.evaluate.padding import PaddingCounter, padding_record
+from pitome.validate.padding import PaddingCounter, padding_record
 from pitome.validate.resume import ResumableLog
 from pitome.validate.statistics import mean_interval
 from pitome.validate.sweep.clock import Clock
@@ -45,8 +45,8 @@ from pitome.validate.sweep.values import SampleValues, ValueStore
 if TYPE_CHECKING:
     from torch import nn
 
-    from pitome.validate.evaluate.records import PaddingRecord
-    from pitome.validate.evaluate.tasks.task import Score, Split, Task
+    from pitome.validate.padding_records import PaddingRecord
+    from pitome.validate.task import Score, Split, Task
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is done now and how long the rest may take, points done, points in all)."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pitome.settings import MergeSettings
-from pitome.validate.evaluate.records import PaddingRecord
+from pitome.validate.padding_records import PaddingRecord
 
 
 class _Record(BaseModel):

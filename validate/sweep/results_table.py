@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from pitome.errors import InputError
 from pitome.methods import method_class
 from pitome.settings import MergeSettings
-from pitome.validate.evaluate.records import BUCKET
-from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH
+from pitome.validate.padding_records import BUCKET, FULL_LENGTH
 from pitome.validate.sweep.records import (
     FailedPoint,
     SweepFile,

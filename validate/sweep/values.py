@@ -16,7 +16,7 @@ from pitome.validate.statistics import PairedDifference, paired_difference
 from pitome.validate.sweep.records import DifferenceRecord
 
 if TYPE_CHECKING:
-    from pitome.validate.evaluate.tasks.task import Score
+    from pitome.validate.task import Score
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from pitome.errors import InputError
 from pitome.models import packaged, packaged_focus
 from pitome.models.loading import load_model
-from pitome.validate.evaluate.datasets.photos import real_photos
+from pitome.validate.photos import real_photos
 
 FEATURES = "/backbone/layernorm/Add_1_output_0"
 """The tensor before the saliency decoder."""

@@ -12,7 +12,8 @@ from pitome.validate.evaluate.accuracy import (
     measure_accuracy,
 )
 from pitome.validate.evaluate.tasks.image_classification import ImageClassification
-from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH, PADDED, TextClassification
+from pitome.validate.evaluate.tasks.text_classification import TextClassification
+from pitome.validate.padding_records import FULL_LENGTH, PADDED
 from pitome.validate.statistics import mean_interval, paired_difference
 from tests.validate.evaluate.tasks.small_images import image_set, looks_up
 from tests.validate.evaluate.tasks.small_texts import corpus, embedding, encode

@@ -19,15 +19,14 @@ from pitome.compression import compress
 from pitome.errors import InputError, ParityError
 from pitome.export.onnx import export_onnx
 from pitome.observe import observe_merges
-from pitome.validate.checked_inputs import random_images, random_texts
-from pitome.validate.evaluate.datasets.sentences import SENTENCES
+from pitome.validate.checked_inputs import random_texts
 from pitome.validate.outputs import real_positions, task_vectors
 from pitome.validate.parity.check import check_parity
 from pitome.validate.parity.records import ParityReport
 from pitome.validate.samples import CheckedInputs, Samples
 from tests.compressed import compress_with
 from tests.export.tiny_models import LENGTH, TEXT_OUTPUTS, VOCABULARY, make_text_model, make_texts
-from tests.tiny_models import IMAGE_SIZE, tiny_images, tiny_model
+from tests.tiny_models import tiny_images, tiny_model
 
 PHOTOS = tiny_images(2, seed=2)
 IMAGES = CheckedInputs(Samples({"pixel_values": tiny_images(6, seed=1)}), Samples({"pixel_values": PHOTOS}))
@@ -376,46 +375,3 @@ def test_a_text_of_padding_only_is_refused(text: Exported) -> None:
     empty["attention_mask"][1] = 0
     with pytest.raises(InputError, match=r"1 of 8 texts are padding only\. Leave empty texts out"):
         check_texts(text, CheckedInputs(TEXTS.random, Samples(empty)))
-
-
-def test_the_sentences_are_of_many_lengths() -> None:
-    lengths = [len(sentence.split()) for sentence in SENTENCES]
-    assert len(set(SENTENCES)) == len(SENTENCES) == 24
-    assert min(lengths) == 1
-    assert max(lengths) > 128
-    assert sum(length < 25 for length in lengths) >= 12
-
-
-def test_random_images_are_seeded_noise() -> None:
-    images = random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE))
-    assert images.shape == (3, 3, IMAGE_SIZE, IMAGE_SIZE)
-    assert torch.equal(images, random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE)))
-    assert not torch.equal(images, random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE), seed=1))
-    assert 0.9 < float(images.std()) < 1.1
-
-
-def test_random_texts_are_seeded_and_never_empty() -> None:
-    texts = random_texts(200, 12, 30)
-    ids, mask = texts.inputs["input_ids"], texts.inputs["attention_mask"]
-    assert ids.shape == mask.shape == (200, 12)
-    assert {ids.dtype, mask.dtype} == {torch.int64}
-    lengths = mask.sum(dim=1)
-    assert set(lengths.tolist()) == set(range(1, 13))
-    assert torch.equal(mask, (torch.arange(12) < lengths[:, None]).long())
-    assert int(ids[mask == 1].min()) >= 1
-    assert int(ids.max()) < 30
-    assert not ids[mask == 0].any()
-    assert torch.equal(ids, random_texts(200, 12, 30).inputs["input_ids"])
-
-
-def samples(count: int) -> Samples:
-    return Samples({"x": torch.zeros(count, 1)})
-
-
-def test_inputs_are_chosen_from_both_kinds() -> None:
-    assert IMAGES.subset(4) == [0, 1, 2, 3]
-    assert torch.equal(IMAGES.all.inputs["pixel_values"][:2], PHOTOS)
-    assert CheckedInputs(samples(9), samples(7)).subset(4) == [0, 6, 7, 8]
-    assert CheckedInputs(samples(0), samples(7)).subset(4) == [0, 2, 4, 6]
-    assert CheckedInputs(samples(9), samples(0)).subset(4) == [0, 1, 2, 3]
-    assert CheckedInputs(samples(1), samples(1)).subset(8) == [0, 1]

@@ -16,13 +16,10 @@ from pitome.validate.report.page import render_report
 from pitome.validate.report.sections import ORDER, all_sections
 from pitome.validate.report.summary import giga, megabytes, percent, summary_rows
 from tests.pitome.bundle.bundle_cases import settings
+from tests.validate.report.manifest_document import TOKENS, digest, latency_result, make_document
 from tests.validate.report.report_cases import (
     RANDOM_BANNER,
-    TOKENS,
-    digest,
     every_part,
-    latency_result,
-    make_document,
     merge_maps,
     render,
     spectrum_report,

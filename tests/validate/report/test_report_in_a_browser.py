@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.validate.report.report_cases import every_part, make_document, render, validation_record
+from tests.validate.report.manifest_document import make_document
+from tests.validate.report.report_cases import every_part, render, validation_record
 
 PROBE = """<script>addEventListener('load', () => {
   const all = (what, kept) => [...document.querySelectorAll(what)].filter(kept).length;

@@ -15,13 +15,8 @@ from pitome.validate.report.reproduce import bench_flags
 from pitome.validate.report.sections import all_sections
 from tests.cli.command_line import pitome
 from tests.make_dry_run import pitome_arguments
-from tests.validate.report.report_cases import (
-    contestant,
-    make_document,
-    sweep_file,
-    sweep_records,
-    validation_record,
-)
+from tests.validate.report.manifest_document import make_document
+from tests.validate.report.report_cases import contestant, sweep_file, sweep_records, validation_record
 
 
 @pytest.fixture

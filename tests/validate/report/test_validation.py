@@ -6,17 +6,11 @@ from typing import Any
 
 import pytest
 
-from pitome.validate.evaluate.records import PaddingRecord
+from pitome.validate.padding_records import PaddingRecord
 from pitome.validate.parity.records import BatchComposition
 from pitome.validate.report.numbers import DASH
-from tests.validate.report.report_cases import (
-    accuracy_report,
-    environment,
-    layer_parity,
-    make_document,
-    render,
-    validation_record,
-)
+from tests.validate.report.manifest_document import layer_parity, make_document
+from tests.validate.report.report_cases import accuracy_report, environment, render, validation_record
 from tests.validate.report.report_page import Page, flat
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from pitome.models.loading import LoadedModel, load_model
 from pitome.runtime import Runtime
 from pitome.settings import MergeSettings
-from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, run_encoder
 from pitome.validate.samples import Samples
 from pitome.validate.sweep.grid import QUICK, Axis, Grid
+from pitome.validate.task import Progress, Score, Split, Task, run_encoder
 from tests.tiny_models import tiny_images, tiny_model
 
 GRID = Grid(

@@ -15,7 +15,6 @@ from pitome.errors import InputError
 from pitome.models.loading import LoadedModel
 from pitome.runtime import Runtime
 from pitome.runtime.pytorch import PyTorchRuntime
-from pitome.validate.evaluate.tasks.task import Progress, Score, Split
 from pitome.validate.resume import ResumableLog
 from pitome.validate.statistics import mean_interval, paired_difference
 from pitome.validate.sweep.clock import Clock, duration
@@ -25,6 +24,7 @@ from pitome.validate.sweep.points import Sweep
 from pitome.validate.sweep.records import UNMERGED, AnyRecord, FailedPoint, SpeedRecord, SweepRecord, measured
 from pitome.validate.sweep.results_table import read_sweep_file
 from pitome.validate.sweep.values import SampleValues, ValueStore
+from pitome.validate.task import Progress, Score, Split
 from tests.validate.sweep.sweep_cases import GRID, SameClass, tiny_checkpoint
 
 CONFIGURATION = {"what": "a test"}

@@ -9,8 +9,9 @@ import torch
 
 from pitome.models.loading import load_model
 from pitome.settings import MergeSettings
-from pitome.validate.evaluate.padding import padding_share, removed_padding, unpadded_flops
-from pitome.validate.evaluate.tasks.text_classification import FULL_LENGTH, PADDED, TextClassification
+from pitome.validate.evaluate.tasks.text_classification import TextClassification
+from pitome.validate.padding import padding_share, removed_padding, unpadded_flops
+from pitome.validate.padding_records import FULL_LENGTH, PADDED
 from pitome.validate.resume import ResumableLog
 from pitome.validate.sweep.grid import Axis, Grid
 from pitome.validate.sweep.plan import make_points

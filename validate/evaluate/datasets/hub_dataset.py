@@ -18,8 +18,8 @@ from pitome.errors import InputError
 from pitome.extras import install_command
 from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
-from pitome.validate.evaluate.datasets.photos import to_tensor
 from pitome.validate.evaluate.datasets.splits import Rows, first_of_shuffled, stratified_choice
+from pitome.validate.photos import to_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor

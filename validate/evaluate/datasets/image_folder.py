@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
-from pitome.validate.evaluate.datasets.image_set import ImageSet, Skipped
-from pitome.validate.evaluate.datasets.photos import to_tensor
+from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.splits import Rows, first_of_shuffled, stratified_choice
+from pitome.validate.photos import to_tensor
+from pitome.validate.samples import Skipped
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,17 +12,10 @@ import numpy.typing as npt
 from pitome.errors import InputError
 from pitome.validate.evaluate.datasets.class_words import is_wordnet_id
 from pitome.validate.evaluate.datasets.splits import first_of_shuffled
+from pitome.validate.samples import Skipped
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Samples that a data set lists and that could not be used."""
-
-    count: int
-    reason: str
 
 
 @dataclass(frozen=True)

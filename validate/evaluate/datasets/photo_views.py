@@ -8,9 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pitome.validate.evaluate.datasets.image_set import Skipped
-from pitome.validate.evaluate.datasets.photos import PHOTOS, real_photos
-from pitome.validate.samples import Samples
+from pitome.validate.photos import PHOTOS, real_photos
+from pitome.validate.samples import Samples, Skipped
 
 VALIDATION_PHOTOS = ("astronaut", "brick", "cell", "clock_motion", "coins", "gravel", "moon", "text")
 """Settings are chosen on views of these; the other twelve files are for the test."""
@@ -20,7 +19,7 @@ _SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 
 
 class PhotoViews:
-    """Views of photos as a model's inputs (`datasets.photos.real_photos`), and which photo each one shows."""
+    """Views of photos as a model's inputs, and which photo each one shows (`real_photos`)."""
 
     def __init__(
         self, preprocess: Mapping[str, Any], limit: int | None = None, undivided: bool = False

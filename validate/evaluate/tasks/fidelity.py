@@ -13,11 +13,10 @@ import numpy.typing as npt
 
 from pitome.errors import InputError
 from pitome.runtime import Runtime
-from pitome.validate.evaluate.datasets.image_set import Skipped
-from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, refuse_refit, run_encoder
 from pitome.validate.evaluate.tasks.text_classification import MASK, OUTPUT, sentence_vectors
 from pitome.validate.outputs import cosines, task_vectors
-from pitome.validate.samples import Samples
+from pitome.validate.samples import Samples, Skipped
+from pitome.validate.task import Progress, Score, Split, Task, refuse_refit, run_encoder
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.runtime import Runtime
-from pitome.validate.evaluate.datasets.image_set import ImageSet, Skipped
-from pitome.validate.evaluate.tasks.task import (
+from pitome.validate.evaluate.datasets.image_set import ImageSet
+from pitome.validate.samples import Samples, Skipped
+from pitome.validate.task import (
     Progress,
     Score,
     Split,
@@ -20,7 +21,6 @@ from pitome.validate.evaluate.tasks.task import (
     require_output,
     run_encoder,
 )
-from pitome.validate.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor

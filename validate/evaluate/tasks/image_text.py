@@ -15,7 +15,7 @@ from torch.nn import functional
 from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.tasks.image_classification import ImageTask, best_class, judge_classes
-from pitome.validate.evaluate.tasks.task import (
+from pitome.validate.task import (
     Progress,
     Score,
     Split,

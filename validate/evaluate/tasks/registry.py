@@ -14,7 +14,7 @@ import numpy as np
 from pitome.errors import InputError
 from pitome.validate.evaluate.datasets.image_set import ImageSet, class_numbers
 from pitome.validate.evaluate.tasks.fidelity import Fidelity
-from pitome.validate.evaluate.tasks.task import Split, Task
+from pitome.validate.task import Split, Task
 
 if TYPE_CHECKING:
     from torch import Tensor

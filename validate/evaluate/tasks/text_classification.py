@@ -14,14 +14,14 @@ from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
 from pitome.validate.evaluate.datasets.splits import held_out, stratified_choice
 from pitome.validate.evaluate.tasks.feature_cache import FeatureCache
 from pitome.validate.evaluate.tasks.linear_head import LinearHead, choose_head, fit_head
-from pitome.validate.evaluate.tasks.task import Progress, Score, Split, Task, require_output, run_samples
+from pitome.validate.padding_records import FULL_LENGTH, PADDED
 from pitome.validate.samples import Samples
+from pitome.validate.task import Progress, Score, Split, Task, require_output, run_samples
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 OUTPUT, MASK = "last_hidden_state", "attention_mask"
-FULL_LENGTH, PADDED = "accuracy, full-length documents", "accuracy, padded documents"
 
 
 def sentence_vectors(hidden: Tensor, mask: Tensor) -> Tensor:

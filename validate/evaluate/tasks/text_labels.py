@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
 from pitome.validate.evaluate.tasks.image_classification import best_class, judge_classes
-from pitome.validate.evaluate.tasks.task import (
+from pitome.validate.samples import Samples
+from pitome.validate.task import (
     Progress,
     Score,
     Split,
@@ -17,7 +18,6 @@ from pitome.validate.evaluate.tasks.task import (
     require_output,
     run_encoder,
 )
-from pitome.validate.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,13 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pitome.validate.evaluate.records import (
-    BUCKET,
-    MeanRecord,
-    ModelAccuracy,
-    PaddingRecord,
-    TaskAccuracy,
-)
+from pitome.validate.evaluate.records import MeanRecord, ModelAccuracy, TaskAccuracy
+from pitome.validate.padding_records import BUCKET, PaddingRecord
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.numbers import DASH, Cell, Unit, p_value
 from pitome.validate.report.reproduce import validate_command

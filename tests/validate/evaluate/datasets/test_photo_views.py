@@ -4,7 +4,7 @@ import torch
 
 from pitome.models.presets import make_preprocess
 from pitome.validate.evaluate.datasets.photo_views import VALIDATION_PHOTOS, PhotoViews
-from pitome.validate.evaluate.datasets.photos import PHOTOS
+from pitome.validate.photos import PHOTOS
 
 PLAIN = make_preprocess(16, ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from pitome.errors import InputError
-from pitome.validate.evaluate.datasets.image_set import ImageSet, Skipped
+from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.late import LateSplits
 from pitome.validate.evaluate.tasks.image_classification import ImageClassification, best_class
+from pitome.validate.samples import Skipped
 from tests.validate.evaluate.tasks.small_images import image_set, looks_up
 
 LABELS = [0, 1, 2, 1, 0]

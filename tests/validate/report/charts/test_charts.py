@@ -28,7 +28,8 @@ from pitome.validate.report.charts.pareto import pareto_points, score_limits
 from pitome.validate.report.charts.style import DARK, LIGHT, looks
 from pitome.validate.sweep.records import UNMERGED, SweepRecord
 from tests.validate.report import report_cases
-from tests.validate.report.report_cases import SPEED, latency_result, layer_parity, spectrum_report
+from tests.validate.report.manifest_document import latency_result, layer_parity
+from tests.validate.report.report_cases import SPEED, spectrum_report
 
 TOKENS = [197, 178, 161, 145]
 

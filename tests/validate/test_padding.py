@@ -13,7 +13,7 @@ from pitome.merge import MergeResult
 from pitome.models.family import ModelShape
 from pitome.observe import current_observer
 from pitome.schedule import TokenSchedule
-from pitome.validate.evaluate.padding import (
+from pitome.validate.padding import (
     RemovedTokens,
     bucketed_flops,
     padding_share,

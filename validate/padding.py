@@ -19,7 +19,7 @@ from pitome.flops import count_flops
 from pitome.models.family import ModelShape
 from pitome.runtime import Array, Inputs, RunResult
 from pitome.schedule import TokenSchedule
-from pitome.validate.evaluate.records import BUCKET, PaddingRecord
+from pitome.validate.padding_records import BUCKET, PaddingRecord
 from pitome.validate.samples import Samples
 
 if TYPE_CHECKING:

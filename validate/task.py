@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from pitome.errors import InputError
 from pitome.runtime import Runtime
-from pitome.validate.evaluate.datasets.image_set import Skipped
 from pitome.validate.runs import run_batch
-from pitome.validate.samples import Samples
+from pitome.validate.samples import Samples, Skipped
 
 if TYPE_CHECKING:
     from torch import Tensor
