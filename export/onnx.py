@@ -7,7 +7,6 @@ machine are stripped.
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +51,6 @@ class OnnxFile:
     """(name, dtype, shape); "batch" is the dynamic dimension."""
     outputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
     num_merges: int
-    num_initialisers: int
     ir_version: int
 
 
@@ -258,7 +256,6 @@ def _describe(
         tuple(tensor(value) for value in model.graph.inputs),
         tuple(tensor(value) for value in model.graph.outputs),
         num_merges,
-        len(model.graph.initializers),
         model.ir_version,
     )
 
@@ -323,12 +320,3 @@ def valid_inputs(
         if name == ATTENTION_MASK:
             values[name][-1, (size[1] + 1) // 2 :] = 0
     return values
-
-
-def model_digest(model: nn.Module) -> str:
-    """sha256 over names, dtypes, shapes and bytes of a model's parameters and buffers."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

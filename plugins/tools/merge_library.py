@@ -19,11 +19,10 @@ from pitome.plugins.tools import build
 
 BUILD = build.OUTPUT.resolve()
 """Of the folder that the process started in."""
-DEVICE_LIBRARY = BUILD / build.DEVICE_LIBRARY
 HOST_LIBRARY = BUILD / build.HOST_LIBRARY
 DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 ALIGNMENT = 16
-OK, INVALID = 0, 1
+OK = 0
 
 
 class Parameters(ctypes.Structure):
@@ -155,7 +154,7 @@ class MergeLibrary:
 
 
 class HostLibrary(MergeLibrary):
-    """The host build, with what its execution model offers to tests and to the account."""
+    """The host build, which runs kernels on the CPU and counts what they ask for."""
 
     def __init__(self, path: Path = HOST_LIBRARY) -> None:
         super().__init__(path)
@@ -163,8 +162,7 @@ class HostLibrary(MergeLibrary):
         self.handle.pitome_host_stream_create.restype = c_void_p
         self.handle.pitome_host_stream_synchronize.argtypes = [c_void_p]
         self.handle.pitome_host_stream_destroy.argtypes = [c_void_p]
-        for name in ("fault", "barriers", "counters"):
-            getattr(self.handle, f"pitome_host_{name}").restype = c_char_p
+        self.handle.pitome_host_counters.restype = c_char_p
 
     def merge(
         self, x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters, seed: int = 0
@@ -174,26 +172,6 @@ class HostLibrary(MergeLibrary):
         result = self.enqueue(x, metric, size, parameters)
         self.handle.pitome_host_stream_synchronize(None)
         return result
-
-    def fault(self) -> str:
-        """What went wrong in the last kernels, where ``keep_faults`` is on; empty where nothing did."""
-        return str(self.handle.pitome_host_fault().decode())
-
-    def keep_faults(self, keep: bool) -> None:
-        """Faults end the process unless they are kept."""
-        self.handle.pitome_host_keep_faults(int(keep))
-
-    def barriers(self) -> list[str]:
-        """Every barrier that a kernel came to so far, as file:line."""
-        return str(self.handle.pitome_host_barriers().decode()).split()
-
-    def forget_barriers(self) -> None:
-        """Have ``barriers`` begin anew."""
-        self.handle.pitome_host_forget_barriers()
-
-    def open_barrier(self, place: str) -> None:
-        """Have one barrier hold nobody; an empty text undoes it."""
-        self.handle.pitome_host_open_barrier(place.encode())
 
     def count(
         self, x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters

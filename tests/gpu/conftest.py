@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from pitome.compression import compress
-from pitome.plugins.tools.merge_library import DEVICE_LIBRARY
 from pitome.validate.gpu.environment import machine_target, missing_gpu
 from pitome.validate.gpu.plans import Workshop
 from pitome.validate.gpu.report import MARKDOWN_NAME
 from pitome.validate.gpu.work import load_random_model, outputs_of
+from tests.device_library import DEVICE_LIBRARY
 from tests.gpu.recording import BUILD, report_file
 
 

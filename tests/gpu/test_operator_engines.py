@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from pitome.errors import PitomeError
 from pitome.export.plans import PlanRequest, build_plan, check_request
 from pitome.merge import MergeResult
-from pitome.plugins.tools.merge_library import DEVICE_LIBRARY
 from pitome.validate.gpu.requests import EngineFile, RunRequest
 from pitome.validate.gpu.session import run_session
+from tests.device_library import DEVICE_LIBRARY
 from tests.gpu.recording import recorded
 from tests.operator_cases import CASES, DTYPES, OperatorCase, make_inputs
 from tests.operator_model import operator_model

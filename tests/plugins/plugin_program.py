@@ -16,7 +16,8 @@ from torch import Tensor
 from pitome.merge import MergeResult
 from pitome.op import node_attributes
 from pitome.parameters import MergeParameters
-from pitome.plugins.tools.merge_library import BUILD, DEVICE_LIBRARY, DTYPES, HOST_LIBRARY, Parameters, Shape
+from pitome.plugins.tools.merge_library import BUILD, DTYPES, HOST_LIBRARY, Parameters, Shape
+from tests.device_library import DEVICE_LIBRARY
 
 Case = tuple[Tensor, Tensor, Tensor, MergeParameters]
 """x [B, N, C], metric [B, N, D], size [B, N, 1] and how to merge them."""

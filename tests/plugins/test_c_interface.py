@@ -11,7 +11,6 @@ import torch
 from pitome.errors import InputError
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.merge_library import (
-    DEVICE_LIBRARY,
     HOST_LIBRARY,
     HostLibrary,
     MergeLibrary,
@@ -19,6 +18,7 @@ from pitome.plugins.tools.merge_library import (
     Shape,
     Tensors,
 )
+from tests.device_library import DEVICE_LIBRARY
 
 GOOD = Parameters.of(MergeParameters(3, 8, 1, margin=0.5))
 SHAPE = Shape(2, 12, 6, 4, 0)

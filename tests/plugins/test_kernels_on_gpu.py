@@ -11,12 +11,13 @@ import torch
 
 from pitome.merge import MergeResult
 from pitome.parameters import MergeParameters
-from pitome.plugins.tools.merge_library import DEVICE_LIBRARY, MergeLibrary
+from pitome.plugins.tools.merge_library import MergeLibrary
 from pitome.settings import Metric
 from pitome.validate.bench.records import timing_of
 from pitome.validate.gpu.environment import missing_gpu
 from pitome.validate.gpu.report import KernelCheck, KernelTiming, Status
 from pitome.validate.gpu.timing import measure_rounds
+from tests.device_library import DEVICE_LIBRARY
 from tests.gpu.all_merges import AllMerges, MergedModel
 from tests.gpu.recording import recorded, report_file
 from tests.operator_cases import LARGE_CASES, make_inputs

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pitome.parameters import MergeParameters
-from pitome.plugins.tools.merge_library import DEVICE_LIBRARY, HOST_LIBRARY
+from pitome.plugins.tools.merge_library import HOST_LIBRARY
+from tests.device_library import DEVICE_LIBRARY
 
 LIBRARIES = [HOST_LIBRARY, pytest.param(DEVICE_LIBRARY, marks=pytest.mark.full)]
 SCRIPT = Path(__file__).with_name("registry_script.py")

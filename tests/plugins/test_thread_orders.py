@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from pitome.merge import MergeResult
-from pitome.plugins.tools.merge_library import HostLibrary
 from tests.plugins.kernel_runs import INPUTS, assert_same_bits, results
+from tests.plugins.watched_library import WatchedLibrary
 
 SEEDS = [1, 2, 3, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(4, 10))]
 """With seed 0, ten orders."""
@@ -32,15 +32,15 @@ def test_nor_does_it_with_many_tokens() -> None:
 
 
 @pytest.fixture(scope="module")
-def library() -> HostLibrary:
-    return HostLibrary()
+def library() -> WatchedLibrary:
+    return WatchedLibrary()
 
 
 @pytest.mark.parametrize(
     "dtype", [torch.float32, pytest.param(torch.float16, marks=pytest.mark.full)], ids=str
 )
 def test_every_barrier_of_the_kernels_is_missed_where_it_is_removed(
-    library: HostLibrary, dtype: torch.dtype
+    library: WatchedLibrary, dtype: torch.dtype
 ) -> None:
     """Without it, some order of the threads gives other results, a fault, or an access out of bounds."""
     x, metric, size, parameters = INPUTS
@@ -61,13 +61,13 @@ NUM_BARRIERS = {torch.float32: 13, torch.float16: 14}
 
 
 def shows(
-    library: HostLibrary, merge: Callable[..., MergeResult], place: str, seed: int, expected: MergeResult
+    library: WatchedLibrary, merge: Callable[..., MergeResult], place: str, seed: int, expected: MergeResult
 ) -> bool:
     """Whether the lack of a barrier does; in a process of its own, which it may bring down."""
     child = os.fork()
     if child == 0:
         faulthandler.disable()
-        library.keep_faults(True)
+        library.keep_faults()
         library.open_barrier(place)
         result = merge(seed=seed)
         same = all(torch.equal(one, other) for one, other in zip(result, expected, strict=True))

@@ -149,10 +149,3 @@ def predict_all(merges: Sequence[Merge], usages: Sequence[Usage]) -> Iterator[Pr
 
 def _fits(gpu: Gpu, num_bytes: int) -> bool:
     return num_bytes <= _L2_PART * gpu.l2_bytes
-
-
-def images_at_work(merge: Merge, gpu: Gpu, kernel: str, usage: Usage | None) -> int:
-    """Whose blocks can run at one time, at most: blocks start in the order of the images."""
-    count = merge.counts[kernel]
-    blocks = gpu.multiprocessors * gpu.resident_blocks(usage, count.threads_per_block)
-    return -(-blocks // count.blocks) + 1

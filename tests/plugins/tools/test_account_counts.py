@@ -12,7 +12,7 @@ from pitome.parameters import MergeParameters
 from pitome.plugins.tools.account.counts import KERNELS, count_merge, metric_reads, usage_of
 from pitome.plugins.tools.account.gpus import GPUS
 from pitome.plugins.tools.account.layers import LAYERS, METRICS
-from pitome.plugins.tools.account.shares import Merge, images_at_work
+from pitome.plugins.tools.account.shares import Merge
 from pitome.plugins.tools.account.tile_work import PIECE_COLUMNS, TILE_WORK
 from pitome.plugins.tools.merge_library import BUILD, HostLibrary
 from pitome.plugins.tools.ptxas_log import Usage, read_usage
@@ -152,5 +152,7 @@ def test_the_images_at_work_fit_in_the_l2_cache(merges: list[Merge], usages: lis
     for merge in merges:
         for gpu in GPUS:
             for kernel in KERNELS:
-                images = images_at_work(merge, gpu, kernel, usage_of(usages, kernel, gpu.target))
-                assert images * merge.counts[kernel].distinct_bytes <= gpu.l2_bytes
+                count, usage = merge.counts[kernel], usage_of(usages, kernel, gpu.target)
+                blocks = gpu.multiprocessors * gpu.resident_blocks(usage, count.threads_per_block)
+                images = ceil(blocks / count.blocks) + 1  # blocks start in the order of the images
+                assert images * count.distinct_bytes <= gpu.l2_bytes
