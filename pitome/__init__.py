@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from pitome.op import energy_merge
     from pitome.parameters import MergeParameters
     from pitome.schedule import TokenSchedule
+    from pitome.settings import MergeSettings, ScheduleOptions
 
 __all__ = [
     "CompressedModel",
     "Compression",
     "MergeParameters",
     "MergeResult",
+    "MergeSettings",
+    "ScheduleOptions",
     "TokenSchedule",
     "__version__",
     "compress",
@@ -40,7 +43,12 @@ __all__ = [
 ]
 
 # None of them is also the name of a module in here: importing such a module would put it in its place.
-_WITHOUT_TORCH = {"MergeParameters": "pitome.parameters", "TokenSchedule": "pitome.schedule"}
+_WITHOUT_TORCH = {
+    "MergeParameters": "pitome.parameters",
+    "MergeSettings": "pitome.settings",
+    "ScheduleOptions": "pitome.settings",
+    "TokenSchedule": "pitome.schedule",
+}
 _WITH_TORCH = {
     "CompressedModel": "pitome.compressed_model",
     "Compression": "pitome.compression",

@@ -28,6 +28,12 @@ def test_an_unknown_name_is_an_error() -> None:
         _ = pitome.nonsense
 
 
+def test_settings_import_no_torch() -> None:
+    names = "MergeParameters, MergeSettings, ScheduleOptions, TokenSchedule"
+    code = f"from pitome import {names}; import sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_importing_the_package_imports_no_torch() -> None:
     code = "import pitome, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
