@@ -117,12 +117,12 @@ class MergedLayers(nn.Module):
         observer = current_observer()
         for index, (layer, merger) in enumerate(zip(self.blocks, self.mergers, strict=True)):
             if merger is None and assignment is None:
-                x = self.family.run_layer(
-                    layer, x, mask, **kwargs
-                )  # untouched, so that nothing merged means nothing changed
+                # Untouched, so that nothing merged means nothing changed.
+                x = self.family.run_layer(layer, x, mask, **kwargs)
                 continue
             x, keys = self._attend(layer, x, size)
             if merger is not None:
+                # x too for a method that takes no metric: it looks at neither.
                 metric = keys if self.settings.metric == "keys" else x
                 if size is None:
                     size = torch.ones_like(x[:, :, :1], dtype=torch.float32)

@@ -71,7 +71,8 @@ class Family(ABC):
     name: ClassVar[str]
     modality: ClassVar[Modality] = "image"
     model_types: ClassVar[tuple[str, ...]]
-    """Values of ``config.model_type``."""
+    """Values of ``config.model_type``. The family's name is one of them: that of a whole model, where its
+    tower alone has another one."""
     architectures: ClassVar[Mapping[str, Task]]
     """Names of ``transformers`` classes and what they compute; the first is the default."""
     outputs: ClassVar[Mapping[Task, tuple[str, ...]]]
@@ -79,6 +80,8 @@ class Family(ABC):
     author_settings: ClassVar[AuthorSettings | None] = None
     whole_configuration: ClassVar[tuple[str, ...]] = ()
     """Those of ``architectures`` that are of one tower and yet built from the whole model's configuration."""
+    text_tower: ClassVar[str | None] = None
+    """The ``transformers`` class of the tower for captions that a whole model's checkpoint holds too."""
     default_preprocess: ClassVar[Preprocess | None] = None
     """For a checkpoint of images that has no ``preprocessor_config.json``; None for texts."""
     tiny_config: ClassVar[Mapping[str, Any]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from pitome.errors import InputError
 from pitome.models.checkpoint import read_config, read_weights
+from pitome.models.families import all_families
 from pitome.models.tokenizer import TOKENIZER_FILE, encode_texts, load_tokenizer
 from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.runs import run_batch
@@ -25,7 +26,7 @@ BATCH = 64
 
 
 class TextTower:
-    """A ``CLIPTextModelWithProjection`` with its tokeniser."""
+    """A text model with its projection (`Family.text_tower`) and its tokeniser."""
 
     def __init__(self, model: Any, tokenizer: Tokenizer) -> None:
         """``tokenizer`` pads and truncates to the model's length."""
@@ -61,22 +62,30 @@ def load_text_tower(folder: Path | None) -> TextTower:
     config = read_config(folder)
     tensors, _ = read_weights(folder)
     text = {name: value for name, value in tensors.items() if name.startswith(_PREFIXES)}
-    if config.get("model_type") != "clip" or not text:
+    model_class = _model_class(config.get("model_type"))
+    if model_class is None or not text:
         raise InputError(
             f"{asked} from {folder}",
             "its checkpoint has no CLIP text tower",
             "Give the folder of a whole CLIP checkpoint",
         )
-    return TextTower(*_build(folder, config, text))
+    return TextTower(*_build(folder, model_class, config, text))
 
 
-def _build(folder: Path, config: Any, tensors: dict[str, Tensor]) -> tuple[Any, Tokenizer]:
-    from transformers import CLIPConfig, CLIPTextModelWithProjection
+def _model_class(model_type: object) -> str | None:
+    """Of the text tower in a whole model's checkpoint; None where there is none."""
+    return next((family.text_tower for family in all_families() if family.name == model_type), None)
 
-    whole: Any = CLIPConfig.from_dict(dict(config))
+
+def _build(
+    folder: Path, model_class: str, config: Mapping[str, Any], tensors: dict[str, Tensor]
+) -> tuple[Any, Tokenizer]:
+    import transformers
+
+    whole: Any = transformers.AutoConfig.for_model(**config)
     text_config = whole.text_config
     text_config.projection_dim = whole.projection_dim
-    model = CLIPTextModelWithProjection._from_config(text_config, attn_implementation="sdpa")
+    model = getattr(transformers, model_class)._from_config(text_config, attn_implementation="sdpa")
     positions = "text_model.embeddings.position_ids"  # a buffer, which older checkpoints stored
     missing, extra = model.load_state_dict(
         {name: value.float() for name, value in tensors.items() if name != positions}, strict=False

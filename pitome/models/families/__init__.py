@@ -22,14 +22,16 @@ def register(family_class: _FamilyClass) -> _FamilyClass:
     """Class decorator: make a family known.
 
     Raises:
-        TypeError: its name or one of its types is another family's, or something that a loader needs is
-            missing. This is a mistake in the family's file, not the user's.
+        TypeError: its name or one of its types is another family's, its name is none of its types, or
+            something that a loader needs is missing. This is a mistake in the family's file, not the user's.
     """
     family = family_class()
     for other in _FAMILIES.values():
         common = {family.name, *family.model_types} & {other.name, *other.model_types}
         if common and type(other).__qualname__ != family_class.__qualname__:
             raise TypeError(f"{family_class.__name__} and {type(other).__name__} both claim {min(common)!r}")
+    if family.name not in family.model_types:  # a preset and a manifest name it, and find it again so
+        raise TypeError(f"{family_class.__name__}'s name {family.name!r} is none of its model_types")
     if family.modality == "image" and family.default_preprocess is None:
         raise TypeError(f"{family_class.__name__} takes images and has no default_preprocess")
     lacking = sorted(set(family.architectures.values()) - set(family.outputs))

@@ -41,6 +41,7 @@ class Clip(Family):
     }
     author_settings = AuthorSettings("hidden", 0.95, 0.95, "never")
     whole_configuration = ("CLIPForImageClassification",)
+    text_tower = "CLIPTextModelWithProjection"
     default_preprocess = make_preprocess(224, CLIP_COLOURS)
     tiny_config: ClassVar = {"projection_dim": 16}
     prefix_tokens: ClassVar[int] = 1

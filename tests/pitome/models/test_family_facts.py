@@ -42,9 +42,22 @@ def test_a_registered_family_is_known() -> None:
     @register
     class Newest(Vit):
         name = "newest"
-        model_types = ("newest-model",)
+        model_types = ("newest", "newest-model")
 
     assert type(family_of_type("newest-model")) is Newest
+    assert family_of_type("newest-model") is family_of_type(Newest.name)
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_family_is_found_by_its_name() -> None:
+    """As the preset of random weights looks for it."""
+    with pytest.raises(TypeError, match=r"^Oldest's name 'oldest' is none of its model_types$"):
+
+        @register
+        class Oldest(Vit):
+            name, model_types = "oldest", ("oldest-model",)
+
+    assert "oldest" not in {family.name for family in all_families()}
 
 
 @pytest.mark.usefixtures("registry")
