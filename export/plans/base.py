@@ -72,7 +72,6 @@ class PlanResult:
         plugin_embedded: whether the plugin library is in the plan.
         num_layers: layers of the network after parsing, before the builder fuses them.
         build_seconds: wall time of the builder process, parsing and writing included.
-        peak_memory_bytes: largest resident size of that process.
     """
 
     plan: Path
@@ -88,7 +87,6 @@ class PlanResult:
     plugin_embedded: bool
     num_layers: int
     build_seconds: float
-    peak_memory_bytes: int
 
 
 class Backend(Protocol):

@@ -14,7 +14,6 @@ import hashlib
 import importlib
 import json
 import os
-import resource
 import sys
 import threading
 import time
@@ -109,7 +108,6 @@ def _build(request: PlanRequest, partial: Path, events: Events, started: float) 
         "plugin_embedded": request.needs_plugin and request.embed_plugin,
         "num_layers": built.num_layers,
         "build_seconds": time.monotonic() - started,
-        "peak_memory_bytes": peak_memory_bytes(),
     }
 
 
@@ -120,18 +118,6 @@ def _write(plan: Any, partial: Path) -> str:
         file.flush()
         os.fsync(file.fileno())
     return read_plan_version(partial)
-
-
-def peak_memory_bytes() -> int:
-    """Return the largest resident size of this process so far."""
-    try:
-        # Not ru_maxrss first: a process started by vfork inherits its parent's in that counter.
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _read_line() -> bytes:

@@ -1,6 +1,6 @@
 """Whether given merge decisions follow from METHOD.md section 2 when scores may be off by rounding.
 
-Slow, and written apart from validate/decisions.py, which does this for real models.
+Slow, and written apart from validate/parity/decisions.py, which does this for real models.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Latency of merged models beside their unmerged twins, on a CPU or another device of onnxruntime's.
 
-All contestants are measured in one process, in rounds (``validate/rounds.py``): drift of the machine hits all
-alike, and a speed-up is judged on pairs: its interval comes from resampling whole rounds.
+All contestants are measured in one process, in rounds (``validate/bench/rounds.py``): drift of the machine
+hits all alike, and a speed-up is judged on pairs: its interval comes from resampling whole rounds.
 """
 
 from __future__ import annotations

@@ -45,7 +45,6 @@ def test_merged_model_for_four_targets(request_plan, merged_onnx):
     assert (result.profile, result.num_merges, result.merge_path) == ((1, 2, 4), 2, "function")
     assert result.num_layers > 10
     assert result.build_seconds > 0
-    assert 50e6 < result.peak_memory_bytes < 2e9
 
     assert events[0] == ("Parsing the ONNX file", 0, 1)
     assert events[-1] == ("Writing the plan", 1, 1)

@@ -25,8 +25,6 @@ from tests.pitome.bundle.bundle_cases import (
     write_raw,
 )
 
-REBUILD = "Run `make engine` for this model again"
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

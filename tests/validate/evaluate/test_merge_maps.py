@@ -25,7 +25,6 @@ from pitome.validate.evaluate.merge_maps import (
 from tests.compressed import compress_with
 from tests.tiny_models import IMAGE_SIZE, NUM_LAYERS, NUM_PATCHES, tiny_images, tiny_model
 
-SIDE = IMAGE_SIZE // 8
 PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 NAMES = ("noise", "more noise")
 
