@@ -63,7 +63,8 @@ def load_text_tower(folder: Path | None) -> TextTower:
     tensors, _ = read_weights(folder)
     text = {name: value for name, value in tensors.items() if name.startswith(_PREFIXES)}
     model_class = _model_class(config.get("model_type"))
-    if model_class is None or not text:
+    whole = all(any(name.startswith(prefix) for name in text) for prefix in _PREFIXES)
+    if model_class is None or not whole:
         raise InputError(
             f"{asked} from {folder}",
             "its checkpoint has no CLIP text tower",

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from pitome.errors import InputError
 from pitome.models.checkpoint import read_config, read_weights
@@ -57,6 +58,18 @@ def test_no_folder():
 def test_a_checkpoint_without_a_text_tower(folder):
     content = json.loads((folder / "config.json").read_text()) | {"model_type": "vit"}
     (folder / "config.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="its checkpoint has no CLIP text tower"):
+        load_text_tower(folder)
+
+
+def test_a_text_tower_of_another_kind_has_no_projection(folder):
+    """As SigLIP's, whose family has CLIP's blocks."""
+    tensors = {
+        name: value
+        for name, value in read_weights(folder)[0].items()
+        if not name.startswith("text_projection.")
+    }
+    save_file(tensors, folder / "model.safetensors")
     with pytest.raises(InputError, match="its checkpoint has no CLIP text tower"):
         load_text_tower(folder)
 
