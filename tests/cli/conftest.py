@@ -60,13 +60,13 @@ def built(clip_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """The bundle of ``pitome engine clip-tiny --json`` with default targets; read it, do not change it."""
 
     def make(folder: Path) -> None:
-        outcome = finish(start("engine", clip_folder, "--out", folder, *QUICK, "--json"))
+        outcome = finish(start("engine", clip_folder, "--out", folder / "build", *QUICK, "--json"))
         assert outcome.code == 0, outcome.err
         (folder / "outcome.json").write_text(json.dumps(asdict(outcome)), encoding="utf-8")
 
     folder = shared_folder(tmp_path_factory, "built", make)
     outcome = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
-    return folder / "clip-tiny", Outcome(**outcome)
+    return folder / "build" / "clip-tiny", Outcome(**outcome)
 
 
 @pytest.fixture
