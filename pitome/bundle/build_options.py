@@ -9,6 +9,7 @@ from typing import Annotated, Literal, get_args
 from pitome.bundle.record import Precision
 from pitome.errors import InputError
 from pitome.option import Option
+from pitome.runtime.devices import CPU, device_names
 from pitome.settings import commas, parse_switch
 
 Backend = Literal["tensorrt_rtx", "tensorrt"]
@@ -132,6 +133,7 @@ class CheckOptions:
         Option("Batch size to measure; may be repeated.", name="batch", minimum=1, repeated=True),
     ] = (1, 8)
     threads: Annotated[int, Option("Threads of onnxruntime.", minimum=1)] = 2
+    device: Annotated[str, Option("Where onnxruntime runs.", choices=device_names)] = CPU.name
     latency_seconds: Annotated[
         float, Option("Seconds to measure per batch size.", minimum=0.1, hidden=True)
     ] = 10.0
