@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pitome.bundle.build_options import CheckOptions, ModelOptions, PlanOptions
+from pitome.bundle.build_options import CheckOptions, ModelChoice, ModelOptions, PlanOptions
 from pitome.bundle.record import Precision
 from pitome.option import Option
 from pitome.runtime.devices import device_names
@@ -19,6 +19,7 @@ __all__ = [
     "EngineOptions",
     "ExportOptions",
     "MergeSettings",
+    "ModelChoice",
     "ModelOptions",
     "PlaceOptions",
     "PlanOptions",

@@ -46,7 +46,7 @@ def _switch_text(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelChoice:
     """Which model, with which weights, for which images or texts."""
 
     model: Annotated[
@@ -62,16 +62,22 @@ class ModelOptions:
     image_size: Annotated[
         int | None, Option("Pixels of the square input; the model's own by default.", minimum=1)
     ] = None
+    seed: Annotated[int, Option("Of random weights and random pairs.")] = 0
+    sequence_length: Annotated[
+        int | None, Option("Tokens of every text; the model's own by default.", minimum=1)
+    ] = None
+
+
+@dataclass(frozen=True)
+class ModelOptions(ModelChoice):
+    """Which model, with which weights, for which images or texts; a build may do with random weights."""
+
     strict: Annotated[
         bool,
         Option(
             "1: an unreachable hub is an error, not random weights.", parse=parse_switch, format=_switch_text
         ),
     ] = False
-    seed: Annotated[int, Option("Of random weights and random pairs.")] = 0
-    sequence_length: Annotated[
-        int | None, Option("Tokens of every text; the model's own by default.", minimum=1)
-    ] = None
 
 
 @dataclass(frozen=True)
