@@ -27,6 +27,7 @@ from pitome.models.preset_file import (
 )
 from pitome.models.registry import resolve_model
 from pitome.settings import MergeSettings, ScheduleOptions
+from pitome.validate.resume import note_what_is_left
 from pitome.validate.sweep.plan import Point
 from pitome.validate.sweep.records import SpeedRecord, measured
 from pitome.validate.sweep.tune import Candidate, Drop, candidates_of, choose
@@ -59,7 +60,11 @@ def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
     result = run_sweep(sweep, progress, command)
     candidates = candidates_of(result.records, result.tasks)
     meter = _meter(result, options.search.speed, progress) if options.latency else None
-    chosen = choose(candidates, options.max_drop, meter)
+    try:
+        chosen = choose(candidates, options.max_drop, meter)
+    except BaseException as stop:
+        note_what_is_left(stop, result.file)
+        raise
     preset = make_preset(options, result, chosen, command)
     point = result.points[chosen.key]
     check_same_settings(preset, point, result.loaded)
