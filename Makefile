@@ -68,7 +68,7 @@ help: ## Show this help
 #engine: MERGE_PATH|what computes the merges of the plan: plugin (tensorrt only) or function [tensorrt: plugin]
 #engine: PLUGIN|the library of MERGE_PATH=plugin [build/plugin/libpitome_plugin.so]
 #engine: EMBED_PLUGIN|1: put the library into the plan too [0]
-#engine: DEVICE|where onnxruntime checks and measures: cpu, cuda or tensorrt; of validate and bench too [cpu]
+#engine: DEVICE|where onnxruntime checks and measures, such as cuda; of validate and bench too [cpu]
 #engine: IMAGE_SIZE|pixels of the square input [the model's own]
 #engine: SEQUENCE_LENGTH|tokens of every text [128]
 #engine: WEIGHTS|hub id, folder, packaged or random [the model's own]

@@ -17,7 +17,7 @@ from pitome.engine.progress import Silent
 from pitome.runtime import DEVICES
 from tests.cli.command_line import QUICK, pitome
 
-pytestmark = pytest.mark.skipif(
+without_cuda = pytest.mark.skipif(
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is installed here"
 )
 NOT_HERE = (
@@ -34,6 +34,7 @@ def _no_make(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(MAKE_VARIABLES, raising=False)
 
 
+@without_cuda
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_a_build_and_its_dry_run_refuse_it(clip_folder: Path, tmp_path: Path, dry: tuple[str, ...]) -> None:
     outcome = pitome("engine", clip_folder, "--out", tmp_path / "build", "--device", "cuda", *dry)
@@ -41,12 +42,14 @@ def test_a_build_and_its_dry_run_refuse_it(clip_folder: Path, tmp_path: Path, dr
     assert list(tmp_path.iterdir()) == []
 
 
+@without_cuda
 @pytest.mark.parametrize("command", ["validate", "bench"])
 def test_so_do_the_commands_that_run_a_bundle(copied: Path, command: str) -> None:
     outcome = pitome(command, copied, "--device", "cuda")
     assert (outcome.code, outcome.message) == (2, NOT_HERE)
 
 
+@without_cuda
 @pytest.mark.parametrize("command", ["validate", "bench"])
 def test_a_bundle_is_run_where_its_build_ran(copied: Path, command: str) -> None:
     set_device(copied, "cuda")
