@@ -68,6 +68,7 @@ help: ## Show this help
 #engine: MERGE_PATH|what computes the merges of the plan: plugin (tensorrt only) or function [tensorrt: plugin]
 #engine: PLUGIN|the library of MERGE_PATH=plugin [build/plugin/libpitome_plugin.so]
 #engine: EMBED_PLUGIN|1: put the library into the plan too [0]
+#engine: DEVICE|where onnxruntime checks and measures, such as cuda; of validate and bench too [cpu]
 #engine: IMAGE_SIZE|pixels of the square input [the model's own]
 #engine: SEQUENCE_LENGTH|tokens of every text [128]
 #engine: WEIGHTS|hub id, folder, packaged or random [the model's own]
@@ -104,7 +105,7 @@ models: $(BUILD) ## List the presets
 	@$(PITOME) models
 
 validate: $(VALIDATE) ## Check the bundle of MODEL (or BUNDLE=folder): decisions, arithmetic, accuracy; a verdict
-	@$(PITOME) validate "$(BUNDLE)" $(VALIDATE_FLAGS)
+	@$(PITOME) validate "$(BUNDLE)" $(call options,DEVICE) $(VALIDATE_FLAGS)
 
 sweep: $(VALIDATE) ## Judge many settings of MODEL on real data; JSON lines, a table and Pareto charts
 	@$(PITOME) sweep "$(MODEL)" $(SWEEP_OPTIONS) $(SWEEP_FLAGS)
@@ -113,7 +114,7 @@ tune: $(VALIDATE) ## Pick the fastest setting of MODEL within MAX_DROP; leaves a
 	@$(PITOME) tune "$(MODEL)" $(SWEEP_OPTIONS) $(call options,MAX_DROP OUT) $(SWEEP_FLAGS)
 
 bench: $(BUILD) ## Measure the bundle of MODEL (or BUNDLE=folder) against the unmerged model
-	@$(PITOME) bench "$(BUNDLE)" $(BENCH_FLAGS)
+	@$(PITOME) bench "$(BUNDLE)" $(call options,DEVICE) $(BENCH_FLAGS)
 
 inspect: $(BUILD) ## Verify the bundle of MODEL (or BUNDLE=folder) and show what is in it
 	@$(PITOME) inspect "$(BUNDLE)"

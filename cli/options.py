@@ -110,8 +110,8 @@ def _parameters(record: type[DataclassInstance]) -> list[inspect.Parameter]:
 
 
 def _panel(record: type[DataclassInstance]) -> str:
-    """The heading of a record's options in the help: ``ModelOptions`` is "Model options"."""
-    words = re.findall(r"[A-Z][a-z]+", re.sub(r"(Options|Settings)$", "", record.__name__))
+    """The heading of a record's options: ``ModelOptions`` and ``ModelChoice`` are "Model options"."""
+    words = re.findall(r"[A-Z][a-z]+", re.sub(r"(Options|Settings|Choice)$", "", record.__name__))
     return f"{' '.join(words).capitalize()} options"
 
 

@@ -11,6 +11,7 @@ from pitome.engine.bundles import record_into
 from pitome.engine.options import COMPARISON_BATCHES, BenchOptions, CheckOptions
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Progress, Silent
+from pitome.runtime import installed_device
 
 
 def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None) -> LatencyReport:
@@ -23,7 +24,8 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
 
     Raises:
         BundleError: the bundle is damaged, or its model is not the one that is loaded now.
-        InputError: a number out of range, or the file to resume from is of another measurement.
+        InputError: a number out of range, a device that onnxruntime does not have, or the file to resume
+            from is of another measurement.
     """
     from pitome.engine.comparison import all_contestants, run_comparison, two_contestants
     from pitome.validate.bench.settings import LatencySettings, check_settings
@@ -32,12 +34,16 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
     manifest = verify_bundle(bundle)
     check = _checks(options, manifest.build.check or CheckOptions())
     settings = LatencySettings(
-        check.batches, check.threads, min_seconds=check.latency_seconds, memory=options.everyone
+        check.batches,
+        check.threads,
+        min_seconds=check.latency_seconds,
+        memory=options.everyone,
+        device=installed_device(check.device),
     )
     check_settings(settings)
     if options.record:
         check_place(bundle)
-    prepared, _ = reload(bundle, manifest, progress)
+    prepared = reload(bundle, manifest, progress)
     graph = manifest.onnx[0]
     merged = bundle / graph.file
     if options.everyone:
@@ -61,5 +67,6 @@ def _checks(options: BenchOptions, of_build: CheckOptions) -> CheckOptions:
         of_build,
         batches=options.batches or of_build.batches,
         threads=options.threads or of_build.threads,
+        device=options.device or of_build.device,
         latency_seconds=options.latency_seconds or of_build.latency_seconds,
     )

@@ -22,6 +22,7 @@ from pitome.errors import BundleError, InputError
 from pitome.export.plans import PlanRequest, check_request
 from pitome.models.loading import LoadedModel
 from pitome.models.registry import resolve_model
+from pitome.runtime import installed_device
 
 _NAME = re.compile(r"[\w-][\w.+-]*")
 
@@ -100,6 +101,7 @@ def count_merges(compression: Compression) -> int:
 def _check_measuring(check: CheckOptions) -> None:
     from pitome.validate.bench.settings import LatencySettings, check_settings
 
+    installed_device(check.device)
     check_settings(LatencySettings(check.batches, check.threads, min_seconds=check.latency_seconds))
     if check.parity_images < 1:
         raise InputError(

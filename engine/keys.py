@@ -19,6 +19,7 @@ from pitome.engine.options import CheckOptions
 from pitome.engine.records import installed_version, method_record, schedule_record
 from pitome.export.plans import PlanRequest
 from pitome.models.loading import LoadedModel
+from pitome.runtime import CPU
 
 _PARITY_PACKAGES = ("torch", "transformers", "onnxruntime", "scikit-image", "pillow")
 _EXPORT_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir")
@@ -72,6 +73,7 @@ def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: Check
             "threads": check.threads,
             "packages": {package: installed_version(package) for package in _PARITY_PACKAGES},
             "source": source_digest("pitome", "pitome.export", "pitome.validate"),
+            **_other_device(check),
         }
     )
 
@@ -90,6 +92,7 @@ def latency_key(graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions) -> 
             "runtime": installed_version("onnxruntime"),
             "cpu": cpu_model(),
             "source": source_digest("pitome.export", "pitome.validate"),
+            **_other_device(check),
         }
     )
 
@@ -115,6 +118,11 @@ def _model(loaded: LoadedModel) -> dict[str, Any]:
         "image_size": loaded.image_size,
         "config": json.loads(json.dumps(loaded.config, default=str)),
     }
+
+
+def _other_device(check: CheckOptions) -> dict[str, str]:
+    """Nothing for the CPU: what was checked and measured before there was a choice stays valid."""
+    return {} if check.device == CPU.name else {"device": check.device}
 
 
 def _exporter() -> dict[str, Any]:

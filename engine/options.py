@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pitome.bundle.build_options import CheckOptions, ModelOptions, PlanOptions
+from pitome.bundle.build_options import CheckOptions, ModelChoice, ModelOptions, PlanOptions
 from pitome.bundle.record import Precision
 from pitome.option import Option
+from pitome.runtime.devices import device_names
 from pitome.settings import MergeSettings, ScheduleOptions
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "EngineOptions",
     "ExportOptions",
     "MergeSettings",
+    "ModelChoice",
     "ModelOptions",
     "PlaceOptions",
     "PlanOptions",
@@ -77,6 +79,9 @@ class BenchOptions:
     threads: Annotated[
         int | None, Option("Threads of onnxruntime; as at the build by default.", minimum=1)
     ] = None
+    device: Annotated[
+        str | None, Option("Where onnxruntime runs; as at the build by default.", choices=device_names)
+    ] = None
     latency_seconds: Annotated[
         float | None, Option("Seconds to measure per batch size.", minimum=0.1, hidden=True)
     ] = None
@@ -97,6 +102,9 @@ class ValidationOptions:
     parity_inputs: Annotated[
         int | None,
         Option("Random images or texts; as at the build by default.", name="parity_images", minimum=1),
+    ] = None
+    device: Annotated[
+        str | None, Option("Where onnxruntime runs; as at the build by default.", choices=device_names)
     ] = None
     thresholds: Annotated[
         Path | None, Option("TOML file of limits; docs/thresholds.toml has the defaults.")

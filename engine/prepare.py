@@ -10,7 +10,7 @@ from torch import nn
 from pitome.bundle import Manifest
 from pitome.compression import Compression, compress
 from pitome.engine import records
-from pitome.engine.options import CheckOptions, MergeSettings, ModelOptions, ScheduleOptions
+from pitome.engine.options import MergeSettings, ModelOptions, ScheduleOptions
 from pitome.engine.progress import Progress
 from pitome.errors import BundleError
 from pitome.models.loading import LoadedModel, load_model
@@ -49,8 +49,8 @@ def prepare(
     return Prepared(loaded, compressed, compression)
 
 
-def reload(bundle: Path, manifest: Manifest, progress: Progress) -> tuple[Prepared, CheckOptions]:
-    """The model of a bundle, loaded and compressed again as its manifest says, and what the build checked.
+def reload(bundle: Path, manifest: Manifest, progress: Progress) -> Prepared:
+    """The model of a bundle, loaded and compressed again as its manifest says.
 
     Raises:
         BundleError: the weights are other ones now.
@@ -74,4 +74,4 @@ def reload(bundle: Path, manifest: Manifest, progress: Progress) -> tuple[Prepar
             "its options lead to another method or schedule with this version of pitome",
             f"Use pitome {manifest.pitome_version}, or run `make engine` again",
         )
-    return prepared, build.check or CheckOptions()
+    return prepared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +31,7 @@ from pitome.export.function import OPSET
 from pitome.export.onnx import OnnxFile
 from pitome.export.plans import PlanResult
 from pitome.models.loading import LoadedModel
+from pitome.runtime.installation import DISTRIBUTIONS
 
 _PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "tensorrt-rtx-cu13", "numpy")
 
@@ -179,11 +181,11 @@ def environment_record() -> EnvironmentRecord:
 
 
 def installed_version(package: str) -> str | None:
-    """Version of an installed distribution, or None."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    """Version of an installed package, or None; of onnxruntime whichever of its distributions is there."""
+    for distribution in DISTRIBUTIONS if package == "onnxruntime" else (package,):
+        with suppress(PackageNotFoundError):
+            return version(distribution)
+    return None
 
 
 def _sized(path: Path) -> SizedFileRecord:

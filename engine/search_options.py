@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from pitome.engine.options import ModelOptions
+from pitome.engine.options import ModelChoice
 from pitome.option import Option, options_of
 from pitome.settings import MergeSettings
 from pitome.validate.sweep.grid import GRIDS
@@ -90,7 +90,8 @@ class SpeedOptions:
 class SearchOptions:
     """What is tried, and on what it is judged."""
 
-    model: ModelOptions
+    model: ModelChoice
+    """Its weights must be trained ones: a hub that can't be reached is an error."""
     grid: GridOptions = field(default_factory=GridOptions)
     lists: SettingLists = field(default_factory=SettingLists)
     tasks: Annotated[

@@ -33,6 +33,7 @@ from pitome.errors import ParityError
 from pitome.export.onnx import Precision, export_onnx
 from pitome.export.plans import BACKENDS, PlanRequest, build_plan, read_plugin_version
 from pitome.models.loading import LoadedModel
+from pitome.runtime import parse_device
 
 if TYPE_CHECKING:
     from pitome.validate.thresholds import Thresholds
@@ -184,6 +185,7 @@ def run_parity(
         loaded.family.outputs[loaded.task],
         checked_inputs(loaded, options.parity_images),
         threads=options.threads,
+        device=parse_device(options.device),
         torch_precisions=torch_precisions,
         thresholds=thresholds,
         progress=report,
@@ -201,7 +203,12 @@ def measure_latency(
     if place.before and place.before.latency and place.before.latency_key == key:
         place.reuse("latency")
         return place.before.latency, key
-    settings = LatencySettings(options.batches, options.threads, min_seconds=options.latency_seconds)
+    settings = LatencySettings(
+        options.batches,
+        options.threads,
+        min_seconds=options.latency_seconds,
+        device=parse_device(options.device),
+    )
     bound = prepared.compression.flops.bound
     contestants = two_contestants(prepared.loaded, place.folder / graph.file, bound, place.progress)
     return run_comparison(contestants, settings, place.progress), key

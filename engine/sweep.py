@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pitome import __version__
 from pitome.engine.grids import make_grid
-from pitome.engine.options import ModelOptions
-from pitome.engine.progress import Progress as Display
+from pitome.engine.options import ModelChoice
+from pitome.engine.progress import Progress, Report
 from pitome.engine.search_options import SearchOptions, SpeedOptions, SweepOptions
 from pitome.errors import InputError, PitomeError
 from pitome.models.loading import LoadedModel, load_model
 from pitome.validate.resume import ResumableLog
 from pitome.validate.sweep.plan import Point, Refused, make_points
-from pitome.validate.sweep.points import MeasureSpeeds, Progress, Sweep
+from pitome.validate.sweep.points import MeasureSpeeds, Sweep
 from pitome.validate.sweep.records import UNMERGED, AnyRecord, SpeedRecord
 from pitome.validate.sweep.values import ValueStore
 
@@ -56,11 +56,11 @@ class Plan:
     refused: list[Refused]
 
 
-def plan_sweep(options: SweepOptions, display: Display) -> Plan:
+def plan_sweep(options: SweepOptions, progress: Progress) -> Plan:
     """Load the model and make the points."""
     search = options.search
     grid = make_grid(search.grid, search.lists, search.seed)
-    loaded = load_for_judging(search.model, display)
+    loaded = load_for_judging(search.model, progress)
     points, refused = make_points(grid, loaded.family, loaded.family.shape(loaded.model))
     if not points:
         raise InputError(
@@ -69,13 +69,13 @@ def plan_sweep(options: SweepOptions, display: Display) -> Plan:
     return Plan(loaded, points, refused)
 
 
-def load_for_judging(options: ModelOptions, display: Display) -> LoadedModel:
+def load_for_judging(options: ModelChoice, progress: Progress) -> LoadedModel:
     """Load a model whose answers mean something.
 
     Raises:
         InputError: as ``load_model``; random weights.
     """
-    with display.step(f"Load {options.model}") as report:
+    with progress.step(f"Load {options.model}") as report:
         loaded = load_model(
             options.model,
             options.weights,
@@ -94,61 +94,61 @@ def load_for_judging(options: ModelOptions, display: Display) -> LoadedModel:
     return loaded
 
 
-def run_sweep(options: SweepOptions, display: Display, command: str | None = None) -> SweepResult:
+def run_sweep(options: SweepOptions, progress: Progress, command: str | None = None) -> SweepResult:
     """Run, or resume, a sweep.
 
     Args:
         options: what is tried, and on what.
-        display: told of every step.
+        progress: told of every step.
         command: what the user typed, for the file of records.
 
     Raises:
         InputError: a model, task, data set or option that can't be used, or a file of another sweep.
     """
-    plan = plan_sweep(options, display)
+    plan = plan_sweep(options, progress)
     loaded = plan.loaded
     tasks = _tasks(options.search, loaded)
     path = options.out or options.default_folder / f"{loaded.name}.sweep.jsonl"
     configuration = _configuration(options, loaded)
     with (
         _threads(options.search.speed.threads),
-        ResumableLog.open(path, configuration, note=display.note) as log,
+        ResumableLog.open(path, configuration, note=progress.note) as log,
     ):
         measure = None
         if options.latency:
             _check_conditions(log, options.search.speed)
-            measure = speed_meter(loaded, options.search.speed, display)
+            measure = speed_meter(loaded, options.search.speed, progress)
         store = ValueStore(path.with_name(f"{path.stem}.values"))
         sweep = Sweep(loaded, tasks, log, store, options.split, options.search.seed, measure, command)
-        with display.step("Sweep") as report:
+        with progress.step("Sweep") as report:
             records = sweep.run(plan.points, plan.refused, report)
     points = {point.key: point for point in plan.points}
     return SweepResult(loaded, tuple(task.name for task in tasks), path, points, records)
 
 
-def speed_meter(loaded: LoadedModel, options: SpeedOptions, display: Display) -> MeasureSpeeds:
+def speed_meter(loaded: LoadedModel, options: SpeedOptions, progress: Progress) -> MeasureSpeeds:
     """Measures points in shared rounds with the unmerged model, a few graphs at a time."""
     from pitome.engine.graph_cache import unmerged_graph
     from pitome.validate.bench.contestants import onnx_contestant
 
-    def measure_speeds(points: Sequence[Point], tell: Progress) -> Iterator[tuple[Point, SpeedRecord]]:
+    def measure_speeds(points: Sequence[Point], tell: Report) -> Iterator[tuple[Point, SpeedRecord]]:
         for start in range(0, len(points), TOGETHER):
             few = points[start : start + TOGETHER]
-            unmerged = onnx_contestant(UNMERGED, unmerged_graph(loaded, display))
+            unmerged = onnx_contestant(UNMERGED, unmerged_graph(loaded, progress))
             merged = []
             with tempfile.TemporaryDirectory(prefix="pitome-sweep-") as folder:
                 for point in few:
                     try:
                         merged.append(_exported(loaded, point, Path(folder), tell))
                     except PitomeError as error:  # the others have a speed all the same
-                        display.note(f"no speed of {point.label}: {error}")
+                        progress.note(f"no speed of {point.label}: {error}")
                 found = _measured([*merged, unmerged], options, tell) if merged else {}
             yield from ((point, found[point.graph]) for point in few if point.graph in found)
 
     return measure_speeds
 
 
-def _exported(loaded: LoadedModel, point: Point, folder: Path, tell: Progress) -> Contestant:
+def _exported(loaded: LoadedModel, point: Point, folder: Path, tell: Report) -> Contestant:
     from pitome.compression import compress
     from pitome.export.onnx import export_onnx
     from pitome.validate.bench.contestants import onnx_contestant
@@ -161,7 +161,7 @@ def _exported(loaded: LoadedModel, point: Point, folder: Path, tell: Progress) -
 
 
 def _measured(
-    contestants: Sequence[Contestant], options: SpeedOptions, tell: Progress
+    contestants: Sequence[Contestant], options: SpeedOptions, tell: Report
 ) -> Mapping[str, SpeedRecord]:
     """The speed of each contestant that is measured against another one, by name."""
     from pitome.engine.records import installed_version

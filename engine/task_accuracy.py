@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitome.engine.options import ValidationOptions
+from pitome.engine.options import CheckOptions, ValidationOptions
 from pitome.engine.progress import Progress
 from pitome.engine.validation_checks import NO_TASKS
 from pitome.errors import InputError
+from pitome.runtime import parse_device
 from pitome.validate.evaluate.records import TaskAccuracy
 from pitome.validate.padding_records import PaddingRecord
 from pitome.validate.unmeasured_limits import ACCURACY
@@ -59,15 +60,21 @@ def make_tasks(
 
 
 def measure_tasks(
-    tasks: Sequence[Task], bundle: Path, manifest: Manifest, prepared: Prepared, progress: Progress
+    tasks: Sequence[Task],
+    bundle: Path,
+    manifest: Manifest,
+    prepared: Prepared,
+    check: CheckOptions,
+    progress: Progress,
 ) -> list[TaskAccuracy]:
-    """Accuracy of every model and runtime on each task."""
+    """Accuracy of every model and runtime on each task; onnxruntime runs as ``check`` says."""
     from pitome.runtime.pytorch import PyTorchRuntime
     from pitome.validate.evaluate.accuracy import MERGED, graph_runtimes, measure_accuracy
 
     loaded = prepared.loaded
     outputs = loaded.family.outputs[loaded.task]
-    graphs, unavailable = graph_runtimes({graph.precision: bundle / graph.file for graph in manifest.onnx})
+    files: dict[str, Path] = {graph.precision: bundle / graph.file for graph in manifest.onnx}
+    graphs, unavailable = graph_runtimes(files, check.threads, parse_device(check.device))
     found = []
     for task in tasks:
         with progress.step(f"Accuracy on {task.name}") as report:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pitome import __version__
-from pitome.engine.options import ModelOptions
-from pitome.engine.progress import Progress as Display
+from pitome.engine.options import ModelChoice
+from pitome.engine.progress import Progress
 from pitome.engine.search_options import SpeedOptions, SweepOptions, TuneOptions
 from pitome.engine.sweep import SweepResult, run_sweep, speed_meter
 from pitome.errors import InputError
@@ -27,6 +27,7 @@ from pitome.models.preset_file import (
 )
 from pitome.models.registry import resolve_model
 from pitome.settings import MergeSettings, ScheduleOptions
+from pitome.validate.resume import note_what_is_left
 from pitome.validate.sweep.plan import Point
 from pitome.validate.sweep.records import SpeedRecord, measured
 from pitome.validate.sweep.tune import Candidate, Drop, candidates_of, choose
@@ -42,7 +43,7 @@ class Tuned:
     sweep: SweepResult
 
 
-def run_tune(options: TuneOptions, command: str, display: Display) -> Tuned:
+def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
     """Run, or resume, the sweep on the validation split, and write the preset file.
 
     Raises:
@@ -56,10 +57,14 @@ def run_tune(options: TuneOptions, command: str, display: Display) -> Tuned:
             "Choose for instance --max-drop 0.5",
         )
     sweep = SweepOptions(options.search, out=options.records, default_folder=options.out)
-    result = run_sweep(sweep, display, command)
+    result = run_sweep(sweep, progress, command)
     candidates = candidates_of(result.records, result.tasks)
-    meter = _meter(result, options.search.speed, display) if options.latency else None
-    chosen = choose(candidates, options.max_drop, meter)
+    meter = _meter(result, options.search.speed, progress) if options.latency else None
+    try:
+        chosen = choose(candidates, options.max_drop, meter)
+    except BaseException as stop:
+        note_what_is_left(stop, result.file)
+        raise
     preset = make_preset(options, result, chosen, command)
     point = result.points[chosen.key]
     check_same_settings(preset, point, result.loaded)
@@ -126,11 +131,11 @@ def tuned_document(tuned: Tuned) -> dict[str, Any]:
     }
 
 
-def _meter(result: SweepResult, options: SpeedOptions, display: Display) -> Any:
-    measure = speed_meter(result.loaded, options, display)
+def _meter(result: SweepResult, options: SpeedOptions, progress: Progress) -> Any:
+    measure = speed_meter(result.loaded, options, progress)
 
     def of_candidates(candidates: Sequence[Candidate]) -> list[SpeedRecord]:
-        with display.step(f"Measure the {len(candidates)} finalists") as report:
+        with progress.step(f"Measure the {len(candidates)} finalists") as report:
             points = [result.points[each.key] for each in candidates]
             found = {point.key: speed for point, speed in measure(points, report)}
         missing = [point.label for point in points if point.key not in found]
@@ -145,7 +150,7 @@ def _meter(result: SweepResult, options: SpeedOptions, display: Display) -> Any:
     return of_candidates
 
 
-def _model(options: ModelOptions, loaded: LoadedModel) -> PresetModel:
+def _model(options: ModelChoice, loaded: LoadedModel) -> PresetModel:
     """The model as the user named it; folders in full, so that the file works from elsewhere."""
     name, weights = options.model, options.weights
     reference = resolve_model(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,7 +14,13 @@ from pitome.engine.options import ValidationOptions
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Progress, Report, Silent
 from pitome.engine.task_accuracy import make_tasks, measure_tasks
-from pitome.engine.validation_checks import check_options, page_of, sweep_of_model, write_page
+from pitome.engine.validation_checks import (
+    check_options,
+    chosen_checks,
+    page_of,
+    sweep_of_model,
+    write_page,
+)
 from pitome.engine.verdicts import (
     judged_accuracy,
     judged_bundle,
@@ -58,24 +63,24 @@ def validate_bundle(
 
     Raises:
         BundleError: the bundle is damaged, or its model is not the one that is loaded now.
-        InputError: thresholds, a task, data or a sweep that can't be used; a page that can't be written.
+        InputError: thresholds, a device, a task, data or a sweep that can't be used; a page that can't be
+            written.
             All of them are found before parity is checked.
         ParityError: a graph that can't be compared with the model at all.
     """
     progress = progress or Silent()
     limits = check_options(bundle, options)
     manifest = verify_bundle(bundle)
-    prepared, check = reload(bundle, manifest, progress)
+    check = chosen_checks(options, manifest.build.check or CheckOptions())
+    prepared = reload(bundle, manifest, progress)
     skipped: list[SkippedPart] = []
     sweep = sweep_of_model(bundle, manifest, prepared.loaded, options, skipped)
     tasks = make_tasks(prepared.loaded, options, skipped, progress)
-    if options.parity_inputs is not None:
-        check = replace(check, parity_images=options.parity_inputs)
     with progress.step("Check parity") as report:
         parity = steps.run_parity(
             prepared.loaded, prepared.compressed, bundle, manifest.onnx, check, report, limits, ("bf16",)
         )
-    measured = measure_tasks(tasks, bundle, manifest, prepared, progress)
+    measured = measure_tasks(tasks, bundle, manifest, prepared, check, progress)
     for row in skipped:
         progress.note(f"skipped: {row.what}: {row.reason}")
     accuracy = judged_accuracy(measured, limits)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitome.engine.options import ValidationOptions
+from pitome.engine.options import CheckOptions, ValidationOptions
 from pitome.errors import InputError
+from pitome.runtime import installed_device
 from pitome.validate.thresholds import Thresholds
 from pitome.validate.validation_records import SWEEP, SkippedPart
 
@@ -45,6 +47,17 @@ def check_options(bundle: Path, options: ValidationOptions) -> Thresholds:
         read_sweep_file(options.sweep)
     _check_page(page_of(bundle, options))
     return limits
+
+
+def chosen_checks(options: ValidationOptions, of_build: CheckOptions) -> CheckOptions:
+    """The build's numbers and device, with what was asked for in their place.
+
+    Raises:
+        InputError: onnxruntime does not have the device.
+    """
+    device = installed_device(options.device or of_build.device)
+    images = options.parity_inputs or of_build.parity_images
+    return replace(of_build, parity_images=images, device=device.name)
 
 
 def page_of(bundle: Path, options: ValidationOptions) -> Path:

@@ -26,6 +26,7 @@ ONLY_BY_FLAGS = {
 VALUES = {
     "BACKEND": "tensorrt",
     "CANDIDATES": "40",
+    "DEVICE": "cuda",
     "EMBED_PLUGIN": "1",
     "ENERGY": "gaussian",
     "FLOPS": "0.7",
@@ -91,6 +92,13 @@ def test_so_does_one_of_sweep_and_tune(target: str, variable: str) -> None:
     arguments = pitome_arguments(target, f"{variable}={VALUES[variable]}")
     taken = [] if (target, variable) == ("sweep", "MAX_DROP") else [option_of(variable), VALUES[variable]]
     assert arguments == [target, "clip-b16", *taken]
+    assert parse(arguments)
+
+
+@pytest.mark.parametrize("target", ["validate", "bench"])
+def test_a_bundle_is_checked_and_measured_on_a_device(target: str) -> None:
+    arguments = pitome_arguments(target, "DEVICE=cuda")
+    assert arguments == [target, "build/clip-b16", "--device", "cuda"]
     assert parse(arguments)
 
 

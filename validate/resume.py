@@ -107,6 +107,22 @@ class ResumableLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if error is not None:
+            note_what_is_left(error, self.path)
+
+
+def note_what_is_left(error: BaseException, path: Path) -> None:
+    """Add to what a signal raises how many records the file has; an Exception has a reason of its own.
+
+    They are counted in the file: a signal may come while the disk is waited for.
+    """
+    if isinstance(error, Exception):
+        return
+    with suppress(OSError):
+        count = path.read_bytes().count(b"\n") - 1
+        if count > 0:
+            records = "1 record is" if count == 1 else f"{count} records are"
+            error.add_note(f"{records} in {path}; the same command goes on with it")
 
 
 def differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, get_args
 from pitome.bundle.record import Precision
 from pitome.errors import InputError
 from pitome.option import Option
+from pitome.runtime.devices import CPU, device_names
 from pitome.settings import commas, parse_switch
 
 Backend = Literal["tensorrt_rtx", "tensorrt"]
@@ -45,7 +46,7 @@ def _switch_text(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelChoice:
     """Which model, with which weights, for which images or texts."""
 
     model: Annotated[
@@ -61,16 +62,22 @@ class ModelOptions:
     image_size: Annotated[
         int | None, Option("Pixels of the square input; the model's own by default.", minimum=1)
     ] = None
+    seed: Annotated[int, Option("Of random weights and random pairs.")] = 0
+    sequence_length: Annotated[
+        int | None, Option("Tokens of every text; the model's own by default.", minimum=1)
+    ] = None
+
+
+@dataclass(frozen=True)
+class ModelOptions(ModelChoice):
+    """Which model, with which weights, for which images or texts; a build may do with random weights."""
+
     strict: Annotated[
         bool,
         Option(
             "1: an unreachable hub is an error, not random weights.", parse=parse_switch, format=_switch_text
         ),
     ] = False
-    seed: Annotated[int, Option("Of random weights and random pairs.")] = 0
-    sequence_length: Annotated[
-        int | None, Option("Tokens of every text; the model's own by default.", minimum=1)
-    ] = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,7 @@ class CheckOptions:
         Option("Batch size to measure; may be repeated.", name="batch", minimum=1, repeated=True),
     ] = (1, 8)
     threads: Annotated[int, Option("Threads of onnxruntime.", minimum=1)] = 2
+    device: Annotated[str, Option("Where onnxruntime runs.", choices=device_names)] = CPU.name
     latency_seconds: Annotated[
         float, Option("Seconds to measure per batch size.", minimum=0.1, hidden=True)
     ] = 10.0

@@ -3,7 +3,16 @@
 The runtimes themselves are in ``onnxruntime``, ``pytorch`` and ``tensorrt``; the last two need PyTorch.
 """
 
-from pitome.runtime.devices import CPU, DEVICES, Device, Provider, check_device, parse_device
+from pitome.runtime.devices import (
+    CPU,
+    DEVICES,
+    Device,
+    Provider,
+    check_device,
+    device_names,
+    installed_device,
+    parse_device,
+)
 from pitome.runtime.protocol import Array, DeclaredInput, Inputs, RunResult, Runtime
 
 __all__ = [
@@ -17,5 +26,7 @@ __all__ = [
     "RunResult",
     "Runtime",
     "check_device",
+    "device_names",
+    "installed_device",
     "parse_device",
 ]

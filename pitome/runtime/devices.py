@@ -47,6 +47,11 @@ DEVICES = (
 """CUDA and TensorRT have not run yet: that needs a GPU."""
 
 
+def device_names() -> tuple[str, ...]:
+    """Values of ``--device``, whether installed or not."""
+    return tuple(device.name for device in DEVICES)
+
+
 def parse_device(name: str) -> Device:
     """The device of that name, installed or not.
 
@@ -56,11 +61,9 @@ def parse_device(name: str) -> Device:
     for device in DEVICES:
         if device.name == name:
             return device
-    names = [device.name for device in DEVICES]
+    *most, last = device_names()
     raise InputError(
-        f"DEVICE={name}",
-        "onnxruntime is used on no such device",
-        f"Choose {', '.join(names[:-1])} or {names[-1]}",
+        f"DEVICE={name}", "onnxruntime is used on no such device", f"Choose {', '.join(most)} or {last}"
     )
 
 
@@ -79,5 +82,17 @@ def check_device(device: Device) -> None:
         raise InputError(
             f"DEVICE={device.name}",
             f"onnxruntime {onnxruntime.__version__} here has {', '.join(there)}, and not {device.provider}",
-            f"Install {device.package} in place of the onnxruntime that is there: an environment holds one",
+            f"Install {device.package} in place of the onnxruntime that is there (an environment holds one), "
+            f"or use DEVICE={CPU.name}",
         )
+
+
+def installed_device(name: str) -> Device:
+    """The device of that name, which the installed onnxruntime has: for before long work.
+
+    Raises:
+        InputError, BackendError: as `parse_device` and `check_device`.
+    """
+    device = parse_device(name)
+    check_device(device)
+    return device

@@ -60,6 +60,13 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 240) -
         time.sleep(0.05)
 
 
+def wait_for_lines(count: int, path: Path, process: subprocess.Popen[str]) -> None:
+    wait_for(path, process)
+    while path.read_text().count("\n") < count:
+        assert process.poll() is None, "it ended too early"
+        time.sleep(0.02)
+
+
 def children(process: int) -> list[int]:
     """The processes that it started; for a plan, the builder."""
     task = Path(f"/proc/{process}/task/{process}/children")
@@ -131,3 +138,34 @@ def test_an_ignored_signal_stays_ignored() -> None:
         timeout=300,
     )
     assert (found.returncode, found.stdout) == (0, "on\n")
+
+
+@pytest.mark.parametrize(("command", "option"), [("sweep", "--out"), ("tune", "--records")])
+def test_a_stopped_search_says_what_goes_on(
+    clip_folder: Path, tmp_path: Path, command: str, option: str
+) -> None:
+    records = tmp_path / "records.jsonl"
+    search = start(command, clip_folder, "--task", "photos", "--threads", "1", option, records)
+    wait_for_lines(4, records, search)  # the configuration, the command, the unmerged model and a point
+    search.terminate()
+    stopped = finish(search)
+    count = records.read_text().count("\n") - 1
+    assert stopped.code == 143
+    assert stopped.err.endswith(
+        f"error: stopped by SIGTERM; {count} records are in {records}; the same command goes on with it\n"
+    )
+    assert "Traceback" not in stopped.err
+
+
+def test_so_does_a_stopped_measurement(clip_folder: Path, tmp_path: Path) -> None:
+    assert pitome("export", clip_folder, "--out", tmp_path, "--precision", "fp32").code == 0
+    records = tmp_path / "bench.jsonl"
+    options = ("--batch", "1", "--batch", "2", "--latency-seconds", "5", "--resume", records)
+    bench = start("bench", tmp_path / "clip-tiny", *options)
+    wait_for_lines(2, records, bench)
+    bench.terminate()
+    stopped = finish(bench)
+    assert stopped.code == 143
+    assert stopped.err.endswith(
+        f"error: stopped by SIGTERM; 1 record is in {records}; the same command goes on with it\n"
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command_line import Outcome, pitome
+from tests.command_options import options_of
 
 SMALL = ("--task", "photos", "--limit", "3", "--flops", "0.8", "--shapes", "ratio", "--metrics", "hidden")
 SMALL += ("--methods", "pitome,tome", "--candidates", "0.1", "--size-penalties", "0.05", "--threads", "1")
@@ -88,6 +89,15 @@ def test_a_dry_run_lists_the_points_and_writes_nothing(
     document = pitome("sweep", clip_folder, *SMALL, "--dry-run", "--json").document
     assert document["points"][0]["label"] == "tome hidden penalty 0 at FLOPs 0.8, ratio"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_without_its_weights_is_never_judged() -> None:
+    """So there is nothing that --strict could say."""
+    of_a_build = options_of("engine") & options_of("export")
+    assert "--strict" in of_a_build
+    for command in ("sweep", "tune"):
+        assert options_of(command) >= {"--weights", "--image-size", "--seed", "--sequence-length"}
+        assert "--strict" not in options_of(command)
 
 
 REFUSALS = {

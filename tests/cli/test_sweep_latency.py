@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-import pitome.export.onnx
 from pitome.errors import InputError
+from pitome.export import onnx as exporter
 from tests.cli.command_line import pitome
 from tests.cli.test_sweep_command import SMALL, refused
 
@@ -66,7 +66,7 @@ def test_speeds_of_another_batch_size_are_refused(clip_folder: Path, tmp_path: P
 @pytest.fixture
 def one_export_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first graph of a sweep can't be exported, the others can."""
-    real, failed = pitome.export.onnx.export_onnx, []
+    real, failed = exporter.export_onnx, []
 
     def export_onnx(model: Any, path: Path, **options: Any) -> Any:
         if path.parent.name.startswith("pitome-sweep-") and not failed:
@@ -74,7 +74,7 @@ def one_export_fails(monkeypatch: pytest.MonkeyPatch) -> None:
             raise InputError("exporting a graph", "the exporter does not know an operation", "Leave it out")
         return real(model, path, **options)
 
-    monkeypatch.setattr(pitome.export.onnx, "export_onnx", export_onnx)
+    monkeypatch.setattr(exporter, "export_onnx", export_onnx)
 
 
 @pytest.mark.usefixtures("one_export_fails")

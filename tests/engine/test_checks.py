@@ -119,9 +119,15 @@ def test_a_folder_that_cannot_take_a_bundle(options: EngineOptions, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "check", [CheckOptions(batches=()), CheckOptions(batches=(0,)), CheckOptions(threads=0)]
+    "check",
+    [
+        CheckOptions(batches=()),
+        CheckOptions(batches=(0,)),
+        CheckOptions(threads=0),
+        CheckOptions(device="gpu"),
+    ],
 )
-def test_numbers_of_a_library_are_checked_too(options: EngineOptions, check: CheckOptions) -> None:
+def test_numbers_and_names_of_a_library_are_checked_too(options: EngineOptions, check: CheckOptions) -> None:
     with pytest.raises(InputError):
         check_all(replace(options, check=check), Silent())
 

@@ -33,7 +33,7 @@ def test_every_option_is_named_as_the_command_line_takes_it() -> None:
     )
     words = shlex.split(command_of("engine", options))
     expected = (
-        "pitome engine|my model|--image-size 64 --strict 1 --seed 3 --r 3,0,2 --method paper --protect 0.2 "
+        "pitome engine|my model|--image-size 64 --seed 3 --strict 1 --r 3,0,2 --method paper --protect 0.2 "
         "--margin 0.9,0.5 --prop-attn 0 --precision fp32 --targets sm80,sm89 --profile 1,2,4 "
         "--plugin own.so --batch 1 --batch 4 --threads 1 --out elsewhere --name mine"
     )

@@ -43,6 +43,26 @@ def refusal(path: Path, configuration=CONFIGURATION) -> str:
     return str(caught.value)
 
 
+def notes_of(path: Path, error: BaseException, *records: object) -> list[str]:
+    """What an error says beside its text that stops the work after these records."""
+    written(path, *records)
+    with pytest.raises(type(error)), ResumableLog.open(path, CONFIGURATION):
+        raise error
+    return getattr(error, "__notes__", [])
+
+
+def test_a_stop_says_how_many_records_there_are(tmp_path):
+    path = tmp_path / "bench.jsonl"
+    assert notes_of(path, KeyboardInterrupt()) == []
+    assert notes_of(path, KeyboardInterrupt(), {"batch": 1}) == [
+        f"1 record is in {path}; the same command goes on with it"
+    ]
+    assert notes_of(path, KeyboardInterrupt(), {"batch": 8}) == [
+        f"2 records are in {path}; the same command goes on with it"
+    ]
+    assert notes_of(path, ValueError("a reason of its own")) == []
+
+
 def test_records_are_taken_over(tmp_path):
     path, notes = tmp_path / "deep" / "bench.jsonl", []
     assert finished(path, note=notes.append) == []

@@ -147,7 +147,13 @@ def document() -> dict[str, Any]:
                 "plugin": None,
                 "embed_plugin": False,
             },
-            "check": {"parity_images": 64, "batches": [1, 8], "threads": 2, "latency_seconds": 10.0},
+            "check": {
+                "parity_images": 64,
+                "batches": [1, 8],
+                "threads": 2,
+                "device": "cpu",
+                "latency_seconds": 10.0,
+            },
         },
         "accuracy": [
             {

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from pitome.errors import BackendError, InputError
-from pitome.runtime import CPU, DEVICES, Device, Provider, check_device, parse_device
+from pitome.runtime import CPU, DEVICES, Device, Provider, check_device, installed_device, parse_device
 from pitome.runtime.onnxruntime import OnnxRuntime, open_session, placement
 from tests.validate.bench.chains import chain
 
@@ -37,13 +37,17 @@ def test_cuda_keeps_float32_as_it_is() -> None:
 def test_a_provider_that_is_not_installed(tmp_path: Path) -> None:
     """Before the file is read, wherever the device comes from."""
     check_device(CPU)
+    assert installed_device("cpu") == CPU
     missing = next(
         device for device in DEVICES if device.provider not in onnxruntime.get_available_providers()
     )
     expected = (
         rf"DEVICE={missing.name}: onnxruntime {onnxruntime.__version__} here has .*CPUExecutionProvider, and "
-        rf"not {missing.provider}\. Install {missing.package} in place of the onnxruntime that is there"
+        rf"not {missing.provider}\. Install {missing.package} in place of the onnxruntime that is there "
+        r"\(an environment holds one\), or use DEVICE=cpu"
     )
+    with pytest.raises(InputError, match=expected):
+        installed_device(missing.name)
     with pytest.raises(InputError, match=expected):
         check_device(missing)
     with pytest.raises(InputError, match=expected):
