@@ -15,6 +15,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # The models are tiny: two threads that wait for each other make them many times slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# pytest-xdist sets it in its workers, where nobody asked for so narrow tables.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COLUMNS", None)
 
 _DRIVER = "libcuda.so.1"
 _TESTS = Path(__file__).parent

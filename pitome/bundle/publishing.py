@@ -87,7 +87,8 @@ def check_place(final: Path) -> None:
                 os.lstat(there / name)  # says whether the name is too long
         _refuse_foreign(final)
         if final.with_name(names[2]).is_dir():
-            raise IsADirectoryError(errno.EEXIST, "a folder has the lock's name", str(final))
+            lock = str(final.with_name(names[2]))
+            raise IsADirectoryError(errno.EEXIST, "a folder has the lock's name", lock)
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 

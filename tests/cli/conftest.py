@@ -26,12 +26,10 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _named_by_make() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _named_by_make(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages name options as make does, RATIO=1.5; tests of the other way to name them unset this."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(MAKE_VARIABLES, " ".join(make_variables()))
-        yield
+    monkeypatch.setenv(MAKE_VARIABLES, " ".join(make_variables()))
 
 
 @pytest.fixture(scope="session")

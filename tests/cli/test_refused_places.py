@@ -92,14 +92,18 @@ def test_a_lock_that_is_a_folder(clip_folder: Path, tmp_path: Path) -> None:
     refused(
         pitome("export", clip_folder, "--out", tmp_path, "--precision", "fp32"),
         f"write {tmp_path / 'clip-tiny'}: ",
-        "clip-tiny.lock cannot be written (",
+        "clip-tiny.lock cannot be written (a folder has the lock's name)",
         "Choose a folder that you can write with OUT=",
     )
 
 
 @pytest.mark.parametrize(
     ("out", "reason"),
-    [("file", "cannot be written (File exists)"), ("loop", "leads back to itself"), (LONG, "name too long")],
+    [
+        ("file", "cannot be written (Not a directory)"),
+        ("loop", "leads back to itself"),
+        (LONG, "name too long"),
+    ],
 )
 def test_an_out_that_no_bundle_can_lie_in(clip_folder: Path, tmp_path: Path, out: str, reason: str) -> None:
     (tmp_path / "file").touch()
@@ -114,7 +118,7 @@ def test_an_out_where_nothing_can_be_made(clip_folder: Path) -> None:
 
 
 def test_names_that_are_too_long() -> None:
-    refused(pitome("engine", f"org/{LONG}", "--dry-run"), "the maximum length is 96")
+    refused(pitome("engine", f"org/{LONG}", "--dry-run"), "cannot be written (File name too long)")
     refused(pitome("engine", LONG, "--dry-run"), f"{LONG}: ", "File name too long")
     refused(pitome("engine", "fashion-vit", "--weights", LONG, "--dry-run"), LONG, "File name too long")
     refused(pitome("inspect", LONG), LONG)

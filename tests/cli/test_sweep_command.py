@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pitome.cli.option_names import MAKE_VARIABLES
 from tests.cli.command_line import Outcome, pitome
 from tests.command_options import options_of
 
@@ -120,7 +121,8 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_refusals(clip_folder: Path, tmp_path: Path, case: str) -> None:
+def test_refusals(clip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    monkeypatch.delenv(MAKE_VARIABLES)
     options, text = REFUSALS[case]
     refused(pitome("sweep", clip_folder, "--out", tmp_path / "x.jsonl", *options), text)
     assert list(tmp_path.iterdir()) == []

@@ -73,8 +73,10 @@ def _show(options: argparse.Namespace) -> None:
     elif options.markdown:
         sys.stdout.write(to_markdown(account.page()))
     elif options.readme is None:
-        console = Console(markup=False)
-        print_page(console if console.is_terminal else Console(width=140, markup=False), account.page())
+        console = Console(markup=False, emoji=False)
+        print_page(
+            console if console.is_terminal else Console(width=140, markup=False, emoji=False), account.page()
+        )
     else:
         page = put_between_marks(options.readme.read_text(encoding="utf-8"), to_markdown(account.page()))
         options.readme.write_text(page, encoding="utf-8")

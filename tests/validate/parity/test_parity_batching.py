@@ -172,5 +172,5 @@ def test_the_summary_tells_it(changes: dict[str, Any], value: str, tone: str) ->
             **changes,
         }
     )
-    (row,) = batching_rows({"verdict": "pass", "batching": found.model_dump(mode="json")})
+    (row,) = batching_rows({**document()["parity"], "batching": found.model_dump(mode="json")})
     assert (row.value, row.tone) == (f"8 texts in a batch and alone: {value}", tone)
