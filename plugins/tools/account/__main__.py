@@ -73,10 +73,8 @@ def _show(options: argparse.Namespace) -> None:
     elif options.markdown:
         sys.stdout.write(to_markdown(account.page()))
     elif options.readme is None:
-        console = Console(markup=False, emoji=False)
-        print_page(
-            console if console.is_terminal else Console(width=140, markup=False, emoji=False), account.page()
-        )
+        width = None if sys.stdout.isatty() else 140
+        print_page(Console(width=width, markup=False, emoji=False), account.page())
     else:
         page = put_between_marks(options.readme.read_text(encoding="utf-8"), to_markdown(account.page()))
         options.readme.write_text(page, encoding="utf-8")
