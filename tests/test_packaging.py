@@ -186,7 +186,7 @@ def test_the_plugin_is_built_from_the_package(core: Environment, tmp_path: Path)
     assert (tmp_path / "build" / "plugin" / "libpitome_plugin_host.so").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_extra_build_is_all_that_a_build_imports(bundle: Path) -> None:
     assert (bundle / "report.html").is_file()
     assert (bundle / "manifest.json").is_file()

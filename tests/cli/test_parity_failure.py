@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
+import pytest
 from onnx import numpy_helper
 
 from pitome.bundle import file_sha256, verify_bundle, write_manifest
@@ -60,6 +61,7 @@ def test_planted_failure_publishes_nothing(clip_folder: Path, copied: Path) -> N
     assert {path.name for path in copied.parent.iterdir()} == {"clip-tiny", "clip-tiny.lock"}
 
 
+@pytest.mark.full
 def test_validate_finds_an_altered_graph_whose_digest_fits(copied: Path) -> None:
     """Digests protect from accidents; what a bundle computes is what parity is for."""
     manifest = verify_bundle(copied)

@@ -73,7 +73,10 @@ def children(process: int) -> list[int]:
     return [int(each) for each in task.read_text().split()] if task.exists() else []
 
 
-@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(each, marks=() if each is signal.SIGTERM else pytest.mark.full) for each in CODES],
+)
 def test_a_stopped_build(clip_folder: Path, tmp_path: Path, number: signal.Signals) -> None:
     out = tmp_path / "build"
     build = start("engine", clip_folder, "--out", out, *QUICK, *QUICK_PLAN)

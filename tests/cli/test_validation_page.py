@@ -206,6 +206,7 @@ def weights_of(bundle: Path) -> str:
     return manifest.model.weights.sha256
 
 
+@pytest.mark.full
 def test_a_sweep_of_this_model_is_shown_with_what_could_not_be_run(
     bundle: Path, tmp_path: Path, default_sweep: Path
 ) -> None:

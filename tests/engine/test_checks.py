@@ -172,6 +172,7 @@ def test_two_models_of_one_name_do_not_replace_each_other(runs: tuple[Path, Path
     assert read_manifest(out / "checkpoint-500").model.weights == read_manifest(mine).model.weights
 
 
+@pytest.mark.full
 def test_a_folder_named_like_a_preset_does_not_replace_its_bundle(vit_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "build"
     random = replace(export_of("fashion-vit", out), model=ModelOptions("fashion-vit", weights="random"))

@@ -70,6 +70,7 @@ def told(clip: Exported, change: Change, folder: Path, precision: str = "bf16") 
     return [finding.text for finding in found if finding.decides]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", FAMILIES)
 def test_nothing_is_found_in_what_the_exporter_writes(tmp_path: Path, name: str) -> None:
     """And what every merge decides on is as exact as PyTorch's, by far."""

@@ -244,6 +244,7 @@ def test_refusals(change: dict[str, Any], text: str) -> None:
         replace(QUICK, **change)
 
 
+@pytest.mark.full
 def test_the_grids_have_sensible_sizes() -> None:
     assert set(GRIDS) == {"quick", "full"}
     shape = family_of(MODEL).shape(MODEL)
