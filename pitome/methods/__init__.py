@@ -47,7 +47,7 @@ def register(method: _MethodClass) -> _MethodClass:
     other = _METHODS.get(method.name)
     if other is not None and other.__qualname__ != method.__qualname__:
         raise TypeError(f"{method.__name__} and {other.__name__} both claim the name {method.name!r}")
-    unknown = sorted(set(method.takes) - {each.name for each in fields(MergeSettings)})
+    unknown = sorted({*method.takes, *method.also_takes} - {each.name for each in fields(MergeSettings)})
     if unknown:
         raise TypeError(f"{method.__name__} takes settings that do not exist: {', '.join(unknown)}")
     _METHODS[method.name] = method

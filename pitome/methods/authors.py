@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 @register
 class Authors(EnergyMethod):
-    """A row of their table as it stands, so it takes no settings."""
+    """A row of their table as it stands; what a user chooses replaces that of the row."""
 
     name = "authors"
     takes = ()
+    also_takes = (*EnergyMethod.takes, "candidates", "margin", "energy", "split")
 
     @property
     def default_layers(self) -> tuple[int, ...] | None:
@@ -29,7 +30,8 @@ class Authors(EnergyMethod):
 
     def candidates(self, layer: int) -> Candidates:
         """M = T in one half of the layers of some families, else M = 2r."""
-        return self._published(self.family).candidates(layer, self.num_layers)
+        chosen = self.settings.candidates
+        return self._published(self.family).candidates(layer, self.num_layers) if chosen is None else chosen
 
     def _own(self, family: Family) -> MergeSettings:
         published = self._published(family)

@@ -79,8 +79,13 @@ class Method(ABC):
 
     name: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = ()
-    """The fields of MergeSettings that change what it does; a value of another one that is not the method's
-    own is refused. The seed alone is not: it is that of random weights too."""
+    """The fields of MergeSettings that make it another variant of itself, which a sweep may vary."""
+    also_takes: ClassVar[tuple[str, ...]] = ()
+    """Further fields that a user may choose. They make it what another method is too, so a sweep leaves them.
+
+    A value of any other field that is not the method's own is refused, as it would decide nothing. The seed
+    alone is not: it is that of random weights too.
+    """
     restore: ClassVar[Restore] = "groups"
     merges: ClassVar[bool] = True
     """Whether it takes a schedule that merges tokens."""
@@ -146,12 +151,13 @@ class Method(ABC):
 
     def _refuse_untaken(self, settings: MergeSettings, own: MergeSettings) -> None:
         described = options_of(MergeSettings)
+        accepted = (*self.takes, *self.also_takes)
         for field in settings.given():
             value = getattr(settings, field)
-            if field in ("method", "seed", *self.takes) or value == getattr(own, field):
+            if field in ("method", "seed", *accepted) or value == getattr(own, field):
                 continue
             name, text = option_text(field, described[field], value)
-            taken = [option_name(each, described[each]).upper() for each in described if each in self.takes]
+            taken = [option_name(each, described[each]).upper() for each in described if each in accepted]
             raise InputError(
                 f"{name.upper()}={text} with METHOD={self.name}",
                 f"{self.name} takes {named(taken)}" if taken else f"{self.name} takes no settings",

@@ -19,6 +19,7 @@ class Paper(EnergyMethod):
 
     name = "paper"
     takes = ("metric", "margin", "energy", "split", "proportional_attention")
+    also_takes = (*EnergyMethod.takes, "candidates")
 
     @classmethod
     def own_settings(cls, modality: Modality) -> MergeSettings:

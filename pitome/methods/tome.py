@@ -11,5 +11,6 @@ class Tome(EnergyMethod):
     """Every token may merge, split by position; no energy is looked at."""
 
     name = "tome"
+    also_takes = ("candidates", "split")
     order = "position"
     baseline = True

@@ -111,13 +111,13 @@ def test_a_method_takes_settings_that_exist() -> None:
 
 REFUSED = {
     "not taken": (
-        MergeSettings("tome", candidates=0.1),
-        "PROTECT=0.1 with METHOD=tome: tome takes METRIC, SIZE_PENALTY and PROP_ATTN. Leave PROTECT out, or "
-        "choose another method",
+        MergeSettings("tome", energy="gaussian"),
+        "ENERGY=gaussian with METHOD=tome: tome takes METRIC, CANDIDATES, SPLIT, SIZE_PENALTY and PROP_ATTN. "
+        "Leave ENERGY out, or choose another method",
     ),
     "no settings": (
-        MergeSettings("authors", proportional_attention=True),
-        "PROP_ATTN=1 with METHOD=authors: authors takes no settings. ",
+        MergeSettings("none", metric="keys"),
+        "METRIC=keys with METHOD=none: none takes no settings. ",
     ),
     "random pairs": (
         MergeSettings("random", metric="keys"),
@@ -153,9 +153,18 @@ def test_what_a_method_takes_replaces_its_own(name: str) -> None:
         "proportional_attention": False,
         "seed": 7,
     }
-    taken = {field: value for field, value in choices.items() if field in method_class(name).takes}
+    method = method_class(name)
+    accepted = {*method.takes, *method.also_takes}
+    taken = {field: value for field, value in choices.items() if field in accepted}
     settings = make_method(MergeSettings(name, **taken), CLIP, 3).settings
     assert {field: getattr(settings, field) for field in taken} == taken
+
+
+@pytest.mark.parametrize("name", ["authors", "paper", "tome"])
+def test_chosen_candidates_hold_in_every_layer(name: str) -> None:
+    schedule = TokenSchedule.from_ratio(0.9, 3, 50)
+    parameters = make_method(MergeSettings(name, candidates="all"), CLIP, 3).parameters(schedule)
+    assert [each and each.num_candidates for each in parameters] == [49, 45, 41]
 
 
 def test_a_method_that_needs_what_blocks_do_not_hand_on_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
