@@ -105,7 +105,7 @@ models: $(BUILD) ## List the presets
 	@$(PITOME) models
 
 validate: $(VALIDATE) ## Check the bundle of MODEL (or BUNDLE=folder): decisions, arithmetic, accuracy; a verdict
-	@$(PITOME) validate "$(BUNDLE)" $(call options,DEVICE) $(VALIDATE_FLAGS)
+	@$(PITOME) validate "$(BUNDLE)" $(call options,TASK LIMIT DEVICE) $(VALIDATE_FLAGS)
 
 sweep: $(VALIDATE) ## Judge many settings of MODEL on real data; JSON lines, a table and Pareto charts
 	@$(PITOME) sweep "$(MODEL)" $(SWEEP_OPTIONS) $(SWEEP_FLAGS)

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from pitome.bundle.publishing import check_place
-from pitome.bundle.verification import read_manifest
+from pitome.bundle.verification import read_manifest, weights_named
 from pitome.compression import Compression
+from pitome.engine.graph_cache import check_cache
 from pitome.engine.options import (
     CheckOptions,
     EngineOptions,
@@ -51,6 +52,8 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
     check_place(final)
     if options.place.name is None:
         _refuse_other_model(final, loaded, options.model)
+    if isinstance(options, EngineOptions):
+        check_cache(loaded)
     return prepared, final
 
 
@@ -115,19 +118,24 @@ def _refuse_other_model(final: Path, loaded: LoadedModel, model: ModelOptions) -
     Equal weights are the same model. Other weights may replace it where both are the same preset or hub id,
     named alike: then the hub has a newer version, or the seed is another one.
     """
+    folder = resolve_model(model.model).folder
+    local = folder is not None or any(Path(text).expanduser().is_dir() for text in (model.weights,) if text)
     try:
         before = read_manifest(final)
-    except BundleError:  # none, or one that says nothing
-        return
-    weights, named = before.model.weights, before.build.model
-    if weights.sha256 == loaded.sha256:
-        return
-    local = any(Path(text).expanduser().is_dir() for text in (model.model, model.weights) if text)
-    if not local and (named.model, named.weights) == (model.model, model.weights):
+    except BundleError:  # none, a damaged one, or one of another version
+        found, source = (weights_named(final) or loaded.sha256), "which it names"
+        if not local:  # of a preset or hub id the name says that it is the same model
+            return
+    else:
+        found, source = before.model.weights.sha256, before.model.weights.source
+        named = before.build.model
+        if not local and (named.model, named.weights) == (model.model, model.weights):
+            return
+    if found == loaded.sha256:
         return
     raise InputError(
         f"build {final}",
-        f"it holds another model of this name: its weights ({weights.source}) have the digest "
-        f"{weights.sha256[:12]}, those of {loaded.source} have {loaded.sha256[:12]}",
+        f"it holds another model of this name: its weights ({source}) have the digest "
+        f"{found[:12]}, those of {loaded.source} have {loaded.sha256[:12]}",
         f"Choose another name with NAME= or another folder with OUT=, or replace it with NAME={final.name}",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -51,7 +53,7 @@ def _cached(
     from pitome.models.packaged import cache_errors, cache_folder
 
     cache = cache_folder() / kind
-    final = cache / f"{loaded.name}-{key[:16]}"
+    final = cache / _entry(loaded, key)
     if final.is_dir():
         return final / "model.onnx"
     with cache_errors():
@@ -61,12 +63,40 @@ def _cached(
         with progress.step(f"Export the {kind} model") as report:
             outputs = loaded.family.outputs[loaded.task]
             export_onnx(make(), partial / "model.onnx", outputs=outputs, progress=report)
-        _remove_earlier(cache, loaded.name, _KEPT[kind] - 1)
+        _remove_earlier(cache, _short(loaded), _KEPT[kind] - 1)
         with cache_errors():
             _put(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return final / "model.onnx"
+
+
+def check_cache(loaded: LoadedModel) -> None:
+    """Refuse a cache that can't take the unmerged graph, as far as that can be known without writing.
+
+    Raises:
+        InputError: with the place, the reason and what to do.
+    """
+    from pitome.models.packaged import cache_errors, cache_folder
+
+    cache = cache_folder() / "unmerged"
+    with cache_errors():
+        if (cache / _entry(loaded, keys.unmerged_key(loaded))).is_dir():
+            return  # nothing is to be written
+        there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+
+
+def _short(loaded: LoadedModel) -> str:
+    """The model's name as far as every file system takes it with a key behind it."""
+    return loaded.name[:100]
+
+
+def _entry(loaded: LoadedModel, key: str) -> str:
+    return f"{_short(loaded)}-{key[:16]}"
 
 
 def _put(partial: Path, final: Path) -> None:

@@ -12,8 +12,9 @@ from pitome.compression import Compression, compress
 from pitome.engine import records
 from pitome.engine.options import MergeSettings, ModelOptions, ScheduleOptions
 from pitome.engine.progress import Progress
-from pitome.errors import BundleError
+from pitome.errors import BundleError, InputError
 from pitome.models.loading import LoadedModel, load_model
+from pitome.models.registry import resolve_model
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ def reload(bundle: Path, manifest: Manifest, progress: Progress) -> Prepared:
     model = build.model
     if weights.random:
         model = replace(model, weights="random", seed=weights.seed or 0)
+    try:
+        resolve_model(model.model)
+    except InputError as error:
+        raise BundleError(
+            f"the model of {bundle}",
+            f"it was built from {model.model}, and {error.found}",
+            "Run this where it was built, or build it again from a full path",
+        ) from None
     prepared = prepare(model, build.schedule, build.merge, progress)
     if prepared.loaded.sha256 != weights.sha256:
         raise BundleError(

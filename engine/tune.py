@@ -56,6 +56,8 @@ def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
             "a budget is a number of points from 0 to 100",
             "Choose for instance --max-drop 0.5",
         )
+    if options.out.exists() and not options.out.is_dir():
+        raise InputError(f"OUT={options.out}", "it is a file", "Choose a folder for the preset file")
     sweep = SweepOptions(options.search, out=options.records, default_folder=options.out)
     result = run_sweep(sweep, progress, command)
     candidates = candidates_of(result.records, result.tasks)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitome.bundle.publishing import check_place
 from pitome.engine.options import CheckOptions, ValidationOptions
 from pitome.errors import InputError
 from pitome.runtime import installed_device
@@ -36,6 +37,14 @@ def check_options(bundle: Path, options: ValidationOptions) -> Thresholds:
     from pitome.validate.sweep.results_table import read_sweep_file
 
     limits = Thresholds() if options.thresholds is None else Thresholds.load(options.thresholds)
+    if len(options.tasks) > 1 and set(NO_TASKS) & set(options.tasks):
+        raise InputError(
+            " and ".join(f"the task {name}" for name in options.tasks),
+            "none stands for no task at all",
+            "Give none alone, or leave it out",
+        )
+    if options.record:
+        check_place(bundle)
     if set(options.tasks) != set(NO_TASKS):
         for name in options.tasks:
             check_task_name(name)
@@ -62,7 +71,12 @@ def chosen_checks(options: ValidationOptions, of_build: CheckOptions) -> CheckOp
 
 def page_of(bundle: Path, options: ValidationOptions) -> Path:
     """The HTML page that is written."""
-    return options.report or bundle.with_name(f"{bundle.name}.validation.html")
+    return options.report or _beside(bundle, f"{bundle.resolve().name}.validation.html")
+
+
+def _beside(bundle: Path, name: str) -> Path:
+    """A file beside a bundle, also where that is "." or has no name at all."""
+    return (bundle if bundle.name else bundle.resolve()).parent / name
 
 
 def _check_page(page: Path) -> None:
@@ -115,7 +129,7 @@ def sweep_of_model(
     """
     from pitome.validate.sweep.results_table import read_sweep_file
 
-    path = options.sweep or bundle.with_name(f"{manifest.model.name}.sweep.jsonl")
+    path = options.sweep or _beside(bundle, f"{manifest.model.name}.sweep.jsonl")
     if options.sweep is None and not path.is_file():
         return None
     try:

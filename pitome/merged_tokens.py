@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
+from pitome.errors import InputError
 from pitome.observe import observe_merges
 
 
@@ -39,7 +40,14 @@ def return_merged_tokens(model: nn.Module) -> None:
 def _short_class(model_class: type[nn.Module]) -> type[nn.Module]:
     @functools.wraps(model_class.forward)
     def forward(self: nn.Module, *args: Any, **kwargs: Any) -> MergedTokensOutput:
-        """The model's output in the short form."""
+        """The model's output in the short form; InputError where a tuple is asked for."""
+        asked = kwargs.get("return_dict")
+        if not (getattr(self.config, "return_dict", True) if asked is None else asked):
+            raise InputError(
+                'return_dict=False with tokens="merged"',
+                "sizes and assignments are fields of the output, and a tuple has none",
+                "Leave return_dict out",
+            )
         with observe_merges(keep_metric=False) as observer:
             output = model_class.forward(self, *args, **kwargs)
         return MergedTokensOutput(

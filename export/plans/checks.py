@@ -101,6 +101,10 @@ def find_backend(name: str) -> Backend:
     return BACKENDS[find_plan_backend(name).name]
 
 
+LARGEST_BATCH = 2**31 - 1
+"""No GPU has memory for more, and beyond 64 bits the builder ends in a message about its own signature."""
+
+
 def _check_profile(profile: tuple[int, ...]) -> None:
     asked = f"PROFILE={','.join(str(batch) for batch in profile)}"
     if len(profile) != 3:
@@ -108,6 +112,8 @@ def _check_profile(profile: tuple[int, ...]) -> None:
             asked, f"it has {len(profile)} numbers", "Give three batch sizes: min,opt,max, such as 1,8,32"
         )
     smallest, typical, largest = profile
+    if largest > LARGEST_BATCH:
+        raise InputError(asked, f"a plan's batch is at most {LARGEST_BATCH}", "Choose a smaller batch")
     if not 1 <= smallest <= typical <= largest:
         raise InputError(
             asked,

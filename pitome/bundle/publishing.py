@@ -77,6 +77,12 @@ def check_place(final: Path) -> None:
         InputError: a folder that can't be written, a name that is too long, or something other than a bundle.
     """
     final = _resolved(final)
+    try:
+        str(final).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"write {final}", "its name holds bytes that are no UTF-8", f"Rename it, or {_CHOOSE_ANOTHER}"
+        ) from None
     names = (final.name, f".{final.name}.partial-{os.getpid()}", f"{final.name}.lock")
     with _disk_errors(final):
         there = next(folder for folder in final.parents if folder.exists())

@@ -56,6 +56,16 @@ def is_bundle(folder: Path) -> bool:
     return path.is_file() and b'"pitome_version"' in path.read_bytes()
 
 
+def weights_named(folder: Path) -> str | None:
+    """The digest of the weights that a manifest of any version names, None where it names none; unchecked."""
+    try:
+        with (folder / MANIFEST_NAME).open("rb") as file:
+            found = json.loads(file.read(_MANIFEST_LIMIT))["model"]["weights"]["sha256"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write ``manifest.json`` and ``manifest.json.sha256`` into a folder that :func:`build_folder` gave.
 

@@ -103,6 +103,7 @@ def test_a_lock_that_is_a_folder(clip_folder: Path, tmp_path: Path) -> None:
         ("file", "cannot be written (Not a directory)"),
         ("loop", "leads back to itself"),
         (LONG, "name too long"),
+        ("\udcff", "its name holds bytes that are no UTF-8"),
     ],
 )
 def test_an_out_that_no_bundle_can_lie_in(clip_folder: Path, tmp_path: Path, out: str, reason: str) -> None:

@@ -35,7 +35,8 @@ def test_a_task_of_no_name(exported: Path) -> None:
     message = refusal(exported, "--task", "typo")
     assert "error: the task typo: there is none of this name. Choose one of r8, r52, " in message
     assert "photos, photos-all, imagefolder:FOLDER, hf:NAME" in message
-    assert "the task none: there is none" in refusal(exported, "--task", "none", "--task", "photos")
+    alone = refusal(exported, "--task", "none", "--task", "photos")
+    assert "the task none and the task photos: none stands for no task at all. Give none alone" in alone
     assert "the task imagefolder:: there is none" in refusal(exported, "--task", "imagefolder:")
 
 
@@ -45,6 +46,24 @@ def test_a_task_that_does_not_fit_the_model(exported: Path) -> None:
         "error: the task r8 with clip-tiny: it needs a text encoder, and the model computes "
         "image-embedding. Choose photos" in message
     )
+
+
+def test_a_place_that_cannot_be_recorded_into(exported: Path) -> None:
+    lock = exported.with_name(f"{exported.name}.lock")
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    try:
+        assert "cannot be written (a folder has the lock's name)" in refusal(exported, "--record")
+    finally:
+        lock.rmdir()
+
+
+def test_the_folder_that_one_is_in(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(exported)
+    outcome = pitome("validate", ".", *LONG, "--task", "typo")
+    assert outcome.code == 2
+    assert "the task typo: there is none of this name" in outcome.message
+    assert "it is not a bundle" in pitome("validate", "/", "--task", "none").message
 
 
 def test_data_that_is_not_there(exported: Path, tmp_path: Path) -> None:

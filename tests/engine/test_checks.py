@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from pitome.engine.options import (
 )
 from pitome.engine.progress import Silent
 from pitome.errors import InputError, PitomeError
+from pitome.models.loading import load_model
+from pitome.models.preset_file import PresetFile, PresetModel, write_preset_file
 from tests.cli.command_line import pitome
 
 
@@ -170,6 +173,66 @@ def test_two_models_of_one_name_do_not_replace_each_other(runs: tuple[Path, Path
     assert read_manifest(out / "checkpoint-500").model == before.model
     engine.export(export_of(second, out, "checkpoint-500"))
     assert read_manifest(out / "checkpoint-500").model.weights == read_manifest(mine).model.weights
+
+
+def test_a_bundle_that_cannot_be_read_is_not_replaced_either(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    out, (first, second) = tmp_path / "build", runs
+    folder = engine.export(export_of(first, out)).folder
+    old = {"schema_version": 1, **json.loads((folder / "manifest.json").read_text()), "plans": []}
+    (folder / "manifest.json").write_text(json.dumps({**old, "schema_version": 1}))
+    check_all(export_of(first, out), Silent())
+    with pytest.raises(InputError, match="it holds another model of this name"):
+        check_all(export_of(second, out), Silent())
+
+
+def test_two_preset_files_for_folders_of_one_name(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    out, files = tmp_path / "build", []
+    for folder in runs:
+        digest = load_model(str(folder)).sha256
+        preset = PresetFile(
+            model=PresetModel(name=folder.name, sha256=digest),
+            method=MergeSettings(),
+            schedule=ScheduleOptions(r=0),
+        )
+        files.append(folder.parent / "tuned.preset.toml")
+        write_preset_file(files[-1], preset)
+    engine.export(export_of(files[0], out))
+    with pytest.raises(InputError, match="it holds another model of this name"):
+        check_all(export_of(files[1], out), Silent())
+
+
+@pytest.mark.parametrize("method", ["none", "random"])
+def test_a_dry_run_of_a_method_without_margins(clip_folder: Path, tmp_path: Path, method: str) -> None:
+    shown = pitome("engine", clip_folder, "--out", tmp_path, "--dry-run", "--method", method)
+    assert shown.code == 0, shown.err
+    assert "layer" in shown.out
+
+
+def test_a_cache_that_cannot_be_used_is_found_first(
+    options: EngineOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("PITOME_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(InputError, match=r"the cache folder .*can't be used \(Not a directory\)"):
+        check_all(options, Silent())
+
+
+def test_a_profile_beyond_any_gpu(options: EngineOptions) -> None:
+    plan = replace(options.plan, profile=(1, 8, 10**20))
+    with pytest.raises(InputError, match="a plan's batch is at most"):
+        check_all(replace(options, plan=plan), Silent())
+
+
+def test_a_model_that_is_named_from_another_folder(
+    vit_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(vit_folder.parent)
+    folder = engine.export(export_of(f"./{vit_folder.name}", tmp_path / "build")).folder
+    monkeypatch.chdir(tmp_path)
+    message = pitome("validate", folder, "--task", "none").message
+    built_from = f"it was built from ./{vit_folder.name}, and there is no such folder"
+    assert f"the model of {folder}: {built_from}" in message
+    assert "Run this where it was built, or build it again from a full path" in message
 
 
 @pytest.mark.full

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pitome.compression import compress
+from pitome.errors import InputError
 from pitome.merge import unmerge
 from pitome.merged_layers import MergedLayers
 from pitome.observe import observe_merges
@@ -160,6 +161,15 @@ def test_short_form_holds_the_same_tokens(name: str) -> None:
     for field in ("pooler_output", "image_embeds"):
         if getattr(unmerged, field, None) is not None:
             torch.testing.assert_close(getattr(merged, field), getattr(unmerged, field), rtol=1e-5, atol=1e-6)
+
+
+def test_the_short_form_is_no_tuple() -> None:
+    short, images = compress(tiny_model("ViTModel"), ratio=0.8, tokens="merged"), tiny_images(1)
+    with pytest.raises(InputError, match='return_dict=False with tokens="merged": sizes and assignments'):
+        short(images, return_dict=False)
+    short.config.return_dict = False
+    with pytest.raises(InputError, match="a tuple has none"):
+        short(images)
 
 
 def test_short_form_of_a_model_that_merges_nothing_has_no_size() -> None:
