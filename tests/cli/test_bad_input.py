@@ -49,9 +49,13 @@ OPTIONS = {
     "r too large": (
         ("--r", "6"),
         (
-            "merging 6 tokens in layer 1: 10 unprotected tokens are left there, ",
+            "R=6, merging 6 tokens in layer 1: 10 unprotected tokens are left there, ",
             "Merge at most 5 tokens in this layer",
         ),
+    ),
+    "negative r": (
+        ("--r", "-1"),
+        ("R=-1, merging -1 tokens in layer 0: it is not a number of tokens from 0 up",),
     ),
     "r for other layers": (
         ("--r", "1,1"),
@@ -76,6 +80,14 @@ OPTIONS = {
     "candidates that are no number": (
         ("--candidates", "most"),
         ("CANDIDATES=most: not all, paper or a number", "Give all, paper or a number"),
+    ),
+    "seed of random weights": (
+        ("--weights", "random", "--seed", "99999999999999999999999"),
+        ("Invalid value for '--seed': Input should be less than or equal to 9223372036854775807",),
+    ),
+    "seed of random pairs": (
+        ("--method", "random", "--seed", "-99999999999999999999999"),
+        ("Invalid value for '--seed': Input should be greater than or equal to -9223372036854775808",),
     ),
     "image size": (
         ("--image-size", "33"),
