@@ -93,6 +93,10 @@ OPTIONS = {
         ("--image-size", "33"),
         ("IMAGE_SIZE=33: the patches are 8 pixels wide", "Choose 32 or 40"),
     ),
+    "image size beyond all memory": (
+        ("--image-size", "80000000", "--dry-run"),
+        ("IMAGE_SIZE=80000000: the position embeddings can't be resized: RuntimeError: ", "Choose a smaller"),
+    ),
     "SM75": (
         ("--targets", "sm75"),
         ("TARGETS=sm75: ", "float32"),
