@@ -48,7 +48,7 @@ def print_schedule(console: Console, name: str, compression: Compression) -> Non
             str(row["tokens"]),
             str(row["merged"]),
             str(row["candidates"]),
-            f"{row['margin']:.3f}",
+            "" if row["margin"] is None else f"{row['margin']:.3f}",
             giga(row["flops_before"]),
             giga(row["flops_after"]),
         )
