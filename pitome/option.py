@@ -137,15 +137,21 @@ def _out_of_range(described: Option, value: object) -> str | None:
         return None
     low = -math.inf if described.minimum is None else described.minimum
     high = math.inf if described.maximum is None else described.maximum
-    return None if low <= value <= high and math.isfinite(value) else f"not {_range(described)}"
+    infinite = isinstance(value, float) and not math.isfinite(value)
+    return None if low <= value <= high and not infinite else f"not {_range(described)}"
 
 
 def _range(described: Option) -> str:
     if described.maximum is None:
-        return f"a number from {described.minimum:g} up"
+        return f"a number from {_limit(described.minimum)} up"
     if described.minimum is None:
-        return f"a number up to {described.maximum:g}"
-    return f"a number from {described.minimum:g} to {described.maximum:g}"
+        return f"a number up to {_limit(described.maximum)}"
+    return f"a number from {_limit(described.minimum)} to {_limit(described.maximum)}"
+
+
+def _limit(value: float | None) -> str:
+    """Whole limits with all their digits."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _by_type(hint: object, text: str) -> object:

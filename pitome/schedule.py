@@ -30,7 +30,13 @@ class TokenSchedule:
     def __post_init__(self) -> None:
         left = self.num_tokens - self.num_protected
         for layer, merged in enumerate(self.num_merged):
-            if not 0 <= 2 * merged <= left:
+            if merged < 0:
+                raise InputError(
+                    f"merging {merged} tokens in layer {layer}",
+                    "it is not a number of tokens from 0 up",
+                    "Give a number of tokens from 0 up",
+                )
+            if 2 * merged > left:
                 raise InputError(
                     f"merging {merged} tokens in layer {layer}",
                     f"{left} unprotected tokens are left there, at most half of them can merge",
@@ -106,7 +112,7 @@ class TokenSchedule:
         """
         chosen = choose_layers(layers, num_layers)
         counts = tuple(num_merged if layer in chosen else 0 for layer in range(num_layers))
-        return cls(num_tokens, num_protected, counts)
+        return cls._from_r(str(num_merged), num_tokens, num_protected, counts)
 
     @classmethod
     def from_list(
@@ -117,13 +123,24 @@ class TokenSchedule:
         Raises:
             InputError: a list that is not one count per layer, or a count that does not fit.
         """
+        text = ",".join(map(str, num_merged))
         if len(num_merged) != num_layers:
             raise InputError(
-                f"R={','.join(map(str, num_merged))}",
+                f"R={text}",
                 f"{len(num_merged)} counts for a model of {num_layers} layers",
                 f"Give {num_layers} counts, with 0 for a layer that merges nothing",
             )
-        return cls(num_tokens, num_protected, tuple(num_merged))
+        return cls._from_r(text, num_tokens, num_protected, tuple(num_merged))
+
+    @classmethod
+    def _from_r(
+        cls, text: str, num_tokens: int, num_protected: int, num_merged: tuple[int, ...]
+    ) -> TokenSchedule:
+        """The schedule; where it does not fit, the error names R, whose ``text`` the counts come from."""
+        try:
+            return cls(num_tokens, num_protected, num_merged)
+        except InputError as error:
+            raise InputError(f"R={text}, {error.asked}", error.found, error.remedy) from None
 
     @classmethod
     def from_flops(

@@ -22,6 +22,8 @@ Candidates = float | int | Literal["paper", "all"]
 Margin = tuple[float, float]
 """(start, slope): layer i of L has the margin start - slope i / L."""
 USUAL_MARGIN: Margin = (0.9, 0.9)
+MIN_SEED, MAX_SEED = -(2**63), 2**63 - 1
+"""A seed is a signed number of 64 bits, which torch's generators take."""
 Shape = Literal["ratio", "constant", "decreasing", "increasing"]
 """How a FLOPs target is spread over the layers: the same keep ratio in each, the same r in each (the first
 may merge one more, so that the target is met), or an r that falls or rises linearly from the first layer to
@@ -187,7 +189,15 @@ class MergeSettings:
             label=lambda value: "" if value else "plain attention",
         ),
     ] = None
-    seed: Annotated[int, Option("Of random weights and random pairs.", label=lambda _: "")] = 0
+    seed: Annotated[
+        int,
+        Option(
+            "Of random weights and random pairs.",
+            minimum=MIN_SEED,
+            maximum=MAX_SEED,
+            label=lambda _: "",
+        ),
+    ] = 0
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -10,7 +10,7 @@ from pitome.bundle.record import Precision
 from pitome.errors import InputError
 from pitome.option import Option
 from pitome.runtime.devices import CPU, device_names
-from pitome.settings import commas, parse_switch
+from pitome.settings import MAX_SEED, MIN_SEED, commas, parse_switch
 
 Backend = Literal["tensorrt_rtx", "tensorrt"]
 MergePath = Literal["function", "plugin"]
@@ -62,7 +62,9 @@ class ModelChoice:
     image_size: Annotated[
         int | None, Option("Pixels of the square input; the model's own by default.", minimum=1)
     ] = None
-    seed: Annotated[int, Option("Of random weights and random pairs.")] = 0
+    seed: Annotated[
+        int, Option("Of random weights and random pairs.", minimum=MIN_SEED, maximum=MAX_SEED)
+    ] = 0
     sequence_length: Annotated[
         int | None, Option("Tokens of every text; the model's own by default.", minimum=1)
     ] = None

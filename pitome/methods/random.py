@@ -35,7 +35,8 @@ class RandomMerger(Merger):
         import torch
 
         super().__init__(num_merged)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + layer)
+        # Modulo the 64 bits that a generator takes: large and negative seeds would leave its range.
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + layer) % 2**64)
         shuffled = torch.randperm(num_tokens - num_protected, generator=generator) + num_protected
         self.source = shuffled[:num_merged]
         self.target = shuffled[num_merged : 2 * num_merged]

@@ -42,7 +42,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """A checkpoint's ``config.json``.
 
     Raises:
-        InputError: it is missing, is no JSON object, or has no ``model_type``.
+        InputError: it is missing, is no JSON object, or names no ``model_type``.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -54,6 +54,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     config = read_json(path)
     if "model_type" not in config:
         raise InputError(f"the model in {folder}", "its config.json has no model_type", "Add the model_type")
+    if not isinstance(config["model_type"], str):
+        raise InputError(
+            f"the model in {folder}",
+            f"the model_type of its config.json is {config['model_type']!r}, not a name",
+            "Correct the model_type",
+        )
     return config
 
 
@@ -65,7 +71,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last one where brackets nest too deeply
         raise InputError(
             f"the file {path}", f"it is no valid JSON ({error})", "Fetch the file again"
         ) from error

@@ -18,9 +18,18 @@ def square_image_size(config: Any) -> int:
     """The size in pixels that a vision configuration is made for.
 
     Raises:
-        InputError: it is not square.
+        InputError: it is not square, or empty.
     """
     return _square(config.image_size, "images")
+
+
+def square_patch_size(config: Any) -> int:
+    """The size in pixels of a vision configuration's patches.
+
+    Raises:
+        InputError: they are not square, or empty.
+    """
+    return _square(config.patch_size, "patches")
 
 
 def check_image_size(image_size: int, config: Any) -> int:
@@ -29,7 +38,7 @@ def check_image_size(image_size: int, config: Any) -> int:
     Raises:
         InputError: not a positive multiple of the patch size.
     """
-    patch = _square(config.patch_size, "patches")
+    patch = square_patch_size(config)
     if image_size >= patch and image_size % patch == 0:
         return image_size
     lower = image_size // patch * patch
@@ -44,6 +53,10 @@ def check_image_size(image_size: int, config: Any) -> int:
 def _square(size: Any, what: str) -> int:
     sides = set(size) if isinstance(size, (tuple, list)) else {size}
     if len(sides) == 1 and isinstance(side := sides.pop(), int):
+        if side < 1:
+            raise InputError(
+                f"{what} of {size} pixels", "a size is a number from 1 up", "Correct the model's config.json"
+            )
         return side
     raise InputError(
         f"{what} of {size} pixels", "only square ones are supported", "Choose another checkpoint"
@@ -72,7 +85,7 @@ def set_image_size(model: nn.Module, family: Family, image_size: int) -> None:
             f"Choose {current}",
         )
     name, old = found[0]
-    tokens = (image_size // _square(config.patch_size, "patches")) ** 2 + family.num_protected(model)
+    tokens = (image_size // square_patch_size(config)) ** 2 + family.num_protected(model)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         # Only the shape of the first argument is looked at.
         shape_only = torch.zeros(1, tokens, config.hidden_size)

@@ -18,7 +18,13 @@ from pitome.models import hub
 from pitome.models.checkpoint import read_config, read_weights, tensors_sha256
 from pitome.models.families import family_of_type
 from pitome.models.family import Family
-from pitome.models.image_size import check_image_size, set_image_size, square_image_size
+from pitome.models.image_size import (
+    check_image_size,
+    set_image_size,
+    square_image_size,
+    square_patch_size,
+)
+from pitome.models.library_errors import as_configuration_error, as_input_error
 from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
 from pitome.models.preprocessing import Preprocess, read_preprocess, scaled_preprocess
 from pitome.models.preset_file import check_weights
@@ -233,7 +239,13 @@ def _plan(content: Mapping[str, Any]) -> tuple[Family, str, Task, Any]:
     import transformers
 
     family = family_of_type(content["model_type"])
-    named = list(content.get("architectures") or [next(iter(family.architectures))])
+    named = content.get("architectures") or [next(iter(family.architectures))]
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise InputError(
+            "the model's config.json",
+            f"its architectures are {named!r}, not a list of names of classes",
+            "Correct the file",
+        )
     architecture = next((name for name in named if name in family.architectures), None)
     if architecture is None:
         raise InputError(
@@ -298,7 +310,7 @@ def _default_image_size(preset: Preset | None, source: _Source, config: Any, pre
         return int(preset.preprocess["image_size"])
     # DINOv2's position embeddings are of 518 px, but its preprocessing crops to 224: that is how it is used.
     has_file = source.folder is not None and (source.folder / "preprocessor_config.json").is_file()
-    if has_file and preprocess["image_size"] % config.patch_size == 0:
+    if has_file and preprocess["image_size"] % square_patch_size(config) == 0:
         return int(preprocess["image_size"])
     return int(config.image_size)
 
@@ -314,21 +326,25 @@ def _build(
             family.vision_config(config).image_size = image_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = model_class._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+            with as_configuration_error(image_size):
+                model = model_class._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
         return model.eval(), tensors_sha256(model.state_dict())
     tensors, sha256 = read_weights(source.folder)
     wanted = family.wanted_keys(tensors)
     tensors = {name: tensor for name, tensor in tensors.items() if name in wanted}
     model = _load_checked(model_class, config, tensors, source.text)
     if image_size is not None:
-        set_image_size(model, family, image_size)
+        with as_input_error(
+            f"IMAGE_SIZE={image_size}", "the position embeddings can't be resized", "Choose a smaller one"
+        ):
+            set_image_size(model, family, image_size)
         family.vision_config(config).image_size = image_size
     return model.eval(), sha256
 
 
 def _load_checked(model_class: Any, config: Any, tensors: dict[str, Tensor], where: str) -> nn.Module:
     """Build from the configuration and load every tensor; one that is missing or wrong is an error."""
-    with _quiet_transformers(), torch.random.fork_rng(devices=[]):
+    with _quiet_transformers(), torch.random.fork_rng(devices=[]), as_configuration_error():
         # from_pretrained, because it knows the names that older versions gave to the tensors.
         model, info = model_class.from_pretrained(
             None,

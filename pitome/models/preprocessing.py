@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from pitome.errors import InputError
 from pitome.models.checkpoint import read_json
 
 Preprocess = dict[str, Any]
@@ -45,12 +47,18 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
     """The preprocessing of the checkpoint in ``folder``; what its file omits is taken from ``default``.
 
     Raises:
-        InputError: ``preprocessor_config.json`` exists and is no JSON object.
+        InputError: ``preprocessor_config.json`` exists and is no JSON object, or a value in it is of another
+            kind.
     """
     path = folder / "preprocessor_config.json"
     if not path.is_file():
         return dict(default)
     content = read_json(path)
+    resample = content.get("resample")
+    if not isinstance(resample, int | None):
+        raise InputError(
+            f"the file {path}", f"its resample is {resample!r}, not a number", "Correct the file"
+        )
     size, crop = content.get("size"), content.get("crop_size")
     crops = bool(content.get("do_center_crop", crop is not None))
     resize_size = _pixels(size) or int(default["resize_size"])
@@ -62,10 +70,21 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
         "image_size": image_size,
         "resize": "squash" if squash else "shortest",
         "resize_size": resize_size,
-        "resample": _RESAMPLE.get(content.get("resample", -1), default["resample"]),
-        "mean": list(content.get("image_mean") or default["mean"]) if normalize else [0.0] * 3,
-        "std": list(content.get("image_std") or default["std"]) if normalize else [1.0] * 3,
+        "resample": _RESAMPLE.get(-1 if resample is None else resample, default["resample"]),
+        "mean": _colour(path, content, "image_mean", default["mean"]) if normalize else [0.0] * 3,
+        "std": _colour(path, content, "image_std", default["std"]) if normalize else [1.0] * 3,
     }
+
+
+def _colour(path: Path, content: Mapping[str, Any], key: str, default: list[float]) -> list[float]:
+    """One number for each of the three channels."""
+    value = content.get(key) or default
+    numbers = isinstance(value, list) and all(
+        isinstance(each, int | float) and math.isfinite(each) for each in value
+    )
+    if not numbers or len(value) != 3:
+        raise InputError(f"the file {path}", f"its {key} is {value!r}, not three numbers", "Correct the file")
+    return list(value)
 
 
 def _pixels(size: Any) -> int | None:

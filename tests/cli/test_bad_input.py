@@ -49,9 +49,13 @@ OPTIONS = {
     "r too large": (
         ("--r", "6"),
         (
-            "merging 6 tokens in layer 1: 10 unprotected tokens are left there, ",
+            "R=6, merging 6 tokens in layer 1: 10 unprotected tokens are left there, ",
             "Merge at most 5 tokens in this layer",
         ),
+    ),
+    "negative r": (
+        ("--r", "-1"),
+        ("R=-1, merging -1 tokens in layer 0: it is not a number of tokens from 0 up",),
     ),
     "r for other layers": (
         ("--r", "1,1"),
@@ -77,9 +81,21 @@ OPTIONS = {
         ("--candidates", "most"),
         ("CANDIDATES=most: not all, paper or a number", "Give all, paper or a number"),
     ),
+    "seed of random weights": (
+        ("--weights", "random", "--seed", "99999999999999999999999"),
+        ("Invalid value for '--seed': Input should be less than or equal to 9223372036854775807",),
+    ),
+    "seed of random pairs": (
+        ("--method", "random", "--seed", "-99999999999999999999999"),
+        ("Invalid value for '--seed': Input should be greater than or equal to -9223372036854775808",),
+    ),
     "image size": (
         ("--image-size", "33"),
         ("IMAGE_SIZE=33: the patches are 8 pixels wide", "Choose 32 or 40"),
+    ),
+    "image size beyond all memory": (
+        ("--image-size", "80000000", "--dry-run"),
+        ("IMAGE_SIZE=80000000: the position embeddings can't be resized: RuntimeError: ", "Choose a smaller"),
     ),
     "SM75": (
         ("--targets", "sm75"),

@@ -111,3 +111,10 @@ def test_completion_can_be_installed(tmp_path: Path) -> None:
     installed = module("pitome", "--install-completion", "bash", HOME=str(tmp_path))
     assert installed.code == 0
     assert "_PITOME_COMPLETE=complete_bash" in (tmp_path / ".bash_completions" / "pitome.sh").read_text()
+
+
+@pytest.mark.parametrize("method", ["random", "none"])
+def test_a_dry_run_of_a_method_without_margins(clip_folder: Path, method: str) -> None:
+    outcome = pitome("engine", clip_folder, "--method", method, "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert "margin" in outcome.out

@@ -35,9 +35,9 @@ def refusal(**options: Any) -> str:
         ({"flops": 0.01}, "FLOPS=0.01: the smallest schedule"),
         ({"r": [3, 3]}, "R=3,3: 2 counts for a model of 4 layers. Give 4 counts"),
         ({"r": [3] * 4, "layers": [0]}, "R as a list together with LAYERS: the list already says"),
-        ({"r": 19}, "merging 19 tokens in layer 0: 36 unprotected tokens are left there"),
-        ({"r": 10}, "merging 10 tokens in layer 2: 16 unprotected tokens are left there"),
-        ({"r": -1}, "merging -1 tokens in layer 0"),
+        ({"r": 19}, "R=19, merging 19 tokens in layer 0: 36 unprotected tokens are left there"),
+        ({"r": 10}, "R=10, merging 10 tokens in layer 2: 16 unprotected tokens are left there"),
+        ({"r": -1}, "R=-1, merging -1 tokens in layer 0: it is not a number of tokens from 0 up"),
         ({"layers": [4]}, "LAYERS=4: the model has the layers 0 to 3, not 4"),
         ({"method": "pitme"}, "METHOD=pitme: the methods are authors, none, paper, pitome, random, tome. "
                               "Did you mean pitome"),

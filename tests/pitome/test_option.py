@@ -81,6 +81,7 @@ def test_a_text_that_is_no_value(name: str, text: str, reason: str) -> None:
         ({"heat": 301}, "HEAT=301: not a number from 0 to 300. Give a number from 0 to 300"),
         ({"share": -1.0}, "PART=-1.0: not a number from 0 up. Give a number from 0 up"),
         ({"share": float("inf")}, "PART=inf: not a number from 0 up"),
+        ({"heat": 10**400}, f"HEAT={10**400}: not a number from 0 to 300"),
         ({"mode": "side"}, "MODE=side: the choices are top, all. Choose one of these"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -89,8 +90,8 @@ def test_constant_that_runs_out_of_tokens_names_the_layer() -> None:
     with pytest.raises(InputError) as refused:
         TokenSchedule.from_constant(18, 4, 66, 1)
     assert str(refused.value) == (
-        "merging 18 tokens in layer 2: 29 unprotected tokens are left there, at most half of them can merge. "
-        "Merge at most 14 tokens in this layer"
+        "R=18, merging 18 tokens in layer 2: 29 unprotected tokens are left there, "
+        "at most half of them can merge. Merge at most 14 tokens in this layer"
     )
 
 
@@ -111,13 +112,31 @@ def test_list_of_the_wrong_length_is_refused(counts: list[int]) -> None:
     )
 
 
-@pytest.mark.parametrize(("counts", "layer", "left"), [([10, 0], 0, 19), ([0, -1], 1, 19), ([9, 6], 1, 10)])
+@pytest.mark.parametrize(("counts", "layer", "left"), [([10, 0], 0, 19), ([9, 6], 1, 10)])
 def test_list_that_does_not_fit_is_refused(counts: list[int], layer: int, left: int) -> None:
     with pytest.raises(InputError) as refused:
         TokenSchedule.from_list(counts, 2, 20, 1)
-    assert refused.value.asked == f"merging {counts[layer]} tokens in layer {layer}"
+    assert (
+        refused.value.asked == f"R={counts[0]},{counts[1]}, merging {counts[layer]} tokens in layer {layer}"
+    )
     assert refused.value.found.startswith(f"{left} unprotected tokens are left there")
     assert refused.value.remedy == f"Merge at most {left // 2} tokens in this layer"
+
+
+@pytest.mark.parametrize(
+    ("make", "asked"),
+    [
+        (lambda: TokenSchedule.from_constant(-1, 2, 20, 1), "R=-1, merging -1 tokens in layer 0"),
+        (lambda: TokenSchedule.from_list([0, -1], 2, 20, 1), "R=0,-1, merging -1 tokens in layer 1"),
+        (lambda: TokenSchedule(20, 1, (-1, 0)), "merging -1 tokens in layer 0"),
+    ],
+)
+def test_negative_counts_are_refused(make: Callable[[], TokenSchedule], asked: str) -> None:
+    with pytest.raises(InputError) as refused:
+        make()
+    assert str(refused.value) == (
+        f"{asked}: it is not a number of tokens from 0 up. Give a number of tokens from 0 up"
+    )
 
 
 @pytest.mark.parametrize("layers", [[12], [0, -1], [3, 40]])

@@ -105,6 +105,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"margin": (float("nan"), 0.0)},
         "MARGIN=nan,0.0: a margin is a start and a slope",
     ),
+    "large seed": (
+        {"seed": 2**63},
+        f"SEED={2**63}: not a number from -9223372036854775808 to 9223372036854775807",
+    ),
+    "small seed": ({"seed": -(2**63) - 1}, f"SEED={-(2**63) - 1}: not a number from -9223372036854775808"),
 }
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitome.methods.random import RandomMerger
+from pitome.settings import MAX_SEED, MIN_SEED
 from tests.pitome.slow_merge import merge_values
 
 
@@ -78,3 +79,8 @@ def test_the_two_halves_are_the_whole_but_for_rounding() -> None:
     torch.testing.assert_close(halves.x, whole.x)
     assert torch.equal(halves.size, whole.size)
     assert torch.equal(halves.assignment, whole.assignment)
+
+
+@pytest.mark.parametrize("seed", [MIN_SEED, -1, 2**62, MAX_SEED])
+def test_every_seed_gives_pairs(seed: int) -> None:
+    assert len(RandomMerger(41, 1, 8, seed, 3).assignment) == 41

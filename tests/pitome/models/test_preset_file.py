@@ -214,6 +214,10 @@ REFUSALS = {
         changed("candidates = 0.1", "size_penalty = -0.1"),
         "SIZE_PENALTY=-0.1: not a number from 0 up. Give a number from 0 up",
     ),
+    "large seed": (
+        changed("candidates = 0.1", "seed = 99999999999999999999999"),
+        "SEED=99999999999999999999999: not a number from -9223372036854775808",
+    ),
     "short digest": (changed(DIGEST, "abc"), "model.sha256: String should match pattern"),
     "a date": (changed('name = "clip-b16"', "name = 2020-01-01"), "no key takes a date"),
 }

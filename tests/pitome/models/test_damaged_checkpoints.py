@@ -1,0 +1,102 @@
+"""Checkpoints whose files say what no model can be: refused by name, never with an error of a library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pitome.errors import InputError
+from pitome.models.library_errors import as_input_error
+from pitome.models.loading import load_model
+from tests.tiny_models import tiny_model, tiny_text_model
+
+CONFIG = "the model's config.json: it can't be built: "
+DAMAGES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "architectures is a number": (
+        "ViTModel",
+        {"architectures": 5},
+        "the model's config.json: its architectures are 5, not a list of names of classes. Correct the file",
+    ),
+    "architectures are numbers": (
+        "ViTModel",
+        {"architectures": [5]},
+        "the model's config.json: its architectures are [5], not a list of names of classes. Correct",
+    ),
+    "model_type is a list": ("ViTModel", {"model_type": ["vit"]}, "is ['vit'], not a name. Correct"),
+    "no heads": ("ViTModel", {"num_attention_heads": 0}, CONFIG + "ZeroDivisionError: "),
+    "no pixels in a patch": (
+        "ViTModel",
+        {"patch_size": 0},
+        "patches of 0 pixels: a size is a number from 1 up. Correct the model's config.json",
+    ),
+    "no pixels in an image": ("ViTModel", {"image_size": 0}, "images of 0 pixels: a size is a number from 1"),
+    "unknown activation": ("ViTModel", {"hidden_act": "nosuch"}, CONFIG + "KeyError: "),
+    "padding beyond the vocabulary": ("BertModel", {"pad_token_id": 9999}, CONFIG + "AssertionError: "),
+}
+PREPROCESSING: dict[str, tuple[dict[str, Any], str]] = {
+    "one mean": ({"image_mean": 0.5}, "its image_mean is 0.5, not three numbers. Correct the file"),
+    "two deviations": ({"image_std": [0.5, 0.5]}, "its image_std is [0.5, 0.5], not three numbers"),
+    "a text as mean": ({"image_mean": ["a", 0, 0]}, "its image_mean is ['a', 0, 0], not three numbers"),
+    "resample is a list": ({"resample": [3]}, "its resample is [3], not a number. Correct the file"),
+}
+
+
+def saved(folder: Path, name: str, config: dict[str, Any]) -> Path:
+    """A tiny checkpoint with changes to its ``config.json``."""
+    model = tiny_text_model(name) if "Bert" in name else tiny_model(name)
+    model.save_pretrained(folder)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | config))
+    return folder
+
+
+@pytest.mark.parametrize("weights", [None, "random"])
+@pytest.mark.parametrize("case", DAMAGES)
+def test_configuration_that_no_model_has(tmp_path: Path, case: str, weights: str | None) -> None:
+    name, config, text = DAMAGES[case]
+    with pytest.raises(InputError) as refused:
+        load_model(str(saved(tmp_path, name, config)), weights)
+    message = str(refused.value).replace(" with IMAGE_SIZE=48", "")
+    assert text in message
+
+
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json"])
+def test_brackets_that_nest_too_deeply(tmp_path: Path, name: str) -> None:
+    folder = saved(tmp_path, "ViTModel", {})
+    (folder / name).write_text("[" * 200_000)
+    with pytest.raises(InputError) as refused:
+        load_model(str(folder))
+    assert str(refused.value).startswith(f"the file {folder / name}: it is no valid JSON (")
+
+
+@pytest.mark.parametrize("case", PREPROCESSING)
+def test_preprocessing_of_another_kind(tmp_path: Path, case: str) -> None:
+    content, text = PREPROCESSING[case]
+    folder = saved(tmp_path, "ViTModel", {})
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError) as refused:
+        load_model(str(folder))
+    assert str(refused.value).startswith(f"the file {path}: {text}")
+
+
+@pytest.mark.parametrize(
+    ("weights", "asked"),
+    [(None, "IMAGE_SIZE=80000000"), ("random", "the model's config.json with IMAGE_SIZE=80000000")],
+)
+def test_image_size_beyond_all_memory(tmp_path: Path, weights: str | None, asked: str) -> None:
+    folder = saved(tmp_path, "ViTModel", {})
+    with pytest.raises(InputError) as refused:
+        load_model(str(folder), weights, image_size=80_000_000)
+    assert refused.value.asked == asked
+    assert "hoose a smaller" in refused.value.remedy
+
+
+@pytest.mark.parametrize("error", [InputError("a", "b", "c"), MemoryError(), KeyboardInterrupt()])
+def test_what_passes_through_unchanged(error: BaseException) -> None:
+    with pytest.raises(type(error)) as raised, as_input_error("x", "y", "z"):
+        raise error
+    assert raised.value is error
