@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from pitome.cli.streams import leave_without_reader
+from pitome.cli.streams import leave_without_reader, terminal_size
 
 WIDE = 140
 """Columns of results that go to a file or a pipe, where COLUMNS doesn't say otherwise."""
@@ -81,7 +81,6 @@ def is_plain() -> bool:
 
 def _width(stream: TextIO | None) -> int | None:
     """COLUMNS, else None for a terminal, which is asked, and a constant for what is none."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isascii() and columns.isdecimal() and int(columns) > 0:
-        return max(int(columns), NARROWEST)
+    if (columns := terminal_size("COLUMNS")) is not None:
+        return max(columns, NARROWEST)
     return None if stream is not None and stream.isatty() else WIDE

@@ -123,7 +123,7 @@ def test_piped_output_follows_columns() -> None:
         assert max(map(len, out.splitlines())) <= int(columns)
     _, out, _ = run("models")
     assert 100 < max(map(len, out.splitlines())) <= 140
-    for wrong in ("0", "-1", "wide", "²"):
+    for wrong in ("0", "-1", "wide", "²", "9" * 5000):
         assert run("models", COLUMNS=wrong)[1] == out
     assert run("models", COLUMNS="1")[0] == 0
 
