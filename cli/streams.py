@@ -106,7 +106,9 @@ def leave_without_reader(stream: IO[Any]) -> NoReturn:
 
 def is_about_output(error: OSError) -> bool:
     """Whether writing to a stream that was open already failed, not opening or reading a file."""
-    return error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
+    # EBADF is what a stream says that was opened for reading only.
+    refusals = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EBADF)
+    return error.filename is None and error.errno in refusals
 
 
 def _silence(stream: IO[Any]) -> None:
