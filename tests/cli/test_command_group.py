@@ -111,3 +111,16 @@ def test_completion_can_be_installed(tmp_path: Path) -> None:
     installed = module("pitome", "--install-completion", "bash", HOME=str(tmp_path))
     assert installed.code == 0
     assert "_PITOME_COMPLETE=complete_bash" in (tmp_path / ".bash_completions" / "pitome.sh").read_text()
+
+
+@pytest.mark.parametrize(
+    ("home", "place", "reason"),
+    [("/proc", "/proc/", "No such file or directory"), ("/dev/null", "/dev/null", "")],
+)
+def test_completion_where_home_takes_no_file(home: str, place: str, reason: str) -> None:
+    refused = module("pitome", "--install-completion", "bash", HOME=home)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(f"error: pitome --install-completion: {place}")
+    assert f"can't be used ({reason}" in refused.err
+    assert "Set HOME to a folder that can be written, or add what `pitome --show-completion`" in refused.err
+    assert refused.err.count("\n") == 1
