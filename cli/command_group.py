@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from pitome.cli.completion import INSTALL_COMPLETION, complete_models, installation_error
-from pitome.cli.console import is_plain
+from pitome.cli.console import is_plain, without_breaks_of
 from pitome.cli.messages import print_error
 from pitome.cli.option_names import as_typed, option_names
 from pitome.cli.streams import is_about_output, output_error
@@ -110,4 +110,5 @@ def as_user_typed(text: str) -> str:
     if context is None or not isinstance(context.command, CommandGroup):
         return text
     commands = [each for each in context.command.commands.values() if isinstance(each, TyperCommand)]
+    text = without_breaks_of(context.obj, text)
     return as_typed(text, option_names(commands), context.obj)
