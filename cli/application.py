@@ -13,7 +13,7 @@ import typer
 
 from pitome import __version__
 from pitome.cli.command_group import CommandGroup, as_user_typed, be_quiet, is_quiet
-from pitome.cli.console import output_console
+from pitome.cli.console import output_console, shown
 from pitome.cli.display import Display
 from pitome.cli.messages import print_error, print_json
 from pitome.cli.stop_signals import Stopped, stop_received
@@ -98,13 +98,13 @@ def run(work: Callable[[Display], Result], as_json: bool) -> None:
         raise typer.Exit(refusal.exit_code) from None
     if isinstance(document, dict) and document.get("verdict") == "fail":
         reason = f"{document.get('bundle')} fails validation: {document.get('reason')}. Do not use it"
-        print_error(reason, 1, as_json=False)  # the document says it
+        print_error(shown(reason), 1, as_json=False)  # the document says it
         raise typer.Exit(1)
 
 
 def _end_stopped(stop: Stopped, left: str, as_json: bool) -> NoReturn:
     told = getattr(stop, "__notes__", None) or [left]
-    print_error("; ".join([str(stop), *told]), stop.exit_code, as_json)
+    print_error("; ".join([str(stop), *map(shown, told)]), stop.exit_code, as_json)
     raise typer.Exit(stop.exit_code) from None
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from pitome.cli.completion import complete_models
-from pitome.cli.console import is_plain
+from pitome.cli.completion import INSTALL_COMPLETION, complete_models, installation_error
+from pitome.cli.console import is_plain, without_breaks_of
 from pitome.cli.messages import print_error
 from pitome.cli.option_names import as_typed, option_names
 from pitome.cli.streams import is_about_output, output_error
@@ -81,9 +81,12 @@ class CommandGroup(TyperGroup):
         except typer.Abort:
             return 130
         except OSError as error:
-            if not is_about_output(error):
+            if is_about_output(error):
+                refusal = output_error(error)  # of the help, or of a version
+            elif any(word.startswith(INSTALL_COMPLETION) for word in words):
+                refusal = installation_error(error)
+            else:
                 raise
-            refusal = output_error(error)  # of the help, or of a version
             print_error(str(refusal), refusal.exit_code, as_json=False)
             return refusal.exit_code
         return int(code or 0)
@@ -107,4 +110,5 @@ def as_user_typed(text: str) -> str:
     if context is None or not isinstance(context.command, CommandGroup):
         return text
     commands = [each for each in context.command.commands.values() if isinstance(each, TyperCommand)]
+    text = without_breaks_of(context.obj, text)
     return as_typed(text, option_names(commands), context.obj)

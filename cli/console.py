@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
-from pitome.cli.streams import leave_without_reader
+from pitome.cli.streams import leave_without_reader, terminal_size
 
 WIDE = 140
 """Columns of results that go to a file or a pipe, where COLUMNS doesn't say otherwise."""
@@ -38,6 +39,19 @@ def message_text(text: object) -> str:
     return "".join(part if part == "\n" else shown(part) for part in _LIST_OR_LOG.split(str(text)))
 
 
+def without_breaks_of(words: Iterable[str], text: str) -> str:
+    """A message in which no word of a command line looks like a list or a log of ours.
+
+    Their breaks are escaped. A path is taken by its parts, for a message may name it from the root, or
+    without its double slashes.
+    """
+    for word in words:
+        for line in _LIST_OR_LOG.split(word)[2::2]:  # the odd ones are the breaks
+            begin = line.partition("/")[0]
+            text = text.replace(f"\n{begin}", f"\\n{begin}")
+    return text
+
+
 class PlainConsole(Console):
     """A console that shows every string as it is; only the styles that the code names are styles.
 
@@ -56,8 +70,8 @@ class PlainConsole(Console):
         )
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A text without markup and control codes."""
-        return super().render_str(message_text(text), **options)
+        """A text in one line, without markup and control codes."""
+        return super().render_str(shown(text), **options)
 
     def on_broken_pipe(self) -> None:
         """End as other programs do whose reader went away."""
@@ -81,7 +95,6 @@ def is_plain() -> bool:
 
 def _width(stream: TextIO | None) -> int | None:
     """COLUMNS, else None for a terminal, which is asked, and a constant for what is none."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isascii() and columns.isdecimal() and int(columns) > 0:
-        return max(int(columns), NARROWEST)
+    if (columns := terminal_size("COLUMNS")) is not None:
+        return max(columns, NARROWEST)
     return None if stream is not None and stream.isatty() else WIDE

@@ -16,6 +16,8 @@ from pitome.errors import InputError
 
 NO_READER = 128 + signal.SIGPIPE
 """The exit code that a shell shows for a program whose reader went away."""
+_DIGITS = 5
+"""Of a terminal's size: the kernel keeps it in 16 bits."""
 _READABLE = "pitome.readable"
 _ASCII = {"\N{MULTIPLICATION SIGN}": "x", "\N{EN DASH}": "-", "\N{EM DASH}": "-", "\N{MINUS SIGN}": "-"}
 _NO_OUTPUT = "Send the result to a file or a pipe that takes it; >/dev/null throws it away"
@@ -28,8 +30,7 @@ def prepare_streams() -> None:
         InputError: stdout is closed.
     """
     for name in ("COLUMNS", "LINES"):  # rich takes every digit of Unicode, and 0, for a number
-        size = os.environ.get(name, "1")
-        if not (size.isascii() and size.isdecimal() and int(size) > 0):
+        if name in os.environ and terminal_size(name) is None:
             del os.environ[name]
     stdout_is_closed = sys.stdout is None
     # In the order of their numbers: a file that is opened in the place of a closed stream is written to.
@@ -41,6 +42,14 @@ def prepare_streams() -> None:
             stream.reconfigure(errors=_READABLE)
     if stdout_is_closed:
         raise InputError("print the result", "stdout is closed", _NO_OUTPUT)
+
+
+def terminal_size(name: str) -> int | None:
+    """What an environment variable says, in letters; None where that is no size that a terminal can have."""
+    size = os.environ.get(name, "")
+    if not (size.isascii() and size.isdecimal() and len(size) <= _DIGITS):
+        return None
+    return int(size) or None
 
 
 def _opened(descriptor: int, mode: Literal["r", "w"]) -> TextIO:
@@ -97,7 +106,9 @@ def leave_without_reader(stream: IO[Any]) -> NoReturn:
 
 def is_about_output(error: OSError) -> bool:
     """Whether writing to a stream that was open already failed, not opening or reading a file."""
-    return error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
+    # EBADF is what a stream says that was opened for reading only.
+    refusals = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EBADF)
+    return error.filename is None and error.errno in refusals
 
 
 def _silence(stream: IO[Any]) -> None:

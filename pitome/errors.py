@@ -16,6 +16,8 @@ class PitomeError(Exception):
 
     def __init__(self, asked: str, found: str, remedy: str) -> None:
         self.asked, self.found, self.remedy = asked, found, remedy
+        # A name in what was asked may hold a line break; only the lists in what was found begin lines.
+        asked = asked.replace("\n", "\\n")
         super().__init__(f"{asked}: {found.removesuffix('.')}. {remedy}")
 
 

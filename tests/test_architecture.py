@@ -69,7 +69,7 @@ def folder_of_validate(module: Module) -> str | None:
 def test_the_source_is_read() -> None:
     """Else the other tests would pass on nothing."""
     assert {module.part for module in MODULES.values()} == MAY_IMPORT.keys()
-    assert (MODULES["pitome.cli.main"], MODULES["pitome.cli.application"]) in imports()
+    assert (MODULES["pitome.cli.commands"], MODULES["pitome.cli.application"]) in imports()
 
 
 def test_every_folder_of_the_package_is_linked() -> None:

@@ -118,3 +118,16 @@ def test_a_dry_run_of_a_method_without_margins(clip_folder: Path, method: str) -
     outcome = pitome("engine", clip_folder, "--method", method, "--dry-run")
     assert outcome.code == 0, outcome.err
     assert "margin" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("home", "place", "reason"),
+    [("/proc", "/proc/", "No such file or directory"), ("/dev/null", "/dev/null", "")],
+)
+def test_completion_where_home_takes_no_file(home: str, place: str, reason: str) -> None:
+    refused = module("pitome", "--install-completion", "bash", HOME=home)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(f"error: pitome --install-completion: {place}")
+    assert f"can't be used ({reason}" in refused.err
+    assert "Set HOME to a folder that can be written, or add what `pitome --show-completion`" in refused.err
+    assert refused.err.count("\n") == 1

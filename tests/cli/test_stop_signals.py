@@ -29,6 +29,19 @@ from pitome.cli.main import main
 main()
 """
 """The command with time to signal again; the last argument is a file that it makes then."""
+WHILE_STARTING = """
+import os, sys
+class StopAt:
+    def find_spec(self, name, path, target=None):
+        if name == package:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), number)
+number, package = int(sys.argv.pop()), sys.argv.pop()
+sys.meta_path.insert(0, StopAt())
+from pitome.cli.main import main
+main()
+"""
+"""The command; a signal, the last argument, comes as it starts to import a package, the one before."""
 LOST = """
 from pitome.cli.application import run
 from pitome.cli.main import app
@@ -116,6 +129,24 @@ def test_a_second_signal_ends_the_cleaning_up(clip_folder: Path, tmp_path: Path)
     wait_for(cleaning, build)
     build.terminate()
     assert finish(build).code == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("package", ["pitome.cli.streams", "typer", "rich.console", "pitome.cli.validate"])
+def test_a_command_that_is_stopped_while_it_starts(package: str, number: signal.Signals) -> None:
+    outcome = finish(start("models", "--json", package, str(int(number)), code=WHILE_STARTING))
+    assert outcome.err == f"error: stopped by {number.name}\n"
+    assert outcome.code == CODES[number]
+    assert outcome.document == {"error": f"stopped by {number.name}", "exit_code": CODES[number]}
+
+
+def test_little_is_imported_before_signals_are_caught() -> None:
+    """And nothing is caught by the import alone, which a test or a program of somebody else's may do."""
+    code = (
+        "import signal, sys; import pitome.cli.main; print(sorted({'rich', 'typer', 'pydantic', 'json'} & "
+        "sys.modules.keys()), signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)"
+    )
+    assert finish(start(code=code)).out == "[] True\n"
 
 
 @pytest.mark.parametrize("how", ["ImportError", "dropped"])

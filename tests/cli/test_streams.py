@@ -83,6 +83,12 @@ def test_a_full_stdout(arguments: tuple[str, ...]) -> None:
     assert (found.returncode, found.stderr) == (2, NO_ROOM)
 
 
+@pytest.mark.parametrize("arguments", [("models",), ("--help",), ("--version",)])
+def test_a_stdout_that_was_opened_for_reading(arguments: tuple[str, ...]) -> None:
+    code, _, message = run(*arguments, before=lambda: os.dup2(os.open(os.devnull, os.O_RDONLY), 1) and None)
+    assert (code, message) == (2, NO_ROOM.replace("No space left on device", "Bad file descriptor"))
+
+
 def test_a_closed_stdout_is_refused_at_once() -> None:
     code, _, message = run("models", before=lambda: os.close(1))
     assert code == 2
@@ -123,7 +129,7 @@ def test_piped_output_follows_columns() -> None:
         assert max(map(len, out.splitlines())) <= int(columns)
     _, out, _ = run("models")
     assert 100 < max(map(len, out.splitlines())) <= 140
-    for wrong in ("0", "-1", "wide", "²"):
+    for wrong in ("0", "-1", "wide", "²", "9" * 5000):
         assert run("models", COLUMNS=wrong)[1] == out
     assert run("models", COLUMNS="1")[0] == 0
 

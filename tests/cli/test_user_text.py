@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pitome.cli.console import message_text, output_console, shown
+from pitome.cli.console import message_text, output_console, shown, without_breaks_of
 from pitome.cli.table_layout import Column, ResultTable
+from pitome.errors import InputError
 from tests.checkout import ROOT
 from tests.cli.command_line import Outcome, finish, start
 
@@ -49,6 +50,30 @@ def test_what_cannot_be_printed_is_escaped(text: str, wanted: str) -> None:
 def test_a_message_keeps_only_the_line_breaks_of_its_own_lists_and_logs() -> None:
     message = "refused\n  - one\n  - two\n  | log\nerror: made up\n"
     assert message_text(message) == "refused\n  - one\n  - two\n  | log\\nerror: made up\\n"
+
+
+def test_a_name_does_not_look_like_a_list_or_a_log_of_ours(tmp_path: Path) -> None:
+    for mark in "-|":
+        name = f"a\n  {mark} all checks passed"
+        outcome = run("inspect", name)
+        assert outcome.code == 2
+        assert outcome.err.startswith(
+            f"error: bundle a\\n  {mark} all checks passed: there is no such folder"
+        )
+        assert outcome.err.count("\n") == 1
+    outcome = run("engine", "fashion-vit", "--dry-run", "--out", tmp_path / name / "x")
+    assert outcome.err.count("all checks passed") == outcome.err.count(r"\n  | all checks passed")
+
+
+def test_the_breaks_of_words_are_escaped_where_a_message_repeats_them() -> None:
+    words = ("inspect", "--out=a\n  - b/c\n  | d")
+    text = "OUT=x: /root/a\n  - b/c\n  | d is a file:\n  - one"
+    assert without_breaks_of(words, text) == "OUT=x: /root/a\\n  - b/c\\n  | d is a file:\n  - one"
+
+
+def test_what_was_asked_breaks_no_line() -> None:
+    error = InputError("file a\n  - b", "it is wrong:\n  - one", "Mend it")
+    assert str(error) == "file a\\n  - b: it is wrong:\n  - one. Mend it"
 
 
 def test_errors_about_a_name() -> None:

@@ -1,0 +1,35 @@
+"""Every command, as the one application."""
+
+from __future__ import annotations
+
+from pitome.cli import (
+    bench,
+    build,
+    compare,
+    engine,
+    export,
+    inspect,
+    models,
+    plugin,
+    results,
+    sweep,
+    tune,
+    validate,
+)
+from pitome.cli.application import app
+
+__all__ = [
+    "app",
+    "bench",
+    "build",
+    "compare",
+    "engine",
+    "export",
+    "inspect",
+    "models",
+    "plugin",
+    "results",
+    "sweep",
+    "tune",
+    "validate",
+]
