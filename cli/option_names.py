@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
@@ -28,10 +29,12 @@ def as_typed(text: str, options: Mapping[str, str], words: Collection[str]) -> s
     renamed = {name: option for name, option in options.items() if name not in of_make}
     if not renamed:
         return text
-    # What was typed comes first, as far as it could be taken for one of ours.
+    # What was typed, and where, comes first, as far as it could be taken for one of ours.
     name = _pattern(renamed)
-    typed = sorted({word for word in words if name.search(word)}, key=len, reverse=True)
-    own = "|".join(map(re.escape, typed)) or r"(?!)"
+    known = {*words, *_working_folder()}
+    typed = sorted({word for word in known if name.search(word)}, key=len, reverse=True)
+    below = _below(renamed)
+    own = rf"(?:{'|'.join(map(re.escape, typed)) or '(?!)'})(?:{below})?|(?<![\w/.])\.{{0,2}}{below}"
 
     def rename(found: re.Match[str]) -> str:
         if found["own"] is not None:
@@ -43,12 +46,24 @@ def as_typed(text: str, options: Mapping[str, str], words: Collection[str]) -> s
 
 
 def _pattern(names: Collection[str]) -> re.Pattern[str]:
-    """``NAME=value``, ``NAME=`` without one, or the bare ``NAME``; not in a path, a word or in quotes."""
+    """``NAME=value``, ``NAME=`` without one, or the bare ``NAME``; in no path, word, notation or quotes."""
     any_name = "|".join(sorted(names, key=len, reverse=True))
     return re.compile(
-        rf"(?<![\w/.=\-'\"])(?P<name>{any_name})"
-        r"(?:=(?=[,.;:)`]*(?:\s|$))|(?P<value>=)|(?![\w/=@'\"-]|\.\w))"
+        rf"(?<![\w/.=:\[\-'\"])(?P<name>{any_name})"
+        r"(?:=(?=[,.;:)`]*(?:\s|$))|(?P<value>=)|(?![\w/=@'\"\[\]-]|[.:]\w))"
     )
+
+
+def _below(names: Collection[str]) -> str:
+    """What follows in a path, which may hold spaces: up to a mark of our sentences or our ``NAME=``."""
+    return rf"/(?:(?!\.(?:\s|$)|\s(?:{'|'.join(names)})=)[^:,;()`'\"\n])+"
+
+
+def _working_folder() -> set[str]:
+    """Its paths: messages write a relative path from the root. Empty where the folder was removed."""
+    with suppress(OSError):
+        return {os.getcwd(), os.environ.get("PWD", "")}
+    return set()
 
 
 def option_names(commands: Iterable[TyperCommand]) -> dict[str, str]:

@@ -41,6 +41,13 @@ def _not_from_make(monkeypatch: pytest.MonkeyPatch) -> None:
         ("17.6 FLOPs, R@1, R8, RATIOS=1", "17.6 FLOPs, R@1, R8, RATIOS=1"),
         ("the folder /x/RATIO=1/OUT and 'RATIO=1'", "the folder /x/RATIO=1/OUT and 'RATIO=1'"),
         ("PITOME_CUDA=wheels", "PITOME_CUDA=wheels"),
+        ("write hf:OUT[:RATIO][@R] or OUT:R", "write hf:OUT[:RATIO][@R] or OUT:R"),
+        ("use /tmp/my OUT dir: no. Choose another OUT", "use /tmp/my OUT dir: no. Choose another --out"),
+        ("OUT=/tmp/my OUT dir: no", "--out /tmp/my OUT dir: no"),
+        ("in ../my R dir, or ./a R, or (/x R) with R", "in ../my R dir, or ./a R, or (/x R) with --r"),
+        ("/x/y is full. Choose another OUT", "/x/y is full. Choose another --out"),
+        ("/x/y was made with RATIO=0.9", "/x/y was made with --ratio 0.9"),
+        ("and/or R", "and/or --r"),
     ],
 )
 def test_names(text: str, wanted: str) -> None:
@@ -51,6 +58,14 @@ def test_what_the_user_typed_stays_as_it_is() -> None:
     text = "MODEL=RATIO=1: the folder my RATIO=2 model is not there. Choose RATIO=0.9"
     wanted = "MODEL RATIO=1: the folder my RATIO=2 model is not there. Choose --ratio 0.9"
     assert as_typed(text, OPTIONS, ("engine", "RATIO=1", "my RATIO=2 model")) == wanted
+
+
+def test_the_working_folder_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a, OUT RATIO=1 b"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    text = f"{folder}/my OUT dir: no. Choose "
+    assert as_typed(f"{text}OUT=", OPTIONS, ()) == f"{text}--out"
 
 
 def test_make_keeps_its_variables_and_only_those(monkeypatch: pytest.MonkeyPatch) -> None:
