@@ -58,6 +58,9 @@ VALUES = {
     "WEIGHTS": "random",
 }
 
+UNBUILT = "OUT=unbuilt"
+"""A folder without bundles; in build/ the random weights' one is taken where that alone is there."""
+
 
 def table(name: str) -> list[str]:
     return re.findall(rf"^#{name}: *([A-Z_]+)\|", MAKEFILE, flags=re.MULTILINE)
@@ -97,8 +100,8 @@ def test_so_does_one_of_sweep_and_tune(target: str, variable: str) -> None:
 
 @pytest.mark.parametrize("target", ["validate", "bench"])
 def test_a_bundle_is_checked_and_measured_on_a_device(target: str) -> None:
-    arguments = pitome_arguments(target, "DEVICE=cuda")
-    assert arguments == [target, "build/clip-b16", "--device", "cuda"]
+    arguments = pitome_arguments(target, "DEVICE=cuda", UNBUILT)
+    assert arguments == [target, "unbuilt/clip-b16", "--device", "cuda"]
     assert parse(arguments)
 
 
@@ -111,7 +114,7 @@ def test_what_is_not_set_is_not_given() -> None:
 @pytest.mark.parametrize(
     ("words", "folder"),
     [
-        ((), "build/clip-b16"),
+        ((UNBUILT,), "unbuilt/clip-b16"),
         (("MODEL=openai/clip@abc", "OUT=other"), "other/openai--clip"),
         (("MODEL=build/fashion-vit.preset.toml",), "build/fashion-vit"),
         (("NAME=mine",), "build/mine"),
@@ -127,7 +130,8 @@ def test_the_bundle_of_a_model_is_where_engine_puts_it(
 
 def test_a_name_of_the_environment_is_not_the_bundle_s() -> None:
     """WSL has the machine's name in NAME."""
-    assert pitome_arguments("inspect", environment={"NAME": "machine"}) == ["inspect", "build/clip-b16"]
+    arguments = pitome_arguments("inspect", UNBUILT, environment={"NAME": "machine"})
+    assert arguments == ["inspect", "unbuilt/clip-b16"]
 
 
 def test_the_tiers_divide_the_tests() -> None:
