@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,8 +64,16 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
-        preexec_fn=before,
+        preexec_fn=lambda: _prepare(before),
     )
+
+
+def _prepare(before: Callable[[], None] | None) -> None:
+    """Signals as a terminal's user has them: a test run behind nohup or & inherits some as ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    if before is not None:
+        before()
 
 
 def finish(process: subprocess.Popen[str]) -> Outcome:
