@@ -10,11 +10,12 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from pitome.cli.completion import INSTALL_COMPLETION, complete_models, installation_error
+from pitome.cli import completion
 from pitome.cli.console import is_plain, without_breaks_of
 from pitome.cli.messages import print_error
 from pitome.cli.option_names import as_typed, option_names
 from pitome.cli.streams import is_about_output, output_error
+from pitome.errors import InputError
 
 SHARED = ("quiet",)
 """Options that may stand before the command's name, where they are declared, and behind it."""
@@ -30,7 +31,7 @@ class CommandGroup(TyperGroup):
         shared = [parameter for parameter in self.params if parameter.name in SHARED]
         for command in commands.values():
             command.params.extend(shared)
-            complete_models(command)
+            completion.complete_models(command)
 
     def main(
         self,
@@ -66,6 +67,9 @@ class CommandGroup(TyperGroup):
     ) -> int:
         as_json = "--json" in words
         try:
+            if option := completion.asked_for(words):
+                completion.offer(option, words)
+                return 0
             code = super().main(
                 words, prog_name, complete_var, standalone_mode=False, obj=tuple(words), **extra
             )
@@ -80,13 +84,13 @@ class CommandGroup(TyperGroup):
             return error.exit_code
         except typer.Abort:
             return 130
+        except InputError as error:  # of completion: the commands tell theirs themselves
+            print_error(str(error), error.exit_code, as_json=False)
+            return error.exit_code
         except OSError as error:
-            if is_about_output(error):
-                refusal = output_error(error)  # of the help, or of a version
-            elif any(word.startswith(INSTALL_COMPLETION) for word in words):
-                refusal = installation_error(error)
-            else:
+            if not is_about_output(error):
                 raise
+            refusal = output_error(error)  # of the help, or of a version
             print_error(str(refusal), refusal.exit_code, as_json=False)
             return refusal.exit_code
         return int(code or 0)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from typer.core import TyperArgument, TyperCommand
 
 from pitome.errors import InputError
 
-INSTALL_COMPLETION = "--install-completion"
+INSTALL = "--install-completion"
+SHOW = "--show-completion"
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+"""The shells that typer has a script for."""
 
 
 def complete_models(command: TyperCommand) -> None:
@@ -26,13 +30,64 @@ def presets(begun: str) -> list[str]:
     return [name for name in PRESETS if name.startswith(begun)]
 
 
-def installation_error(error: OSError) -> InputError:
+def asked_for(words: Sequence[str]) -> str | None:
+    """Which of the two options a command line gives to ``pitome`` itself, before any command's name."""
+    for word in words:
+        if word in (INSTALL, SHOW):
+            return word
+        if not word.startswith("-"):
+            break
+    return None
+
+
+def offer(option: str, words: Sequence[str]) -> None:
+    """Install, or print, the script of the shell that is named behind the option, else of the one that runs this.
+
+    Raises InputError where there is no script for that shell, or the home folder takes none.
+    """
+    from typer.completion import get_completion_script, install
+
+    behind = words[words.index(option) + 1 :]
+    shell = _shell(option, behind[0] if behind else None)
+    if option == SHOW:
+        print(get_completion_script(prog_name="pitome", complete_var="_PITOME_COMPLETE", shell=shell))
+        return
+    try:
+        _, place = install(shell=shell, prog_name="pitome")
+    except OSError as error:
+        raise _installation_error(error) from error
+    print(f"{shell} completion installed in {place}\nIt takes effect in the next shell that you start")
+
+
+def _shell(option: str, named: str | None) -> str:
+    if named is not None:
+        if named not in SHELLS:
+            raise InputError(
+                f"pitome {option} {named}",
+                "there is no completion for that shell",
+                f"Name one of {', '.join(SHELLS)}",
+            )
+        return named
+    from typer.completion import _get_shell_name
+
+    detected = _get_shell_name()
+    if detected not in SHELLS:
+        raise InputError(
+            f"pitome {option}",
+            "the shell that runs it "
+            + ("can't be found out" if detected is None else f"is {detected}, which has no completion"),
+            f"Name the shell that it is for: pitome {option} {' | '.join(SHELLS)}",
+        )
+    return detected
+
+
+def _installation_error(error: OSError) -> InputError:
     """Why the shell's start-up file, or the script that it reads, can't be written."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     place = "the home folder" if error.filename is None else os.fsdecode(error.filename)
     return InputError(
-        f"pitome {INSTALL_COMPLETION}",
+        f"pitome {INSTALL}",
         f"{place} can't be used ({reason})",
-        "Set HOME to a folder that can be written, or add what `pitome --show-completion` prints "
+        f"Set HOME to a folder that can be written, or add what `pitome {SHOW}` prints "
         "to the shell's start-up file",
     )

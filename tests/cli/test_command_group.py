@@ -106,11 +106,75 @@ def test_completion() -> None:
 
 def test_completion_can_be_installed(tmp_path: Path) -> None:
     script = module("pitome", "--show-completion", "bash")
-    assert script.code == 0
+    assert (script.code, script.err) == (0, "")
     assert "_PITOME_COMPLETE=complete_bash" in script.out
     installed = module("pitome", "--install-completion", "bash", HOME=str(tmp_path))
     assert installed.code == 0
+    assert installed.out.startswith("bash completion installed in ")
     assert "_PITOME_COMPLETE=complete_bash" in (tmp_path / ".bash_completions" / "pitome.sh").read_text()
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish", "powershell", "pwsh"])
+def test_every_shell_can_be_named(shell: str) -> None:
+    script = module("pitome", "-q", "--show-completion", shell)
+    assert (script.code, script.err) == (0, "")
+    assert "_PITOME_COMPLETE" in script.out
+
+
+def run_by(shell: str, command: str, **environment: str) -> Outcome:
+    """What a shell runs; the second command keeps it from becoming the first one's process."""
+    found = subprocess.run(
+        [shell, "-c", f"{sys.executable} -m {command}; code=$?; exit $code"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        timeout=300,
+    )
+    return Outcome(found.returncode, found.stdout, found.stderr)
+
+
+def test_the_shell_that_runs_it_is_found() -> None:
+    assert "_PITOME_COMPLETE=complete_bash" in run_by("bash", "pitome --show-completion").out
+
+
+@pytest.mark.parametrize("option", ["--show-completion", "--install-completion"])
+def test_a_shell_without_completion(option: str, tmp_path: Path) -> None:
+    refused = run_by("sh", f"pitome {option}", HOME=str(tmp_path))
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(f"error: pitome {option}: the shell that runs it is ")
+    assert f"Name the shell that it is for: pitome {option} bash | zsh | fish" in refused.err
+    named = module("pitome", option, "tcsh", HOME=str(tmp_path))
+    assert (named.code, named.out) == (2, "")
+    assert named.err == (
+        f"error: pitome {option} tcsh: there is no completion for that shell. "
+        "Name one of bash, zsh, fish, powershell, pwsh\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_shell_at_all(tmp_path: Path) -> None:
+    """A process that no shell started, as a service manager does it."""
+    refused = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_SHELL],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": ""},
+        timeout=300,
+    )
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "the shell that runs it can't be found out" in refused.stderr
+
+
+WITHOUT_A_SHELL = """
+import sys
+import shellingham
+def detect_shell():
+    raise shellingham.ShellDetectionFailure
+shellingham.detect_shell = detect_shell
+sys.argv = ["pitome", "--show-completion"]
+from pitome.cli.main import main
+main()
+"""
 
 
 @pytest.mark.parametrize("method", ["random", "none"])
