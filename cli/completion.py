@@ -41,7 +41,7 @@ def asked_for(words: Sequence[str]) -> str | None:
 
 
 def offer(option: str, words: Sequence[str]) -> None:
-    """Install, or print, the script of the shell that is named behind the option, else of the one that runs this.
+    """Install, or print, the script of the shell named behind the option, else of the one that runs this.
 
     Raises InputError where there is no script for that shell, or the home folder takes none.
     """
