@@ -16,11 +16,12 @@ from onnx import AttributeProto, TensorProto, helper, inliner, shape_inference
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor
 
+from pitome.energies import Energy
 from pitome.export.function import OPSET, energy_merge_function
 from pitome.export.plans import PlanRequest, build_plan
 from pitome.merge import MergeResult, apply_assignment, merge
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, node_attributes
-from pitome.parameters import Energy, MergeParameters, Order, Split
+from pitome.parameters import MergeParameters, Order, Split
 from tests.merge_parameters import merge_parameters
 from tests.operator_cases import CASES, OperatorCase, make_inputs
 from tests.operator_model import operator_model

@@ -35,8 +35,9 @@ def test_the_checker_refuses_decisions_of_other_parameters(changes: dict[str, An
     random = torch.Generator().manual_seed(7)
     x, metric = torch.randn(1, 40, 4, generator=random), torch.randn(1, 40, 8, generator=random)
     size = torch.randint(1, 5, (1, 40, 1), generator=random).float()
-    parameters = merge_parameters(6, 30, 1, margin=0.3)
-    other = merge(x, metric, size, merge_parameters(6, 30, 1, **{"margin": 0.3, **changes}))
+    given: dict[str, Any] = {"num_merged": 6, "num_candidates": 30, "margin": 0.3}
+    parameters = merge_parameters(**given)
+    other = merge(x, metric, size, merge_parameters(**{**given, **changes}))
     assert explains(merge(x, metric, size, parameters).assignment, metric, size, parameters, 1e-6)
     assert unexplained(other.assignment, metric, size, parameters, 1e-6)
 

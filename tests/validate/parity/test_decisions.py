@@ -14,8 +14,9 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pitome.energies import Energy
 from pitome.merge import merge, order_tokens, score_tokens
-from pitome.parameters import Energy, MergeParameters
+from pitome.parameters import MergeParameters
 from pitome.validate.parity.agreement import first_differences
 from pitome.validate.parity.decisions import (
     Rounding,
