@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from pitome.cli.streams import leave_without_reader, terminal_size
@@ -81,6 +82,17 @@ class PlainConsole(Console):
     def is_live(self) -> bool:
         """Whether lines can be drawn over: a terminal that takes control codes."""
         return self.is_terminal and not is_plain() and bool(self.file.isatty())
+
+
+class HelpConsole(Console):
+    """Where typer prints the help: a word that is wider than its column goes on below, and is not cut."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does it, but for cells that would end in an ellipsis."""
+        options = options or self.options
+        if options.overflow == "ellipsis":
+            options = options.update(overflow="fold")
+        return super().render(renderable, options)
 
 
 def output_console() -> PlainConsole:
