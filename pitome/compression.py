@@ -109,6 +109,7 @@ def choose_schedule(
     Raises:
         InputError: options that do not fit the model.
     """
+    method.check_schedule(options)
     sizes = (model_shape.num_layers, model_shape.num_tokens, model_shape.num_protected)
     if not method.merges:
         return TokenSchedule.from_ratio(1.0, *sizes)
