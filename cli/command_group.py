@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from pitome.cli import completion
-from pitome.cli.console import HelpConsole, is_plain, without_breaks_of
+from pitome.cli.console import HelpConsole, is_plain
 from pitome.cli.messages import print_error
 from pitome.cli.option_names import as_typed, option_names
 from pitome.cli.streams import is_about_output, output_error
@@ -121,5 +121,6 @@ def as_user_typed(text: str) -> str:
     if context is None or not isinstance(context.command, CommandGroup):
         return text
     commands = [each for each in context.command.commands.values() if isinstance(each, TyperCommand)]
-    text = without_breaks_of(context.obj, text)
-    return as_typed(text, option_names(commands), context.obj)
+    # An error has its line breaks escaped.
+    words = {*context.obj, *(word.replace("\n", "\\n") for word in context.obj)}
+    return as_typed(text, option_names(commands), words)

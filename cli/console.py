@@ -40,19 +40,6 @@ def message_text(text: object) -> str:
     return "".join(part if part == "\n" else shown(part) for part in _LIST_OR_LOG.split(str(text)))
 
 
-def without_breaks_of(words: Iterable[str], text: str) -> str:
-    """A message in which no word of a command line looks like a list or a log of ours.
-
-    Their breaks are escaped. A path is taken by its parts, for a message may name it from the root, or
-    without its double slashes.
-    """
-    for word in words:
-        for line in _LIST_OR_LOG.split(word)[2::2]:  # the odd ones are the breaks
-            begin = line.partition("/")[0]
-            text = text.replace(f"\n{begin}", f"\\n{begin}")
-    return text
-
-
 class PlainConsole(Console):
     """A console that shows every string as it is; only the styles that the code names are styles.
 
