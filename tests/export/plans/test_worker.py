@@ -52,7 +52,7 @@ def test_tensorrt_rtx_never_meets_the_plugin(
     request = request_plan(merged_onnx, num_merges=2, merge_path=merge_path, plugin=library)
     code, events = ask_worker(request, canary)
     assert code == 1
-    ((kind, asked, found, _remedy),) = [event["error"] for event in events]
+    ((kind, asked, found, _remedy, _lines),) = [event["error"] for event in events]
     assert (kind, found) == ("InputError", text)
     assert f"MERGE_PATH={merge_path} with BACKEND=tensorrt_rtx" in asked
     assert not canary.exists()
