@@ -146,7 +146,7 @@ OPTIONS = {
     ),
     "unknown method": (
         ("--method", "pitom"),
-        ("Invalid value for '--method': ", "'pitom' is not one of 'authors', 'none'"),
+        ("Invalid value for '--method': ", "'pitom' is not one of 'authors', 'authors-2024', 'none'"),
     ),
     "unknown precision": (
         ("--precision", "int8"),

@@ -138,15 +138,15 @@ def _method_row(manifest: Manifest) -> SummaryRow:
     if not any(manifest.schedule.num_merged):
         return SummaryRow("Method", f"{settings.method}: nothing is merged")
     attention = ", proportional attention" if settings.proportional_attention else ""
-    operator = next(filter(None, manifest.method.layers), None)
-    if operator is None:
+    orders = " and ".join(dict.fromkeys(each.order for each in manifest.method.layers if each))
+    if not orders:
         return SummaryRow("Method", f"{settings.method} pairs (seed {settings.seed}){attention}")
     told = [
         " ".join(option_text(name, described, getattr(settings, name))).replace("_", " ")
         for name, described in options_of(MergeSettings).items()
         if described.plural and name != "method" and getattr(settings, name) is not None
     ]
-    return SummaryRow("Method", f"{settings.method}: {operator.order} order, {', '.join(told)}{attention}")
+    return SummaryRow("Method", f"{settings.method}: {orders} order, {', '.join(told)}{attention}")
 
 
 def _tokens_row(manifest: Manifest) -> SummaryRow:
