@@ -20,6 +20,9 @@ class LayerDecisions(_Frozen):
     compared: int = Field(description="inputs")
     agreed: int = Field(description="inputs with the same groups")
     excused: int = Field(description="inputs with other groups, all within rounding")
+    excused_by_jumps: int = Field(
+        default=0, description="of the excused, those that only a jump of the energy at the margin explains"
+    )
     unexplained: int
     tolerance: float = Field(description="of energies: 2x the measured rounding, both sides being rounded")
     similarity_tolerance: float = Field(description="the same of similarities")
@@ -71,6 +74,11 @@ class Decisions(_Frozen):
     def excused(self) -> int:
         """Other, but within rounding."""
         return sum(layer.excused for layer in self.layers)
+
+    @property
+    def excused_by_jumps(self) -> int:
+        """Of the excused, those that only a jump of the energy explains."""
+        return sum(layer.excused_by_jumps for layer in self.layers)
 
     @property
     def unexplained(self) -> int:
@@ -153,6 +161,9 @@ class BatchComposition(_Frozen):
         description="of these, relative to the largest output; padding left out; None where there are none"
     )
     excused: int = Field(description="texts with other groups, all of them within rounding both ways")
+    excused_by_jumps: int = Field(
+        default=0, description="of the excused, those that need a jump of the energy at the margin"
+    )
     unexplained: int
     first_unexplained_layer: int | None = None
     largest_excused_margin: float = 0.0

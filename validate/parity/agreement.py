@@ -9,20 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pitome.validate.parity.decisions import (
-    Floats,
-    MarginKind,
-    decision_margins,
-    judge,
-    same_groups,
-    same_tokens,
-    smallest_margin,
-)
+from pitome.validate.parity.decision_margins import MarginKind, decision_margins, smallest_margin
+from pitome.validate.parity.decisions import judge, same_groups, same_tokens
+from pitome.validate.parity.energy_intervals import Floats
 from pitome.validate.parity.passes import Passes
 from pitome.validate.parity.records import Decisions, LayerDecisions, Margins
 
-ROUNDING_FACTOR = 2.0
-"""Both values of a comparison may be off by the measured rounding."""
 _PERCENTILES = (1, 10, 50)
 
 
@@ -48,14 +40,13 @@ def _judge_layer(passes: Passes, index: int, layer: int, first: int) -> LayerDec
     target = passes.runtime["fp32"].assignments[index]
     parameters = passes.layers[layer]
     agreed = same_groups(passes.forced["fp32"].assignments[index], target)
-    tolerance = passes.rounding[layer].times(ROUNDING_FACTOR)
-    excused, margins, gaps = 0, [0.0], [float("inf")]
+    tolerance = passes.rounding[layer].tolerance
+    excused, gaps = [], [float("inf")]
     for row in torch.nonzero(~agreed).flatten().tolist():
         record = passes.exact_records[row][index]
         found = judge(target[row], record.metric[0], record.size[0], parameters, tolerance)
         if found.explained:
-            excused += 1
-            margins.append(found.margin)
+            excused.append(found)
     for row in passes.exact:
         record = passes.exact_records[row][index]
         gaps.append(smallest_margin(record.metric[0], record.size[0], parameters))
@@ -66,12 +57,13 @@ def _judge_layer(passes: Passes, index: int, layer: int, first: int) -> LayerDec
         merged=parameters.num_merged,
         compared=len(agreed),
         agreed=same,
-        excused=excused,
-        unexplained=len(agreed) - same - excused,
+        excused=len(excused),
+        excused_by_jumps=sum(found.by_jump for found in excused),
+        unexplained=len(agreed) - same - len(excused),
         tolerance=tolerance.energy,
         similarity_tolerance=tolerance.similarity,
         smallest_margin=min(gaps) if np.isfinite(min(gaps)) else None,
-        largest_excused_margin=max(margins),
+        largest_excused_margin=max((found.margin for found in excused), default=0.0),
         free_running_agreement=_share(same_groups(passes.free.assignments[index], target)),
         token_agreement=float(same_tokens(passes.forced["fp32"].assignments[index], target).mean()),
         first_differences=first,
