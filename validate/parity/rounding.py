@@ -31,17 +31,24 @@ class Rounding:
     """How far float32 arithmetic may be from float64."""
 
     similarity: float
+    """Of two tokens."""
     energy: float
     """No jump of the energy's function is in it (METHOD.md section 2)."""
+    at_margin: float
+    """Of any similarity that is held against the margin: also a token's own, which is 1 but for rounding."""
 
     def largest(self, other: Rounding) -> Rounding:
         """The larger of both, each by itself."""
-        return Rounding(max(self.similarity, other.similarity), max(self.energy, other.energy))
+        return Rounding(
+            max(self.similarity, other.similarity),
+            max(self.energy, other.energy),
+            max(self.at_margin, other.at_margin),
+        )
 
     @property
     def tolerance(self) -> Tolerance:
         """Of comparisons: twice the rounding where both values are rounded, once where one is."""
-        return Tolerance(ROUNDING_FACTOR * self.similarity, ROUNDING_FACTOR * self.energy, self.similarity)
+        return Tolerance(ROUNDING_FACTOR * self.similarity, ROUNDING_FACTOR * self.energy, self.at_margin)
 
 
 def measure_rounding(single: Tensor, double: Tensor, size: Tensor, parameters: MergeParameters) -> Rounding:
@@ -51,13 +58,13 @@ def measure_rounding(single: Tensor, double: Tensor, size: Tensor, parameters: M
     similarity, energy = score_tokens(single[:, prefix:].float(), sizes, parameters)
     exact_similarity, exact_energy = score_tokens(rows, sizes.double(), parameters)
     difference = (similarity.double() - exact_similarity).abs()
-    if not parameters.jump:  # no token is compared with itself; at a jump its own similarity has a side too
-        difference.diagonal(dim1=1, dim2=2).zero_()
+    at_margin = float(difference.max())
+    difference.diagonal(dim1=1, dim2=2).zero_()  # no token is compared with itself
     counted = (sizes > 0) & finite_rows(rows)
     jumps = _jumps(similarity.double(), exact_similarity, counted, parameters)
     real = torch.isfinite(energy) & torch.isfinite(exact_energy)
-    of_energy = (energy.double() - exact_energy - jumps)[real].abs()
-    return Rounding(float(difference.max()), float(of_energy.max()) if real.any() else 0.0)
+    of_energy = float((energy.double() - exact_energy - jumps)[real].abs().max()) if real.any() else 0.0
+    return Rounding(float(difference.max()), of_energy, at_margin)
 
 
 def _jumps(similarity: Tensor, exact: Tensor, counted: Tensor, parameters: MergeParameters) -> Tensor:

@@ -60,7 +60,7 @@ def mix_batch(norm: int, share: float) -> Change:
 
 def compare(bert: Exported, path: Path, tolerance: float) -> BatchComposition:
     layers = merging_layers(bert.merged)
-    rounding = {layer: Rounding(tolerance, tolerance) for layer in layers}
+    rounding = {layer: Rounding(tolerance, tolerance, tolerance) for layer in layers}
     return compare_batching(GraphTarget(path, threads=1), bert.merged, TEXTS, layers, rounding)
 
 
