@@ -15,14 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pitome.merge import edge_values, finite_rows, score_tokens, split_candidates
+from pitome.merge import edge_values, finite_rows, score_tokens
 from pitome.parameters import MergeParameters
 from pitome.validate.parity.energy_intervals import EnergyIntervals, Floats, with_jumps, without_jumps
 from pitome.validate.parity.energy_orders import Order, float64_order, inversion, other_orders
 from pitome.validate.parity.rounding import Tolerance
 
+_SHARES_OF_TOLERANCE = (1 / 16, 1)
+"""Of energies. Most flips are of the nearest ties, so these alone are tried first: they are few."""
+_MOST_CHANGES = 200
 _MOST_ORDERS = 10_000
-"""Tried before the judge takes the best of them and looks on from there."""
+"""Tried for each change."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,22 @@ class Verdict:
 class _Scores:
     similarity: Floats
     energy: Floats
-    size: Floats
     counted: NDArray[np.bool_]
     """[T], the tokens that the mean of an energy is over."""
+    edge_offset: Floats
+    """[T], what an edge is worth more than its similarity, by its source: minus the penalty of its size."""
     parameters: MergeParameters
     tolerance: Tolerance
+
+
+@dataclass(frozen=True)
+class _Explanation:
+    unexplained: NDArray[np.int64]
+    """Tokens whose part in the groups does not follow from an order."""
+    attractors: NDArray[np.int64]
+    """Targets that some of them would rather go to."""
+    margin: float
+    """The largest margin of similarities that the others go against."""
 
 
 def same_groups(first: Tensor, second: Tensor) -> Tensor:
@@ -110,56 +124,91 @@ def _prefix_is_alone(groups: NDArray[np.int64], prefix: int) -> bool:
 def _score(metric: Tensor, size: Tensor, parameters: MergeParameters, tolerance: Tolerance) -> _Scores:
     rows, sizes = metric.double(), size.double()
     similarity, energy = score_tokens(rows[None], sizes[None], parameters)
-    counted = (sizes > 0) & finite_rows(rows)
     return _Scores(
-        similarity[0].numpy(), energy[0].numpy(), sizes.numpy(), counted.numpy(), parameters, tolerance
+        similarity[0].numpy(),
+        energy[0].numpy(),
+        ((sizes > 0) & finite_rows(rows)).numpy(),
+        edge_values(torch.zeros_like(sizes), sizes, parameters).numpy(),
+        parameters,
+        tolerance,
     )
 
 
 def _explain(slots: NDArray[np.int64], scores: _Scores, energies: EnergyIntervals) -> float | None:
-    """The margin that groups [T] go against under the best order; None where no order explains them."""
-    by_position = scores.parameters.order == "position"
-    order = np.arange(len(slots)) if by_position else float64_order(energies)
-    violations, margin = _violations(order, slots, scores)
-    before = violations + 1
-    while 0 < violations < before and not by_position:
-        before = violations
-        for trial in islice(other_orders(order, energies, scores.tolerance.energy), _MOST_ORDERS):
-            count, needed = _violations(trial, slots, scores)
-            if count < violations:
-                order, violations, margin = trial, count, needed
-    if violations:
-        return None
-    return margin if by_position else max(margin, inversion(order, energies))
+    """The margin that groups [T] go against under the best order found; None where none explains them."""
+    if scores.parameters.order == "position":
+        found = _hold_against(np.arange(len(slots)), slots, scores)
+        return found.margin if not len(found.unexplained) else None
+    for share in _SHARES_OF_TOLERANCE:
+        tolerance = share * scores.tolerance.energy
+        order = _search(slots, scores, energies, tolerance)
+        if order is not None:
+            margin = _hold_against(order, slots, scores).margin
+            return max(margin, inversion(order, energies))
+    return None
 
 
-def _violations(order: Order, slots: NDArray[np.int64], scores: _Scores) -> tuple[int, float]:
-    """How many tokens of the groups this order cannot explain, and the largest margin they go against."""
-    parameters = scores.parameters
-    candidates = order[: parameters.num_candidates]
-    ranked = torch.from_numpy(candidates)[None]
-    sources, targets = (part[0].numpy() for part in split_candidates(ranked, parameters))
+def _search(
+    slots: NDArray[np.int64], scores: _Scores, energies: EnergyIntervals, tolerance: float
+) -> Order | None:
+    """An order within the tolerance that leads to the groups; None where small changes lead to none.
 
-    target_of_slot = {int(slots[target]): int(target) for target in targets}
-    count = len(targets) - len(target_of_slot)
-    alone = np.setdiff1d(np.arange(len(slots)), candidates)
-    count += sum(int((slots == slots[token]).sum() > 1) for token in alone)
+    Where many energies are tied, any role of their tokens is possible, and few roles fit the groups. So a
+    change that explains no more tokens is taken too where none explains more, unless it was seen before.
+    """
+    order = float64_order(energies)
+    held = _hold_against(order, slots, scores)
+    seen = {order.tobytes()}
+    for _ in range(_MOST_CHANGES):
+        wrong = len(held.unexplained)
+        if not wrong:
+            return order
+        movable = np.append(held.unexplained, held.attractors)
+        sideways = None
+        for trial in islice(other_orders(order, energies, tolerance, movable), _MOST_ORDERS):
+            found = _hold_against(trial, slots, scores)
+            if len(found.unexplained) < wrong:
+                break
+            if sideways is None and len(found.unexplained) == wrong and trial.tobytes() not in seen:
+                sideways = trial, found
+        else:
+            if sideways is None:
+                return None
+            trial, found = sideways
+        order, held = trial, found
+        seen.add(order.tobytes())
+    return None
+
+
+def _hold_against(order: Order, slots: NDArray[np.int64], scores: _Scores) -> _Explanation:
+    """What of the groups [T] an order of the tokens explains."""
+    parameters, tolerance = scores.parameters, scores.tolerance.similarity
+    start, stop, target_start, target_stop, step = parameters.rank_slices
+    sources, targets = order[start:stop:step], order[target_start:target_stop:step]
+    protected = order[parameters.num_candidates :]
+
+    group_size = np.bincount(slots)
+    target_of_slot = np.full(len(group_size), -1)
+    target_of_slot[slots[targets]] = targets
+    second_targets = targets[target_of_slot[slots[targets]] != targets]
+    not_alone = protected[group_size[slots[protected]] > 1]
 
     between = scores.similarity[np.ix_(sources, targets)]
     best = between.max(axis=1)
-    values = edge_values(torch.from_numpy(best), torch.from_numpy(scores.size[sources]), parameters)
-    edges = values.numpy()
-    chosen = np.array([target_of_slot.get(int(slots[source]), -1) for source in sources])
+    edges = best + scores.edge_offset[sources]
+    chosen = target_of_slot[slots[sources]]
     taken = chosen >= 0
-    count += abs(int(taken.sum()) - parameters.num_merged)
-
-    shortfall = best[taken] - scores.similarity[sources[taken], chosen[taken]]
-    count += int((shortfall > scores.tolerance.similarity).sum())
-    margin = float(shortfall.max(initial=0))
+    without_target = sources[~taken & (group_size[slots[sources]] > 1)]
+    short = np.zeros(len(sources))
+    short[taken] = best[taken] - scores.similarity[sources[taken], chosen[taken]]
+    less_similar = short > tolerance
+    margin, too_strong = float(short.max()), np.zeros(len(sources), dtype=bool)
     if taken.any() and not taken.all():
-        weakest, strongest = edges[taken].min(), edges[~taken].max()
-        excess = 0.0 if strongest <= weakest else float(strongest - weakest)
-        margin = max(margin, excess)
-        if excess > scores.tolerance.similarity:
-            count += int((edges[taken] < strongest - scores.tolerance.similarity).sum())
-    return count, margin
+        weakest = edges[taken].min()
+        with np.errstate(invalid="ignore"):  # of two edges from padding, which are infinite
+            excess = np.where(taken | (edges <= weakest), 0, edges - weakest)
+        too_strong = excess > tolerance
+        margin = max(margin, float(excess.max()))
+    attracted = less_similar | too_strong
+    wrong = (second_targets, not_alone, without_target, sources[less_similar], sources[too_strong])
+    return _Explanation(np.concatenate(wrong), np.unique(targets[between[attracted].argmax(axis=1)]), margin)

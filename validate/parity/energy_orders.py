@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import combinations, permutations
-from typing import Any
+from itertools import chain, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,19 +30,28 @@ def inversion(order: Order, energies: EnergyIntervals) -> float:
     return float((low - np.minimum.accumulate(high)).max(initial=0))
 
 
-def other_orders(order: Order, energies: EnergyIntervals, tolerance: float) -> Iterator[Order]:
+def other_orders(
+    order: Order, energies: EnergyIntervals, tolerance: float, tokens: NDArray[np.int64]
+) -> Iterator[Order]:
     """Orders beside this one in which two tokens stand the wrong way round only where their intervals miss
-    each other by at most ``tolerance``: near ties permuted, and near pairs' tokens put elsewhere."""
+    each other by at most ``tolerance``: near ties permuted, and near pairs' tokens put elsewhere.
+
+    Args:
+        order: to change.
+        energies: of the tokens.
+        tolerance: of energies.
+        tokens: long runs of near ties are permuted by swaps with one of these.
+    """
     for start, stop in _near_ties(energies, tolerance):
-        yield from _reordered(order, start, stop, energies, tolerance)
+        yield from _reordered(order, start, stop, energies, tolerance, tokens)
     for pair in energies.near_pairs:
-        tokens = sorted(set(pair))
-        rest = order[~np.isin(order, tokens)]
-        for trial in _placed(rest, tokens[0], energies, tolerance):
-            if len(tokens) == 1:
+        moved = sorted(set(pair))
+        rest = order[~np.isin(order, moved)]
+        for trial in _placed(rest, moved[0], energies, tolerance):
+            if len(moved) == 1:
                 yield trial
             else:  # one rounding moves both tokens of a pair, and each by another number of ranks
-                yield from _placed(trial, tokens[1], energies, tolerance)
+                yield from _placed(trial, moved[1], energies, tolerance)
 
 
 def _near_ties(energies: EnergyIntervals, tolerance: float) -> list[tuple[int, int]]:
@@ -64,21 +72,35 @@ def _near_ties(energies: EnergyIntervals, tolerance: float) -> list[tuple[int, i
 
 
 def _reordered(
-    order: Order, start: int, stop: int, energies: EnergyIntervals, tolerance: float
+    order: Order,
+    start: int,
+    stop: int,
+    energies: EnergyIntervals,
+    tolerance: float,
+    tokens: NDArray[np.int64],
 ) -> Iterator[Order]:
-    """Other orders of one run; long runs by swaps of two only."""
-    if stop - start <= _LONGEST_PERMUTED_RUN:
-        choices: Iterable[Any] = permutations(range(start, stop))
+    """Other orders of one run; of a long one that by position, as equal energies stand, and swaps of two."""
+    run = order[start:stop]
+    if len(run) <= _LONGEST_PERMUTED_RUN:
+        choices: Iterable[Order] = (run[list(choice)] for choice in permutations(range(len(run))))
     else:
-        choices = (
-            [second if at == first else first if at == second else at for at in range(start, stop)]
-            for first, second in combinations(range(start, stop), 2)
-        )
+        choices = chain([np.sort(run)], _swaps(run, np.flatnonzero(np.isin(run, tokens))))
     for choice in choices:
-        trial = order.copy()
-        trial[start:stop] = order[list(choice)]
-        if inversion(trial[start:stop], energies) <= tolerance:
+        if inversion(choice, energies) <= tolerance:
+            trial = order.copy()
+            trial[start:stop] = choice
             yield trial
+
+
+def _swaps(run: Order, ranks: NDArray[np.int64]) -> Iterator[Order]:
+    """Of a token at one of these ranks with any other; those that are nearest to each other first."""
+    for distance in range(1, len(run)):
+        for rank in ranks.tolist():
+            for other in (rank - distance, rank + distance):
+                if 0 <= other < len(run):
+                    swapped = run.copy()
+                    swapped[[rank, other]] = run[[other, rank]]
+                    yield swapped
 
 
 def _placed(rest: Order, token: int, energies: EnergyIntervals, tolerance: float) -> Iterator[Order]:
