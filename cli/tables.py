@@ -184,11 +184,27 @@ def print_parity(console: Console, parity: dict[str, Any]) -> None:
 
 
 def _decision_table(decisions: dict[str, Any], judged: bool) -> ResultTable:
-    title = f"Decisions, {decisions['runtime']} against PyTorch" + (
-        "" if judged else " (reported, not judged)"
+    told = decisions["verdict"] if judged else "reported, not judged"
+    title = f"Decisions, {decisions['runtime']} against PyTorch ({told})"
+    columns = (
+        "layer",
+        "tokens",
+        "merged",
+        "compared",
+        "agreed",
+        "excused",
+        "excused_by_jumps",
+        "unexplained",
     )
-    columns = ("layer", "tokens", "merged", "compared", "agreed", "excused", "unexplained")
-    headings = (*columns, "tokens agree", "tolerance", "free-running", "first differ here")
+    headings = (
+        *columns[:-2],
+        "by a jump",
+        columns[-1],
+        "tokens agree",
+        "tolerance",
+        "free-running",
+        "first differ here",
+    )
     table = ResultTable(title, _numbers(headings))
     for layer in decisions["layers"]:
         table.add_row(

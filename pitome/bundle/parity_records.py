@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+LevelVerdict = Literal["pass", "fail", "not judged"]
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +56,10 @@ class Decisions(_Frozen):
 
     runtime: str
     images: int = Field(description="inputs: images or texts")
+    verdict: LevelVerdict = Field(
+        default="not judged",
+        description="of this level; reduced precision is not judged, nor what jumps excuse too large a share of",
+    )
     layers: tuple[LayerDecisions, ...]
     same_throughout: int = Field(
         default=0, description="inputs with the same groups in all layers, nothing forced"
@@ -79,6 +85,11 @@ class Decisions(_Frozen):
     def excused_by_jumps(self) -> int:
         """Of the excused, those that only a jump of the energy explains."""
         return sum(layer.excused_by_jumps for layer in self.layers)
+
+    @property
+    def share_excused_by_jumps(self) -> float:
+        """Of all that were compared."""
+        return self.excused_by_jumps / self.compared if self.compared else 0.0
 
     @property
     def unexplained(self) -> int:
@@ -192,7 +203,7 @@ class Cosine(_Frozen):
 class ParityReport(_Frozen):
     """The three levels of parity and the verdict."""
 
-    verdict: Literal["pass", "fail"]
+    verdict: LevelVerdict
     reason: str
     failures: tuple[str, ...] = Field(default=(), description="everything that failed, the cause first")
     decisions: Decisions | None

@@ -14,12 +14,13 @@ from pitome.validate.parity.decisions import judge, same_groups, same_tokens
 from pitome.validate.parity.energy_intervals import Floats
 from pitome.validate.parity.passes import Passes
 from pitome.validate.parity.records import Decisions, LayerDecisions, Margins
+from pitome.validate.thresholds import Thresholds, decisions_verdict
 
 _PERCENTILES = (1, 10, 50)
 
 
-def judge_decisions(passes: Passes) -> Decisions | None:
-    """fp32 on the runtime: every merge of every input with the layers before forced."""
+def judge_decisions(passes: Passes, limits: Thresholds | None = None) -> Decisions | None:
+    """fp32 on the runtime: every merge of every input with the layers before forced; limits None = the defaults."""
     if not passes.layers:
         return None
     target = passes.runtime["fp32"].assignments
@@ -27,13 +28,14 @@ def judge_decisions(passes: Passes) -> Decisions | None:
     layers = tuple(
         _judge_layer(passes, index, layer, first[index]) for index, layer in enumerate(passes.layers)
     )
-    return Decisions(
+    found = Decisions(
         runtime=f"{passes.runtime_name} fp32",
         images=layers[0].compared,
         layers=layers,
         same_throughout=throughout,
         margins=tuple(_margins(passes)),
     )
+    return found.model_copy(update={"verdict": decisions_verdict(found, limits or Thresholds())})
 
 
 def _judge_layer(passes: Passes, index: int, layer: int, first: int) -> LayerDecisions:
