@@ -48,8 +48,8 @@ class Thresholds(_Limits):
 
     max_unexplained_decisions: int = Field(default=0, ge=0)
     max_share_excused_by_jumps: float = Field(default=0.05, ge=0, le=1)
-    """Above it decisions are not judged. In float32 no jump was needed for 500 decisions of two models; in half
-    precision one decision in six needed one, and hardly any order would have been called wrong."""
+    """Of all decisions; above it they are not judged. Measured with eq4 on fashion-vit and minilm-l6: 0 of 512
+    in float32, and 28 of 176 in half precision, where near margins excuse nearly every order."""
     arithmetic_factor: float = Field(default=2.0, ge=1)
     rms_factor: float = Field(default=2.0, ge=1)
     fp32_relative_limit: float = Field(default=1e-5, gt=0)
@@ -96,7 +96,7 @@ class Verdict:
 
 
 def decisions_verdict(decisions: Decisions, thresholds: Thresholds) -> LevelVerdict:
-    """Of level 1: what is wrong is so whatever jumps excuse, but nothing is right where they excuse too much."""
+    """Of level 1. Wrong is wrong whatever jumps excuse; where they excuse too much, nothing is right."""
     if decisions.unexplained > thresholds.max_unexplained_decisions:
         return "fail"
     return "not judged" if why_not_judged(decisions, thresholds) else "pass"
@@ -108,8 +108,8 @@ def why_not_judged(decisions: Decisions | None, thresholds: Thresholds) -> str |
     if decisions is None or decisions.share_excused_by_jumps <= limit:
         return None
     return (
-        f"the merge decisions are not judged: {decisions.excused_by_jumps} of {decisions.compared} are excused "
-        f"by nothing but the jump of the energy at its margin, which is more than a share of {limit:g}"
+        f"the merge decisions are not judged: {decisions.excused_by_jumps} of {decisions.compared} are "
+        f"excused by nothing but the jump of the energy at its margin, which is more than a share of {limit:g}"
     )
 
 

@@ -58,7 +58,7 @@ class Decisions(_Frozen):
     images: int = Field(description="inputs: images or texts")
     verdict: LevelVerdict = Field(
         default="not judged",
-        description="of this level; reduced precision is not judged, nor what jumps excuse too large a share of",
+        description="of this level; not judged are reduced precisions, and where jumps excuse too much",
     )
     layers: tuple[LayerDecisions, ...]
     same_throughout: int = Field(

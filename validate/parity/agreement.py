@@ -20,7 +20,7 @@ _PERCENTILES = (1, 10, 50)
 
 
 def judge_decisions(passes: Passes, limits: Thresholds | None = None) -> Decisions | None:
-    """fp32 on the runtime: every merge of every input with the layers before forced; limits None = the defaults."""
+    """fp32 on the runtime: every merge of every input with the layers before forced, under the limits."""
     if not passes.layers:
         return None
     target = passes.runtime["fp32"].assignments
