@@ -61,7 +61,7 @@ def test_every_key_is_in_the_default_file(tmp_path: Path) -> None:
     [
         (
             "max_unexplained = 3",
-            "max_unexplained is not a key that is known; the keys are max_unexplained_decisions, arithmetic",
+            "max_unexplained is not a key that is known; the keys are max_unexplained_decisions, max_share",
             "Did you mean max_unexplained_decisions",
         ),
         (
