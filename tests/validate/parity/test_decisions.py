@@ -146,6 +146,16 @@ def test_flipped_near_tied_energies_are_excused_up_to_their_margin() -> None:
     assert excused.margin == pytest.approx(gap, rel=1e-6)
 
 
+def test_energies_may_differ_by_the_tolerance_and_no_more() -> None:
+    metric, parameters, _ = near_tie()
+    energies = energies_of(metric, parameters)
+    gap = abs(float(energies[1] - energies[2]))
+    flipped = torch.tensor([[0, 1, 0, 2]])
+    assert judge_image(flipped, metric, ONES, parameters, Tolerance(0.0, gap)) == Verdict(True, gap)
+    below = Tolerance(0.0, math.nextafter(gap, 0))
+    assert not judge_image(flipped, metric, ONES, parameters, below).explained
+
+
 def scores_order(metric: Tensor, parameters: MergeParameters) -> list[int]:
     _, energy = score_tokens(metric, torch.ones(1, metric.shape[1]).double(), parameters)
     return order_tokens(energy, parameters)[0].tolist()
