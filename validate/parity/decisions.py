@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pitome.parameters import MergeParameters
 from pitome.validate.parity.energy_intervals import EnergyIntervals, with_jumps, without_jumps
-from pitome.validate.parity.energy_orders import float64_order, inversion, moved_pairs
+from pitome.validate.parity.energy_orders import float64_order, inversion, moved_pairs, ties
 from pitome.validate.parity.explanation import MergeScores, Order, Slots, explain_by, score_merge
 from pitome.validate.parity.role_search import search_roles
 from pitome.validate.parity.rounding import Tolerance
@@ -108,12 +108,7 @@ def _explain(slots: Slots, scores: MergeScores, energies: EnergyIntervals, toler
         base = _best_jumps(slots, scores, energies, share * tolerance)
         found = explain_by(base, slots, scores)
         if found.unexplained:
-            low, high = energies.low, energies.high
-            with np.errstate(invalid="ignore"):  # infinite energies are no tie
-                tied = (low[:, None] - high[None] <= share * tolerance) & (
-                    low[None] - high[:, None] <= share * tolerance
-                )
-            order = search_roles(base, slots, scores, tied)
+            order = search_roles(base, slots, scores, ties(energies, share * tolerance))
             if order is None:
                 continue
             base, found = order, explain_by(order, slots, scores)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pitome.validate.parity.energy_intervals import EnergyIntervals
 from pitome.validate.parity.explanation import Order
@@ -23,6 +24,13 @@ def inversion(order: Order, energies: EnergyIntervals) -> float:
     order = order[np.isfinite(energies.exact[order])]  # the infinite ones stay where they are
     low, high = energies.low[order], energies.high[order]
     return float((low - np.minimum.accumulate(high)).max(initial=0))
+
+
+def ties(energies: EnergyIntervals, tolerance: float) -> NDArray[np.bool_]:
+    """[T, T]: whether the intervals of two tokens miss each other by at most the tolerance; never infinite ones."""
+    with np.errstate(invalid="ignore"):
+        above = energies.low[:, None] - energies.high[None] <= tolerance
+    return above & above.T
 
 
 def moved_pairs(order: Order, energies: EnergyIntervals, tolerance: float) -> Iterator[Order]:

@@ -39,8 +39,6 @@ def search_roles(base: Order, slots: Slots, scores: MergeScores, tied: NDArray[n
         The tokens at the ranks of their roles, in each as ``base`` has them. How far that goes against the
         energies is for the caller to see: ties need not be transitive.
     """
-    if not tied.any():
-        return None
     role_of_rank = np.full(len(base), _PROTECTED)
     start, stop, target_start, target_stop, step = scores.parameters.rank_slices
     role_of_rank[start:stop:step], role_of_rank[target_start:target_stop:step] = _SOURCE, _TARGET
