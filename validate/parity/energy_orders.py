@@ -27,7 +27,7 @@ def inversion(order: Order, energies: EnergyIntervals) -> float:
 
 
 def ties(energies: EnergyIntervals, tolerance: float) -> NDArray[np.bool_]:
-    """[T, T]: whether the intervals of two tokens miss each other by at most the tolerance; never infinite ones."""
+    """[T, T]: whether the intervals of two tokens miss each other by at most the tolerance; none infinite."""
     with np.errstate(invalid="ignore"):
         above = energies.low[:, None] - energies.high[None] <= tolerance
     return above & above.T
