@@ -155,6 +155,12 @@ def check_parity(
             report,
             torch_precisions=precisions,
         )
+    if found.verdict == "not judged":
+        raise ParityError(
+            f"parity of {place.final.name} with PyTorch",
+            found.reason,
+            "Nothing was published. Choose another MARGIN, or an ENERGY that does not jump, such as elu",
+        )
     if found.verdict != "pass":
         raise ParityError(
             f"parity of {place.final.name} with PyTorch",

@@ -162,6 +162,8 @@ def _parity_row(parity: ParityReport | None) -> SummaryRow:
         told = f"{found.agreed:,} of {found.compared:,} decisions agree"
         if found.excused:
             told += f", {found.excused:,} differ within rounding"
+        if found.excused_by_jumps:
+            told += f" ({found.excused_by_jumps:,} only by the energy's jump)"
         if found.unexplained:
             told += f", {found.unexplained:,} differ without an excuse"
         value = f"{parity.verdict}: {told}{reason}"
@@ -181,6 +183,8 @@ def _batching_rows(batching: BatchComposition | None) -> list[SummaryRow]:
     )
     if batching.excused:
         found += f", {batching.excused} of {texts} in a decision within rounding"
+    if batching.excused_by_jumps:
+        found += f" ({batching.excused_by_jumps} only by the energy's jump)"
     if batching.unexplained:
         found += f", {batching.unexplained} of {texts} in a decision without an excuse"
     return [SummaryRow("Batch composition", found, "bad" if batching.unexplained else "plain")]
