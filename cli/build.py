@@ -1,4 +1,4 @@
-"""``pitome build``: one more plan."""
+"""``pitome build``: more plans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One merge alone as a TensorRT engine with the plugin, on cases of the operator's table."""
+"""One merge alone as an engine of TensorRT or TensorRT-RTX with the plugin, on cases of the operator's table."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def one_case_per_rule() -> list[tuple[OperatorCase, torch.dtype]]:
 class OperatorEngine:
     """One case's merge, built into a plan in a folder."""
 
+    backend: str
     case: OperatorCase
     dtype: torch.dtype
     folder: Path
@@ -49,8 +50,8 @@ class OperatorEngine:
         return PlanRequest(
             onnx=self.folder / "merge.onnx",
             plan=self.folder / "merge.plan",
-            backend="tensorrt",
-            targets=(),
+            backend=self.backend,
+            targets=() if self.backend == "tensorrt" or missing_gpu() else (machine_target(),),
             profile=(1, self.case.batch, self.case.batch),
             precision=PRECISIONS[self.dtype],
             num_merges=1,
@@ -81,7 +82,7 @@ class OperatorEngine:
             plugin=None if self.embed_plugin else DEVICE_LIBRARY,
             host_code=self.embed_plugin,
         )
-        run_session(RunRequest(backend="tensorrt", engine=engine, inputs=inputs, outputs=outputs))
+        run_session(RunRequest(backend=self.backend, engine=engine, inputs=inputs, outputs=outputs))
         return load_file(str(outputs))
 
 
@@ -94,11 +95,12 @@ def test_the_cases_are_of_all_rules() -> None:
 
 
 @pytest.mark.gpu
-def test_one_merge_through_the_plugin(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_merge_through_the_plugin(backend: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """In one test, so that the report's part is passed when all cases are."""
-    with recorded("tensorrt-operator"):
+    with recorded(f"{backend}-operator"):
         for case, dtype in one_case_per_rule():
-            engine = OperatorEngine(case, dtype, tmp_path_factory.mktemp("operator"))
+            engine = OperatorEngine(backend, case, dtype, tmp_path_factory.mktemp("operator"))
             engine.skip_where_unavailable()
             found = engine.run()
             held_to_the_contract((case, dtype), result_of(found))
@@ -107,9 +109,10 @@ def test_one_merge_through_the_plugin(tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.gpu
-def test_a_plan_that_carries_its_plugin(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_plan_that_carries_its_plugin(backend: str, tmp_path: Path) -> None:
     case, dtype = one_case_per_rule()[0]
-    with recorded("tensorrt-embedded"):
-        engine = OperatorEngine(case, dtype, tmp_path, embed_plugin=True)
+    with recorded(f"{backend}-embedded"):
+        engine = OperatorEngine(backend, case, dtype, tmp_path, embed_plugin=True)
         engine.skip_where_unavailable()
         held_to_the_contract((case, dtype), result_of(engine.run()))
