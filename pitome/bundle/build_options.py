@@ -133,12 +133,11 @@ class PlanOptions:
         Profile,
         Option("Smallest, typical and largest batch of the plan.", parse=parse_profile, format=commas),
     ] = (1, 8, 32)
-    merge_paths: Annotated[
+    merge_path: Annotated[
         tuple[MergePath, ...] | None,
         Option(
             "What computes the merges: function, plugin, or both for two plans; plugin by default for "
             "tensorrt, else function.",
-            name="merge_path",
             parse=parse_merge_paths,
             format=_one_text,
         ),
@@ -158,7 +157,7 @@ class PlanOptions:
             InputError: as `ordered_merge_paths`.
         """
         usual: MergePath = "plugin" if self.backend == "tensorrt" else "function"
-        return (usual,) if self.merge_paths is None else ordered_merge_paths(self.merge_paths)
+        return (usual,) if self.merge_path is None else ordered_merge_paths(self.merge_path)
 
     def targets_of(self, merge_path: MergePath) -> tuple[str, ...]:
         """The GPUs of the plan whose merges are built that way; empty stands for the one in the machine."""

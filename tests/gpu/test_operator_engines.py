@@ -1,4 +1,4 @@
-"""One merge alone as an engine of TensorRT or TensorRT-RTX with the plugin, on cases of the operator's table."""
+"""One merge alone as an engine with the plugin, of TensorRT and TensorRT-RTX, on cases of the table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from pitome.errors import PitomeError
 from pitome.export.plans import PlanRequest, build_plan, check_request
 from pitome.merge import MergeResult
+from pitome.validate.gpu.environment import machine_target
 from pitome.validate.gpu.requests import EngineFile, RunRequest
 from pitome.validate.gpu.session import run_session
 from tests.device_library import DEVICE_LIBRARY
@@ -22,6 +23,7 @@ from tests.operator_model import operator_model
 from tests.pitome.test_merge import by_name
 from tests.plugins.test_kernels import held_to_the_contract
 
+BACKENDS = ("tensorrt", "tensorrt_rtx")
 OUTPUTS = ("y", "size_out", "assignment")
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
 
@@ -51,7 +53,7 @@ class OperatorEngine:
             onnx=self.folder / "merge.onnx",
             plan=self.folder / "merge.plan",
             backend=self.backend,
-            targets=() if self.backend == "tensorrt" or missing_gpu() else (machine_target(),),
+            targets=() if self.backend == "tensorrt" else (machine_target(),),
             profile=(1, self.case.batch, self.case.batch),
             precision=PRECISIONS[self.dtype],
             num_merges=1,
