@@ -123,7 +123,7 @@ class PlanOptions:
     targets: Annotated[
         tuple[str, ...] | None,
         Option(
-            f"GPU architectures of the plan; {','.join(DEFAULT_TARGETS)} by default, by the plugin "
+            f"GPU architectures of the plan; {','.join(DEFAULT_TARGETS)} by default, by the plugin in fp16 "
             f"{OLDEST_TARGET} too.",
             parse=parse_targets,
             format=_one_text,
@@ -136,8 +136,8 @@ class PlanOptions:
     merge_path: Annotated[
         tuple[MergePath, ...] | None,
         Option(
-            "What computes the merges: function, plugin, or both for two plans; plugin by default for "
-            "tensorrt, else function.",
+            "What computes the merges: function, plugin, or function,plugin for two plans; plugin by default "
+            "for tensorrt, else function.",
             parse=parse_merge_paths,
             format=_one_text,
         ),

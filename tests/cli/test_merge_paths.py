@@ -1,4 +1,4 @@
-"""MERGE_PATH: a plan by the function, one by the plugin, or both in one bundle; TensorRT-RTX builds them all."""
+"""MERGE_PATH: a plan by the function, one by the plugin, or both in one bundle, of TensorRT-RTX."""
 
 from __future__ import annotations
 
