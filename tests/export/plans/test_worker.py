@@ -1,6 +1,6 @@
 """The builder process with the plugin of the CPU's build: TensorRT-RTX takes it as layers.
 
-The checks before a build refuse that library, whose kernels are no GPU's. The builder runs none of them, so it
+The checks before a build refuse that library, whose kernels are no GPU's. The builder runs none of them, and
 is asked directly.
 """
 
