@@ -1,7 +1,7 @@
 """``pitome plans``: a bundle's graph built by each merge path in turn, and what the plans are like.
 
-Nothing of it goes into the bundle. Build times depend on the machine and on what else it does, so the paths take
-turns, and a time is only told as a ratio to another one of the same round.
+Nothing of it goes into the bundle. Build times depend on the machine and on what else it does, so the paths
+take turns, and a time is only told as a ratio to another one of the same round.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class ModelOptions(ModelChoice):
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """Which plan is built from the graph. None stands for what the backend usually gets."""
+    """Which plans are built from the graph. None stands for what the backend usually gets."""
 
     precision: Annotated[
         Precision,

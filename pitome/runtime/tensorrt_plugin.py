@@ -16,7 +16,7 @@ from pitome.runtime.backends import PlanBackend
 
 MERGE_OPERATOR = "EnergyMerge"
 """The ONNX operator, and the plugin's name. Not from pitome.op, which imports torch."""
-CREATOR = (MERGE_OPERATOR, "1", "pitome")
+CREATOR = (MERGE_OPERATOR, "2", "pitome")
 """Name, version and namespace of the plugin's creator: those that the ONNX nodes carry."""
 
 
