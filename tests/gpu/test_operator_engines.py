@@ -29,10 +29,10 @@ PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf1
 
 
 def one_case_per_rule() -> list[tuple[OperatorCase, torch.dtype]]:
-    """Every combination of order, energy and split once, exact and with something special in it."""
+    """Every combination of order, function and split once, exact and with something special in it."""
     found: dict[tuple[str, str, str], OperatorCase] = {}
     for case in CASES:
-        rule = (case.parameters.order, case.parameters.energy, case.parameters.split)
+        rule = (case.parameters.order, case.parameters.function, case.parameters.split)
         if case.exact and case.content != "signs" and 17 <= case.num_tokens < 300:
             found.setdefault(rule, case)
     return [(case, DTYPES[index % len(DTYPES)]) for index, case in enumerate(found.values())]
@@ -93,7 +93,7 @@ def result_of(found: dict[str, torch.Tensor], suffix: str = "") -> MergeResult:
 
 
 def test_the_cases_are_of_all_rules() -> None:
-    assert len(one_case_per_rule()) == 8
+    assert len(one_case_per_rule()) == 12
 
 
 @pytest.mark.gpu
