@@ -1,7 +1,7 @@
 """The plugin library of a bundle: copied, kept with its plans, and gone with the last of them.
 
-No classic TensorRT builds here, so its plans are stand-ins of a few bytes; test_merge_paths.py builds real ones
-of TensorRT-RTX.
+No classic TensorRT builds here, so its plans are stand-ins of a few bytes; test_merge_paths.py builds real
+ones of TensorRT-RTX.
 """
 
 from __future__ import annotations
