@@ -75,7 +75,8 @@ class PlanPathOptions:
 
     rounds: Annotated[int, Option("How often each plan is built, in turn.", minimum=1)] = 3
     plugin: Annotated[
-        Path | None, Option(f"The plugin library; {DEFAULT_PLUGIN} by default, from `make plugin`.")
+        Path | None,
+        Option(f"The plugin library; what `make plugin` leaves in {DEFAULT_PLUGIN.parent} by default."),
     ] = None
 
 

@@ -6,7 +6,8 @@ std::terminate, and because a plugin library stays in the registry of the proces
 stdin: the request as one line of JSON, with the file to write until it is complete (``partial``) and the
 folder of libraries that only this process needs (``links``), then nothing; its end, by the asker's wish or
 death, cancels the build. EVENTS_FD: one line of JSON for each event, ``{"progress": [phase, done, total]}``,
-then one of ``{"result": {...}}`` and ``{"error": [class, asked, found, remedy]}``. stdout and stderr: log.
+then one of ``{"result": {...}}`` and ``{"error": [class, asked, found, remedy, lines]}``. stdout and stderr:
+the log.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def main() -> int:
     try:
         events.send(result=_build(request, partial, events, started))
     except PitomeError as error:
-        events.send(error=[type(error).__name__, error.asked, error.found, error.remedy])
+        events.send(error=[type(error).__name__, error.asked, error.found, error.remedy, error.lines])
         return 1
     finally:
         clean_up()

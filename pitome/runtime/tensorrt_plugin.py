@@ -54,9 +54,9 @@ def load_plugin(trt: Any, backend: PlanBackend, asked: str, library: Path, error
     remedy = "Run `make plugin` or `pitome plugin`, or use MERGE_PATH=function"
     heard = len(errors)
     if registry.load_library(str(library)) is None:
-        reasons = "".join(f"\n  - {line.strip()}" for line in errors[heard:])
+        reasons = [f"- {line.strip()}" for line in errors[heard:]]
         raise BackendError(
-            asked, f"{backend.label} did not load the plugin library {library}{reasons}", remedy
+            asked, f"{backend.label} did not load the plugin library {library}", remedy, reasons
         )
     if registry.get_creator(*CREATOR) is None:
         name, version, namespace = CREATOR
