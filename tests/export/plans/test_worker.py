@@ -22,8 +22,8 @@ import pytest
 from pitome.child_process import module_environment
 from pitome.export.plans import BACKENDS, PlanRequest
 from pitome.export.plans.library_names import linked_libraries, searching_in
-from pitome.parameters import MergeParameters
 from tests.export.plans.plugin_files import BUILT_HOST_PLUGIN, CANARY, WITH_CANARY, built, compile_library
+from tests.merge_parameters import merge_parameters
 from tests.operator_model import operator_model
 
 pytest.importorskip("tensorrt_rtx")
@@ -57,7 +57,7 @@ def ask_worker(request: PlanRequest, links: Path | None = None, **environment: s
 def one_merge(request_plan: Callable[..., PlanRequest], tmp_path: Path) -> Callable[..., PlanRequest]:
     """``one_merge(**changes)``: a plan of the operator alone, by the plugin."""
     file = tmp_path / "merge.onnx"
-    onnx.save(operator_model(MergeParameters(3, 8, 1), 12, 6, 4), str(file))
+    onnx.save(operator_model(merge_parameters(3, 8), 12, 6, 4), str(file))
 
     def make(**changes: Any) -> PlanRequest:
         settings = {"merge_path": "plugin", "plugin": built(BUILT_HOST_PLUGIN), "num_merges": 1}
