@@ -103,7 +103,7 @@ def test_a_node_that_names_another_version_goes_by_the_function(
     onnx.save(model, str(request.onnx))
     with linked_libraries(BACKENDS["tensorrt_rtx"].named_libraries()) as links:
         code, events = ask_worker(request, links)
-    ((kind, _asked, found, remedy),) = [event["error"] for event in events if "error" in event]
+    ((kind, _asked, found, remedy, _lines),) = [event["error"] for event in events if "error" in event]
     assert (code, kind) == (1, "BackendError")
     assert "took 1 by the function's body and 0 by the plugin: merge went the other way" in found
     assert "Export the ONNX file again, so that every EnergyMerge node has plugin_namespace" in remedy
@@ -116,7 +116,7 @@ def test_a_library_that_nothing_asks_for_is_not_loaded(
     library, canary = compile_library(tmp_path, WITH_CANARY), tmp_path / "canary"
     code, events = ask_worker(one_merge(merge_path="function", plugin=library), **{CANARY: str(canary)})
     assert code == 1
-    ((kind, asked, found, _remedy),) = [event["error"] for event in events]
+    ((kind, asked, found, _remedy, _lines),) = [event["error"] for event in events]
     assert (kind, found) == ("InputError", "only MERGE_PATH=plugin loads a plugin library")
     assert "MERGE_PATH=function with BACKEND=tensorrt_rtx" in asked
     assert not canary.exists()
