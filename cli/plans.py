@@ -25,7 +25,7 @@ def plans(
     def work(display: Display) -> Result:
         from pitome.engine.plan_paths import compare_paths, paths_markdown
 
-        found = [compare_paths(bundle, options, display) for bundle in bundles]
+        found = compare_paths(bundles, options, display)
         document = [each.model_dump(mode="json") | {"build_ratios": each.build_ratios} for each in found]
         return document, lambda console: print(paths_markdown(found), end="")  # Markdown: nothing wrapped
 

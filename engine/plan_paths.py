@@ -19,7 +19,7 @@ from pitome.engine.checks import plan_requests
 from pitome.engine.options import PlanOptions, PlanPathOptions
 from pitome.engine.progress import Progress, Silent
 from pitome.errors import InputError
-from pitome.export.plans import PlanResult, build_plan, check_request
+from pitome.export.plans import PlanRequest, PlanResult, build_plan, check_request
 from pitome.option import check_fields
 from pitome.runtime.backends import find_plan_backend
 from pitome.validate.report.summary import megabytes
@@ -57,21 +57,32 @@ class PlanPaths(Record):
         return tuple(plugin / function for plugin, function in pairs)
 
 
-def compare_paths(bundle: Path, options: PlanPathOptions, progress: Progress | None = None) -> PlanPaths:
-    """Build the plans of a bundle's graph, ``rounds`` times each, and throw them away.
+def compare_paths(
+    bundles: Sequence[Path], options: PlanPathOptions, progress: Progress | None = None
+) -> tuple[PlanPaths, ...]:
+    """Build the plans of the bundles' graphs, ``rounds`` times each, and throw them away.
 
     Args:
-        bundle: its folder; the graph is that of the precision that was asked for when it was built.
+        bundles: folders; the graph is that of the precision that was asked for when the bundle was built.
         options: how often, with which library.
         progress: is told how far it is; None = nobody is.
 
     Raises:
-        BundleError: the bundle is damaged.
-        InputError: its graph merges nothing, no plugin library is there, or no round is asked for.
+        BundleError: a bundle is damaged.
+        InputError: a graph merges nothing, no plugin library is there, or no round is asked for.
         BackendError: a plan could not be built.
     """
     progress = progress or Silent()
     check_fields(options)
+    with tempfile.TemporaryDirectory(prefix="pitome-plans-") as folder:
+        asked = [_checked(bundle, options, Path(folder)) for bundle in bundles]
+        return tuple(_compare(manifest, requests, options.rounds, progress) for manifest, requests in asked)
+
+
+def _checked(
+    bundle: Path, options: PlanPathOptions, folder: Path
+) -> tuple[Manifest, tuple[PlanRequest, ...]]:
+    """A bundle's manifest, and what is to be built of it."""
     manifest = verify_bundle(bundle)
     (graph,) = [onnx for onnx in manifest.onnx if onnx.precision == manifest.precision]
     merges = manifest.graphs[0].merges
@@ -86,38 +97,35 @@ def compare_paths(bundle: Path, options: PlanPathOptions, progress: Progress | N
         merge_path=("function", "plugin"),
         plugin=options.plugin,
     )
-    found: dict[str, list[PlanResult]] = {}
-    with tempfile.TemporaryDirectory(prefix="pitome-plans-") as folder:
-        requests = plan_requests(Path(folder), plan, graph.file, merges)
-        requests = tuple(replace(request, onnx=bundle / graph.file) for request in requests)
-        for request in requests:
-            check_request(request)
-        for turn in range(options.rounds):
-            for request in requests if turn % 2 == 0 else reversed(requests):
-                title = (
-                    f"Build {manifest.model.name} by the {request.merge_path}, {turn + 1}/{options.rounds}"
-                )
-                with progress.step(title) as report:
-                    result = build_plan(request, report)
-                result.plan.unlink()
-                found.setdefault(request.merge_path, []).append(result)
-    return _record(manifest, merges, found["function"], found["plugin"])
+    requests = plan_requests(folder, plan, graph.file, merges)
+    requests = tuple(replace(request, onnx=bundle / graph.file) for request in requests)
+    for request in requests:
+        check_request(request)
+    return manifest, requests
 
 
-def _record(
-    manifest: Manifest, merges: int, function: Sequence[PlanResult], plugin: Sequence[PlanResult]
+def _compare(
+    manifest: Manifest, requests: Sequence[PlanRequest], rounds: int, progress: Progress
 ) -> PlanPaths:
-    first = function[0]
+    found: dict[str, list[PlanResult]] = {request.merge_path: [] for request in requests}
+    for turn in range(rounds):
+        for request in requests if turn % 2 == 0 else reversed(requests):
+            title = f"Build {manifest.model.name} by the {request.merge_path}, {turn + 1}/{rounds}"
+            with progress.step(title) as report:
+                result = build_plan(request, report)
+            result.plan.unlink()
+            found[request.merge_path].append(result)
+    first = found["function"][0]
     return PlanPaths(
         model=manifest.model.name,
-        merges=merges,
+        merges=first.num_merges,
         precision=manifest.precision,
         backend=first.backend,
         backend_version=first.backend_version,
         targets=first.targets,
         profile=first.profile,
-        function=_path(function),
-        plugin=_path(plugin),
+        function=_path(found["function"]),
+        plugin=_path(found["plugin"]),
     )
 
 

@@ -8,7 +8,13 @@ import pytest
 
 from pitome.engine.plan_paths import PathPlan, PlanPaths, paths_markdown
 from tests.cli.command_line import contents, pitome
-from tests.export.plans.plugin_files import BUILT_HOST_PLUGIN, built, compile_library, with_creators_of
+from tests.export.plans.plugin_files import (
+    BUILT_HOST_PLUGIN,
+    NO_CREATORS,
+    built,
+    compile_library,
+    with_creators_of,
+)
 
 FUNCTION = PathPlan(
     merge_path="function", layers=4766, plugin_layers=0, bytes=227_000_000, build_seconds=(10.0, 8.0, 9.0)
@@ -67,7 +73,11 @@ def test_both_plans_of_a_bundle(copied: Path, tmp_path: Path) -> None:
     assert contents(copied) == before, "the bundle stays as it was"
 
 
-def test_what_is_refused(copied: Path) -> None:
+def test_what_is_refused_is_refused_before_anything_is_built(copied: Path, tmp_path: Path) -> None:
+    absent = pitome("plans", copied, tmp_path / "absent", "--plugin", compile_library(tmp_path, NO_CREATORS))
+    assert absent.code == 2
+    assert f"bundle {tmp_path / 'absent'}: there is no such folder" in absent.message
+    assert "Build " not in absent.err
     refused = pitome("plans", copied, "--plugin", "absent.so")
     assert refused.code == 2
     assert "the plugin library absent.so: there is no such file. Run `make plugin` or" in refused.message
