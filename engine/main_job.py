@@ -52,7 +52,7 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
         exported = export_graphs(place, prepared, options.plan.precision)
         onnx = [each.onnx for each in exported]
         num_merges = count_merges(prepared.compression)
-        plan, plugin = steps.make_plan(place, onnx[-1], options.plan, num_merges)
+        plans, plugin = steps.make_plans(place, onnx[-1], options.plan, num_merges)
         parity, parity_key = steps.check_parity(place, prepared, onnx, options.check)
         latency, latency_key = steps.measure_latency(place, prepared, onnx[0], options.check)
         record = BuildRecord(
@@ -64,7 +64,7 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
             plan=options.plan,
             check=options.check,
         )
-        manifest = with_plans(first_manifest(prepared, exported, record), [plan])
+        manifest = with_plans(first_manifest(prepared, exported, record), plans)
         manifest = manifest.model_copy(
             update={
                 "native": () if plugin is None else (plugin,),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pitome.bundle.build_options import CheckOptions, ModelChoice, ModelOptions, PlanOptions
+from pitome.bundle.build_options import DEFAULT_PLUGIN, CheckOptions, ModelChoice, ModelOptions, PlanOptions
 from pitome.bundle.record import Precision
 from pitome.option import Option
 from pitome.runtime.devices import device_names
@@ -23,6 +23,7 @@ __all__ = [
     "ModelOptions",
     "PlaceOptions",
     "PlanOptions",
+    "PlanPathOptions",
     "ScheduleOptions",
     "ValidationOptions",
 ]
@@ -66,6 +67,17 @@ class ExportOptions:
         Option("Of the plan; the fp32 ONNX file is always there too.", choices=get_args(Precision)),
     ] = "fp16"
     place: PlaceOptions = field(default_factory=PlaceOptions)
+
+
+@dataclass(frozen=True)
+class PlanPathOptions:
+    """How ``pitome plans`` compares the merge paths."""
+
+    rounds: Annotated[int, Option("How often each plan is built, in turn.", minimum=1)] = 3
+    plugin: Annotated[
+        Path | None,
+        Option(f"The plugin library; what `make plugin` leaves in {DEFAULT_PLUGIN.parent} by default."),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from pitome.bundle import (
 from pitome.bundle.manifest import PLUGIN_NAME
 from pitome.compression import Compression
 from pitome.engine import keys, records
-from pitome.engine.checks import plan_request
+from pitome.engine.checks import plan_requests
 from pitome.engine.options import CheckOptions, PlanOptions
 from pitome.engine.prepare import Prepared
 from pitome.engine.progress import Progress, Report
@@ -114,22 +114,29 @@ def place_plugin(place: Workplace, request: PlanRequest) -> NativeRecord | None:
     return NativeRecord(file=PLUGIN_NAME, sha256=file_sha256(copy), kind="tensorrt", version=version)
 
 
-def make_plan(
+def make_plans(
     place: Workplace, graph: OnnxRecord, options: PlanOptions, num_merges: int
-) -> tuple[PlanRecord, NativeRecord | None]:
-    """The plan of one graph, and the plugin library that it was built with."""
-    request = plan_request(place.folder, options, graph.file, num_merges)
-    plugin = place_plugin(place, request)
-    version = records.installed_version(BACKENDS[request.backend].distribution)
+) -> tuple[tuple[PlanRecord, ...], NativeRecord | None]:
+    """The plans of one graph, and the plugin library that one of them was built with."""
+    requests = plan_requests(place.folder, options, graph.file, num_merges)
+    libraries = {request: place_plugin(place, request) for request in requests}
+    plans = tuple(_make_plan(place, graph, request, plugin) for request, plugin in libraries.items())
+    return plans, next((plugin for plugin in libraries.values() if plugin is not None), None)
+
+
+def _make_plan(
+    place: Workplace, graph: OnnxRecord, request: PlanRequest, plugin: NativeRecord | None
+) -> PlanRecord:
+    version = records.installed_version(BACKENDS[request.backend].library.distribution)
     key = keys.plan_key(graph, request, version, plugin)
     for record in place.before.plans if place.before else ():
         if record.key == key and place.take_over(record):
-            return record, plugin
+            return record
     if plugin is not None:
         request = replace(request, plugin=place.folder / plugin.file)
     with place.progress.step(f"Build {request.plan.name}") as report:
         result = build_plan(request, report)
-    return records.plan_record(result, key), plugin
+    return records.plan_record(result, key)
 
 
 def check_parity(

@@ -38,7 +38,7 @@ VALUES = {
     "LIMIT": "10",
     "MARGIN": "0.9,0.9",
     "MAX_DROP": "1",
-    "MERGE_PATH": "function",
+    "MERGE_PATH": "function,plugin",
     "METHOD": "authors-2024",
     "METRIC": "keys",
     "NAME": "mine",

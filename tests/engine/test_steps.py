@@ -10,7 +10,7 @@ import pytest
 from pitome.bundle import verify_bundle
 from tests.cli.command_line import QUICK_PLAN, Outcome, pitome
 
-PLAN = "model.fp32.tensorrt_rtx.plan"
+PLAN = "model.fp32.tensorrt_rtx.function.plan"
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +93,9 @@ def test_compare_shows_two_bundles_side_by_side(bundle: Path, built: tuple[Path,
     outcome = pitome("compare", bundle, built[0], "--json")
     assert outcome.code == 0
     assert outcome.document["Tokens per layer"] == ["17 14 12 10", "17 16 15 14"]
-    assert outcome.document["Plan fp16"][0] == "-"
-    assert "model.fp16.tensorrt_rtx.plan" in outcome.document["Plan fp16"][1]
+    row = outcome.document["Plan fp16 tensorrt_rtx function"]
+    assert row[0] == "-"
+    assert "model.fp16.tensorrt_rtx.function.plan" in row[1]
     table = pitome("compare", bundle, built[0])
     assert table.code == 0
     assert "17 14 12 10" in table.out

@@ -62,7 +62,8 @@ def rows_of(
     for plan in manifest.plans:
         rows.append(
             SummaryRow(
-                f"Plan {plan.precision}",
+                # A row is named by all that tells plans apart: two bundles are compared by these names.
+                f"Plan {plan.precision} {plan.backend} {plan.merge_path}",
                 f"{plan.file}, {megabytes(plan.bytes)}, {plan.backend} {plan.backend_version}, "
                 f"{', '.join(plan.targets)}, batch {'/'.join(map(str, plan.profile))}, "
                 f"{merge_path_text(manifest, plan)} ({plan_status(plan, manifest, parity)})",
