@@ -1,11 +1,11 @@
 """The operator's body as a model-local ONNX function, made of standard ops (DESIGN.md, "The operator").
 
-ONNX Runtime, TensorRT-RTX and TensorRT all take it: no Scatter with a reduction, no NonZero, no TopK over more
-than 3840. Parsers tell functions apart by bare name only, so one body serves all merges of a file. Strings
-cannot steer it: it follows their integer twins. What no merge of the file asks for is left out.
+ONNX Runtime, TensorRT-RTX and TensorRT all take it: no Scatter with a reduction, no NonZero, no TopK
+over more than 3840. Parsers tell functions apart by bare name only, so one body serves all merges of a file.
+Strings cannot steer it: it follows their integer twins. What no merge of the file asks for is left out.
 
-A vector over the tokens is a column [B, N, 1], as sizes come and as GatherND takes indices. All positions count
-from the first token, the prefix included.
+A vector over the tokens is a column [B, N, 1], as sizes come and as GatherND takes indices. All positions
+count from the first token, the prefix included.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ _FALLING = """
     valued = Where (is_above, steps, bent)
 """
 
-# The order is by rising cost, which is minus the sum of the energy function: the mean is over equally many for
-# every token. A token that is not finite comes last of those that may merge, and the prefix, which may not,
-# after it: no sum is as high as the first of these two.
+# The order is by rising cost, which is minus the sum of the energy function: the mean is over equally many
+# for every token. A token that is not finite comes last of those that may merge, and the prefix, which may
+# not, after it: no sum is as high as the first of these two.
 _COST = """
     is_unprotected = Greater (ordinal, prefix)
     is_counted = And (is_real, is_unprotected)
@@ -139,7 +139,7 @@ _ORDER = """
     position = ScatterElements <axis: int = 1> (order, order, order)
 """
 
-# Alone, the order by position is known before the model runs; its first rank is the first token after the prefix.
+# Alone, the order by position is known before the model runs. Its first rank is the first after the prefix.
 _POSITION = """
     place = Sub (ordinal, one)
     all_shape = Shape (size)
@@ -166,9 +166,9 @@ _CANDIDATES_BY_POSITION = """
     target_all = Gather <axis: int = 1> (position, target_place)
 """
 
-# Every token points to its best target [B, N, 1], sources or not: fewer nodes than gathering the sources first.
-# Gathering whole rows and transposing is far cheaper than gathering single elements. The targets lie in their
-# own order, where TopK takes the first of equals. The logarithm of an empty size is never taken.
+# Every token points to its best target [B, N, 1], sources or not: fewer nodes than gathering the sources
+# first. Gathering whole rows and transposing is far cheaper than gathering single elements. The targets lie
+# in their own order, where TopK takes the first of equals. The logarithm of an empty size is never chosen.
 _EDGES = f"""
     target_only = Constant <value: tensor = float {{{NON_FINITE_TARGET}}}> ()
     source_only = Constant <value: tensor = float {{{NON_FINITE_SOURCE}}}> ()
@@ -220,8 +220,8 @@ _ASSIGNMENT = """
     assignment = Squeeze (slot, row_axis)
 """
 
-# Rows of the table: 0 to r-1 are the edges' groups, r is zero, then come the tokens. All members of a group take
-# the row of its first edge, so whichever of them writes to their slot writes the same.
+# Rows of the table: 0 to r-1 are the edges' groups, r is zero, then come the tokens. All members of a group
+# take the row of its first edge, so whichever of them writes to their slot writes the same.
 _OUTPUT = """
     table = Concat <axis: int = 1> (group_row, x)
     table_size = Concat <axis: int = 1> (group_size, token_size)
