@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from pitome.errors import InputError
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, node_attributes
-from pitome.parameters import MergeParameters
+from pitome.parameters import Function, MergeParameters, Order, Split
 from pitome.runtime.operator_version import check_operator_version
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def merge_nodes(model: onnx_ir.Model) -> list[onnx_ir.Node]:
 
 def attribute_value(node: onnx_ir.Node, name: str) -> int | float | str | None:
     """An attribute's int, float or str; None where the node has none of this name."""
-    attribute: Any = node.attributes.get(name)
-    return None if attribute is None else attribute.value
+    attribute = node.attributes.get(name)
+    value = None if attribute is None else attribute.value
+    return value if isinstance(value, int | float | str) else None
 
 
 def node_parameters(node: onnx_ir.Node) -> MergeParameters:
@@ -52,27 +53,27 @@ def node_parameters(node: onnx_ir.Node) -> MergeParameters:
         InputError: an attribute is missing, is nothing that the operator takes, or does not follow from the
             others: ``by_position`` from ``order``, the slices from ``split``.
     """
+    asked, remedy = f"the merge {node.name}", "Export the model again"
     for name in FIELDS:
         if attribute_value(node, name) is None:
-            raise InputError(
-                f"the merge {node.name}", f"it has no attribute {name}", "Export the model again"
-            )
-    parameters = MergeParameters(*(attribute_value(node, name) for name in FIELDS))
-    disagreement = first_disagreement(node, parameters)
-    if disagreement is not None:
-        raise InputError(f"the merge {node.name}", disagreement, "Export the model again")
-    return parameters
-
-
-def first_disagreement(node: onnx_ir.Node, parameters: MergeParameters) -> str | None:
-    """The first attribute that does not follow from a node's own parameters, in words; None where all do."""
+            raise InputError(asked, f"it has no attribute {name}", remedy)
+    given = node.attributes
+    parameters = MergeParameters(
+        num_merged=given["num_merged"].as_int(),
+        num_candidates=given["num_candidates"].as_int(),
+        num_protected=given["num_protected"].as_int(),
+        margin=given["margin"].as_float(),
+        offset=given["offset"].as_float(),
+        width=given["width"].as_float(),
+        alpha=given["alpha"].as_float(),
+        size_penalty=given["size_penalty"].as_float(),
+        order=cast(Order, given["order"].as_string()),
+        function=cast(Function, given["function"].as_string()),
+        split=cast(Split, given["split"].as_string()),
+    )
     for name, wanted in node_attributes(parameters).items():
         found = attribute_value(node, name)
         if name not in FIELDS and found != wanted:
-            return (
-                f"{name} is {found}, but order {parameters.order} and split {parameters.split} of "
-                f"{parameters.num_candidates} candidates mean {wanted}"
-                if not isinstance(wanted, str)
-                else f"{name} is {found}, and this version writes {wanted}"
-            )
-    return None
+            says = f"order {parameters.order} and split {parameters.split}"
+            raise InputError(asked, f"{name} is {found}, where {says} ask for {wanted}", remedy)
+    return parameters
