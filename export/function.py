@@ -87,7 +87,6 @@ _CONTINUOUS = """
     width = Cast <to: int = 1> (width_value)
     from_zero = Sub (similarity, margin)
     steps = Div (from_zero, width)
-    valued = Elu <alpha: float = @alpha> (steps)
 """
 
 _JUMPING = """
@@ -103,12 +102,15 @@ _JUMPING = """
 
 # Elu leaves the line as it is where it is positive, so only a margin below the offset needs the choice.
 _RISING = """
-    valued = Elu <alpha: float = @alpha> (steps)
+    valued = {elu} (steps)
 """
 _FALLING = """
-    bent = Elu <alpha: float = @alpha> (steps)
+    bent = {elu} (steps)
     valued = Where (is_above, steps, bent)
 """
+_ELU = "Elu"
+"""With alpha 1, its default. ONNX's own evaluator gives an Elu no attribute of a function."""
+_WEIGHTED_ELU = "Elu <alpha: float = @alpha>"
 
 # The order is by rising cost, which is minus the sum of the energy function: the mean is over equally many
 # for every token. A token that is not finite comes last of those that may merge, and the prefix, which may
@@ -272,7 +274,7 @@ def _energy(merges: list[MergeParameters]) -> list[str]:
         )
     if functions == ["gaussian"]:
         return [_MARGIN, _GAUSSIAN]
-    if not any(merge.jump for merge in merges):
-        return [_MARGIN, _CONTINUOUS]
-    falls = any(merge.offset > merge.margin for merge in merges)
-    return [_MARGIN, _JUMPING, _FALLING if falls else _RISING]
+    elu = _ELU if all(merge.alpha == 1 for merge in merges) else _WEIGHTED_ELU
+    line = _JUMPING if any(merge.jump for merge in merges) else _CONTINUOUS
+    bend = _FALLING if any(merge.offset > merge.margin for merge in merges) else _RISING
+    return [_MARGIN, line, bend.format(elu=elu)]

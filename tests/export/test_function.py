@@ -256,6 +256,7 @@ def test_functions_of_energies_cannot_be_mixed() -> None:
 KINDS: dict[str, list[MergeParameters]] = {
     "position": [MergeParameters(3, 8, order="position")],
     "elu": [merge_parameters(3, 8)],
+    "elu with alpha": [merge_parameters(3, 8), merge_parameters(3, 8, alpha=0.5)],
     "sharp": [merge_parameters(3, 8, energy="sharp")],
     "eq4": [merge_parameters(3, 8, energy="eq4")],
     "eq4 below zero": [merge_parameters(3, 8, energy="eq4", margin=-0.5)],
@@ -271,6 +272,7 @@ KINDS: dict[str, list[MergeParameters]] = {
 MOST_NODES = {
     "position": 68,
     "elu": 77,
+    "elu with alpha": 77,
     "sharp": 77,
     "eq4": 80,
     "eq4 below zero": 81,
@@ -299,7 +301,8 @@ def test_attributes_are_declared_and_used(kind: str) -> None:
     numbers = {"num_merged", "num_protected", "size_penalty", *RankSlices._fields}
     numbers |= {"by_position"} if " and " in kind else set()
     numbers |= {"margin"} if kind != "position" else set()
-    numbers |= {"width", "alpha"} if kind.startswith(("elu", "sharp", "eq4")) else set()
+    numbers |= {"width"} if kind.startswith(("elu", "sharp", "eq4")) else set()
+    numbers |= {"alpha"} if "alpha" in kind else set()
     numbers |= {"offset"} if kind.startswith("eq4") else set()
     assert used == numbers, "strings cannot steer a body, and the slices say how many candidates there are"
 

@@ -102,9 +102,10 @@ def test_float_attributes_are_float32_once_they_are_inlined(exported: Exported) 
             assert readers == {"Cast"}
 
 
-def test_the_reference_evaluator_runs_the_inlined_graph(exported: Exported) -> None:
+@pytest.mark.parametrize("which", ["graph", "inlined"])
+def test_the_reference_evaluator_runs_both(exported: Exported, which: str) -> None:
     with np.errstate(over="ignore"):
-        (found,) = ReferenceEvaluator(str(exported.inlined)).run(None, dict(np.load(exported.inputs)))
+        (found,) = ReferenceEvaluator(str(getattr(exported, which))).run(None, dict(np.load(exported.inputs)))
     assert_close(np.asarray(found), exported.expected)
 
 
@@ -150,6 +151,12 @@ def test_conversion_to_float16_with_the_operator_blocked(exported: Exported, tmp
     matrices = [tensor for tensor in graph.initializer if len(tensor.dims) == 2]
     assert {numpy_helper.to_array(matrix).dtype for matrix in matrices} == {np.dtype("float16")}
     assert cosine(run(result, exported), exported.expected) > 0.9
+
+
+@pytest.mark.full
+def test_openvino_takes_no_functions(exported: Exported, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"(?s)openvino: .*EnergyMerge"):
+        work(TOOLS, "openvino", exported.graph, exported.inputs, tmp_path / "result.npz")
 
 
 @pytest.mark.full
