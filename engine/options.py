@@ -34,13 +34,17 @@ COMPARISON_BATCHES = (1, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class PlaceOptions:
-    """Where the bundle goes."""
+    """Where the bundle goes, and what lies there beside what everyone needs."""
 
     out: Annotated[Path, Option("Folder for bundles.")] = Path("build")
     name: Annotated[
         str | None,
         Option("Name of the bundle's folder there; the model's own by default, which a name may replace."),
     ] = None
+    inlined: Annotated[
+        bool,
+        Option("Graphs as standard operators alone too, for OpenVINO and tools that take no functions."),
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from pitome.engine.prepare import Prepared
 from pitome.engine.progress import Progress, Report
 from pitome.engine.records import Exported
 from pitome.errors import ParityError
+from pitome.export.inlined import inlined_name, write_inlined
 from pitome.export.onnx import Precision, export_onnx
 from pitome.export.plans import BACKENDS, PlanRequest, build_plan, read_plugin_version
 from pitome.models.loading import LoadedModel
@@ -88,6 +89,19 @@ def export_graph(place: Workplace, prepared: Prepared, precision: Precision) -> 
             progress=report,
         )
     return records.exported_record(file, key)
+
+
+def inline_graph(place: Workplace, exported: Exported, num_merges: int) -> Exported:
+    """The same graph as standard operators alone, beside it; weights in external files are shared."""
+    key = keys.inlined_key(exported.onnx)
+    for graph in place.before.graphs if place.before else ():
+        for record in graph.onnx:
+            if record.key == key and place.take_over(record):
+                return replace(exported, inlined=record)
+    file = records.exported_file(exported, place.folder, num_merges)
+    with place.progress.step(f"Write {inlined_name(file.path.name)}"):
+        written = write_inlined(file)
+    return replace(exported, inlined=records.onnx_record(written, key, inlined=True))
 
 
 def graph_metadata(loaded: LoadedModel, compression: Compression) -> dict[str, Any]:

@@ -17,6 +17,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 ONLY_BY_FLAGS = {
     "--batch",
     "--dry-run",
+    "--inlined",
     "--json",
     "--latency-seconds",
     "--parity-images",

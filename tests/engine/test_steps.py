@@ -35,6 +35,27 @@ def test_export_leaves_graphs_that_nothing_checked(exported: tuple[Path, Outcome
         assert part in outcome.out
 
 
+def test_export_writes_inlined_graphs_beside_the_others_and_reuses_them(
+    vit_folder: Path, tmp_path: Path
+) -> None:
+    asked = ("export", vit_folder, "--out", tmp_path, "--precision", "fp16", "--ratio", "0.8", "--inlined")
+    assert pitome(*asked).code == 0
+    manifest = verify_bundle(tmp_path / "vit-tiny")
+    (graph,) = manifest.graphs
+    assert [(record.file, record.precision, record.inlined) for record in graph.onnx] == [
+        ("model.onnx", "fp32", False),
+        ("model.fp16.onnx", "fp16", False),
+        ("model.inlined.onnx", "fp32", True),
+        ("model.fp16.inlined.onnx", "fp16", True),
+    ]
+    assert manifest.onnx == graph.onnx[:2], "what is checked, measured and built from"
+    again = pitome(*asked, "--json")
+    assert set(again.document["reused"]) == {record.file for record in graph.onnx}
+    without = pitome(*asked[:-1])
+    assert without.code == 0
+    assert not (tmp_path / "vit-tiny" / "model.inlined.onnx").exists()
+
+
 def test_build_adds_a_plan_and_reuses_it(bundle: Path) -> None:
     graphs = verify_bundle(bundle).onnx
     first = pitome("build", bundle, *QUICK_PLAN, "--json")
