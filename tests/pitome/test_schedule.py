@@ -139,14 +139,15 @@ def test_negative_counts_are_refused(make: Callable[[], TokenSchedule], asked: s
     )
 
 
-@pytest.mark.parametrize("layers", [[12], [0, -1], [3, 40]])
-def test_layers_that_do_not_exist_are_refused(layers: list[int]) -> None:
-    wrong = [layer for layer in layers if not 0 <= layer < 12]
+@pytest.mark.parametrize(
+    ("layers", "wrong"), [([12], "12"), ([0, -1], "-1"), ([3, 40], "40"), ([40, 3, 12], "12, 40")]
+)
+def test_layers_that_do_not_exist_are_refused(layers: list[int], wrong: str) -> None:
     for make in (TokenSchedule.from_ratio, TokenSchedule.from_constant):
         with pytest.raises(InputError) as refused:
             make(1, 12, 197, 1, layers=layers)
         assert str(refused.value) == (
-            f"LAYERS={','.join(map(str, layers))}: the model has the layers 0 to 11, not {wrong[0]}. "
+            f"LAYERS={','.join(map(str, layers))}: the model has the layers 0 to 11, not {wrong}. "
             "Name layers that exist"
         )
 
@@ -223,7 +224,11 @@ def test_a_protected_fraction_always_fits(fraction: float, unprotected: int, dat
             197,
             "CANDIDATES=197: a layer with 196 unprotected tokens that merges 19 takes 38 to 196 candidates",
         ),
-        ("most", "CANDIDATES=most: a layer with 196 unprotected tokens that merges 19 takes 38 to 196"),
+        (
+            "most",
+            "CANDIDATES=most: a layer with 196 unprotected tokens that merges 19 takes 38 to 196 candidates. "
+            "Give a number in that range, or all, or paper",
+        ),
         (1.0, "PROTECT=1.0: a protected fraction lies in [0, 1). Choose for instance PROTECT=0.1"),
         (-0.1, "PROTECT=-0.1: a protected fraction lies in [0, 1). Choose for instance PROTECT=0.1"),
         (float("nan"), "PROTECT=nan: a protected fraction lies in [0, 1)"),
