@@ -145,6 +145,17 @@ def test_leftovers_of_other_bundles_are_not_touched(old: Path) -> None:
     assert beside(old) == {"clip-b16.lock", *others}
 
 
+@pytest.mark.parametrize(("name", "other"), [("clip.b16", "clip_b16"), ("v1+", "v11"), ("[ab]", "a")])
+def test_a_name_is_no_pattern_of_leftovers(tmp_path: Path, name: str, other: str) -> None:
+    final = tmp_path / name
+    build(final, "old")
+    for left in (name, other):
+        (tmp_path / f".{left}.partial-1").mkdir()
+        (tmp_path / f".{left}.replaced-1").mkdir()
+    build(final, "new")
+    assert beside(final) == {f"{name}.lock", f".{other}.partial-1", f".{other}.replaced-1"}
+
+
 # Replacing.
 
 
