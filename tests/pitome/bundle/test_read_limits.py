@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,14 @@ def test_a_longer_manifest_alone_makes_no_bundle(folder: Path) -> None:
     assert is_bundle(folder)
     lengthen(folder / OWN[0], MANIFEST_LIMIT + 1)
     assert not is_bundle(folder)
+
+
+def test_the_rest_of_a_longer_file_is_not_even_read(folder: Path) -> None:
+    lengthen(folder / OWN[0], 4 * MANIFEST_LIMIT)
+    tracemalloc.start()
+    try:
+        assert "is longer than" in refusal(folder)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2 * MANIFEST_LIMIT
