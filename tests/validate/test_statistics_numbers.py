@@ -69,6 +69,24 @@ def test_sign_flips_match_the_enumeration_also_where_sums_are_equal(
     assert found == pytest.approx(exact, abs=0.025)  # 5 errors of 10,000 draws
 
 
+def test_the_seed_is_0_where_none_is_given() -> None:
+    first, second = np.random.default_rng(0).normal(size=(2, 200))
+    ones = np.ones(200)
+    assert mean_interval(first) == mean_interval(first, seed=0) != mean_interval(first, seed=1)
+    assert paired_difference(first, second) == paired_difference(first, second, seed=0)
+    assert sign_flip_p_value(first) == sign_flip_p_value(first, seed=0) != sign_flip_p_value(first, seed=1)
+    assert (resampled_means(first, ones) == resampled_means(first, ones, seed=0)).all()
+
+
+def test_the_seed_is_that_of_every_part() -> None:
+    generator = np.random.default_rng(0)
+    few, many = generator.normal(size=(2, 20)), generator.integers(2, size=(2, 100_000))
+    for one, two in (few, many):
+        found = [paired_difference(one, two, seed=seed) for seed in (5, 5, 6)]
+        assert found[0] == found[1]
+        assert found[0].high != found[2].high
+
+
 def test_differences_of_zero_only_prove_nothing() -> None:
     assert sign_flip_p_value(np.zeros(5)) == 1
 
@@ -77,10 +95,10 @@ def test_drawing_in_parts_changes_nothing_but_the_memory(monkeypatch: pytest.Mon
     values = np.random.default_rng(0).normal(size=100)
     whole = resampled_means(values, np.ones(100), resamples=50)
     monkeypatch.setattr(statistics, "_CHUNK", 700)
-    parts = resampled_means(values, np.ones(100), resamples=50)
-    assert (parts == whole).all()
-    monkeypatch.setattr(statistics, "_CHUNK", 7)  # less than one resample
+    assert list(statistics._chunks(50, 100)) == [7] * 7 + [1]
     assert (resampled_means(values, np.ones(100), resamples=50) == whole).all()
+    assert list(statistics._chunks(3, 701)) == [1, 1, 1]
+    assert list(statistics._chunks(700, 1)) == [700]
 
 
 def test_ones_and_zeros_in_groups_are_judged_by_group() -> None:
@@ -122,10 +140,13 @@ def test_many_groups_count_by_their_samples_too() -> None:
 def test_one_of_two_different_ones_and_zeros_is_enough_for_the_bootstrap() -> None:
     found = paired_difference([1, 0, 1, 1], [1, 1, 0, 0])
     assert (found.method, found.mean, found.p_value) == ("McNemar exact, bootstrap", 0.25, pytest.approx(1))
-    shares = paired_difference([1, 0, 1, 1], [1, 0.5, 0, 0])
-    assert shares.method == "sign flips, bootstrap"
+    assert paired_difference([1, 0], [0, 1]).method == "McNemar exact, bootstrap"
+    for one, two in (([1, 0, 1, 1], [1, 0.5, 0, 0]), ([1, 0.5, 0, 0], [1, 0, 1, 1])):
+        assert paired_difference(one, two).method == "sign flips, bootstrap"
 
 
 def test_the_bound_of_no_difference_is_that_of_clopper_and_pearson() -> None:
     """No success in n trials: the upper end of the exact interval is 1 - 0.025^(1/n)."""
-    assert paired_difference([0, 1], [0, 1]).high == pytest.approx(1 - math.sqrt(0.025))
+    found = paired_difference([0, 1], [0, 1])
+    assert found.high == pytest.approx(1 - math.sqrt(0.025))
+    assert found.method == "McNemar exact, Clopper-Pearson bound"
