@@ -104,9 +104,3 @@ def test_the_class_token_is_the_prefix_where_none_is_given() -> None:
     assert TokenSchedule.from_constant(2, 1, 11) == TokenSchedule(11, 1, (2,))
     assert TokenSchedule.from_list([2], 1, 11) == TokenSchedule(11, 1, (2,))
     assert found(0.9, 1, 11).num_protected == 1
-
-
-def test_the_warning_of_a_clamped_ratio_points_at_the_caller() -> None:
-    with pytest.warns(UserWarning, match="RATIO=0.3") as caught:
-        TokenSchedule.from_ratio(0.3, 1, 12)
-    assert [warning.filename for warning in caught] == [__file__]
