@@ -1,8 +1,9 @@
 """Plant mistakes in one module, one at a time, and list those that its tests let pass (`make mutants`).
 
-mutmut does the planting and the running. It wants a package of plain folders, so it gets a copy in build/mutants in
-which the links are followed. The tests of a module are those that mirror it: pitome/schedule.py has
-tests/pitome/test_schedule*.py. A survivor whose change docs/mutants.md shows and explains is expected.
+mutmut does the planting and the running. It wants a package of plain folders, so it gets a copy in
+build/mutants in which the links are followed. The tests of a module are those that mirror it:
+pitome/schedule.py has tests/pitome/test_schedule*.py. A survivor whose change docs/mutants.md shows, and
+explains, is expected.
 """
 
 from __future__ import annotations

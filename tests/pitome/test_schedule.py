@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitome.errors import InputError
@@ -49,6 +49,7 @@ def test_too_small_a_ratio_is_clamped_with_a_warning() -> None:
     assert schedule.num_merged == (5,)
 
 
+@settings(deadline=None)
 @given(
     ratio=st.floats(0, 1, exclude_min=True),
     num_layers=st.integers(1, 40),
@@ -204,6 +205,7 @@ def test_candidates(choice: Any, num_unprotected: int, num_merged: int, candidat
     assert choose_candidates(choice, num_unprotected, num_merged) == candidates
 
 
+@settings(deadline=None)
 @given(fraction=st.floats(0, 1, exclude_max=True), unprotected=st.integers(2, 4000), data=st.data())
 def test_a_protected_fraction_always_fits(fraction: float, unprotected: int, data: st.DataObject) -> None:
     merged = data.draw(st.integers(1, unprotected // 2))
@@ -241,6 +243,7 @@ def test_candidates_that_do_not_fit_are_refused(choice: Any, message: str) -> No
 
 
 @pytest.mark.parametrize("shape", ["constant", "decreasing", "increasing"])
+@settings(deadline=None)
 @given(target=st.floats(0.4, 1))
 def test_a_shape_reaches_the_target_from_below(shape: Any, target: float) -> None:
     schedule = TokenSchedule.from_flops(target, relative_tokens, 12, 197, 1, shape=shape)

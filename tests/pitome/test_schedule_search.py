@@ -6,7 +6,7 @@ import math
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitome.errors import InputError
@@ -26,6 +26,7 @@ def found(target: float, num_layers: int, num_tokens: int, **options: Any) -> To
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@settings(deadline=None)
 @given(target=st.floats(0.55, 1))
 def test_a_target_that_a_schedule_costs_exactly_is_met_exactly(shape: Shape, target: float) -> None:
     schedule = found(target, 5, 60, shape=shape)
@@ -34,6 +35,7 @@ def test_a_target_that_a_schedule_costs_exactly_is_met_exactly(shape: Shape, tar
     assert token_share(found(cost, 5, 60, shape=shape)) == cost
 
 
+@settings(deadline=None)
 @given(target=st.floats(0.5, 1))
 def test_the_shape_ratio_is_that_of_a_keep_ratio(target: float) -> None:
     schedule = found(target, 3, 21)
@@ -41,6 +43,7 @@ def test_the_shape_ratio_is_that_of_a_keep_ratio(target: float) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@settings(deadline=None)
 @given(num_layers=st.integers(1, 6), num_tokens=st.integers(4, 60))
 def test_the_strongest_schedule_halves_each_layer_and_can_be_asked_for(
     shape: Shape, num_layers: int, num_tokens: int
@@ -75,6 +78,7 @@ def test_the_counts_of_each_shape(shape: Shape, wanted: tuple[int, ...]) -> None
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@settings(deadline=None)
 @given(target=st.floats(0.8, 1), layers=st.sets(st.integers(0, 7), min_size=2))
 def test_only_the_chosen_layers_merge(shape: Shape, target: float, layers: set[int]) -> None:
     schedule = found(max(target, 1 - len(layers) / 40), 8, 80, shape=shape, layers=sorted(layers))

@@ -264,6 +264,5 @@ def _violations(order: NDArray[np.int64], slots: NDArray[np.int64], scores: _Sco
         weakest, strongest = edges[taken].min(), edges[~taken].max()
         excess = 0.0 if strongest <= weakest else float(strongest - weakest)
         margin = max(margin, excess)
-        if excess > scores.tolerance.similarity:
-            count += int((edges[taken] < strongest - scores.tolerance.similarity).sum())
+        count += int((edges[taken] < strongest - scores.tolerance.similarity).sum())
     return count, margin
