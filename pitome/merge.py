@@ -89,11 +89,11 @@ def match_tokens(metric: Tensor, size: Tensor, parameters: MergeParameters) -> M
     candidates = order_tokens(energy, parameters)[:, : parameters.num_candidates]
     first, second = split_candidates(candidates, parameters)
     edges, best = find_edges(similarity, size, first, second, parameters)
-    taken = edges.argsort(dim=-1, descending=True, stable=True)[:, : parameters.num_merged]
+    taken = edges.argsort(dim=1, descending=True, stable=True)[:, : parameters.num_merged]
 
     source = first.gather(1, taken)
     target = second.gather(1, best.gather(1, taken))
-    by_position = source.argsort(dim=-1)
+    by_position = source.argsort(dim=1)
     return Matching(source.gather(1, by_position) + prefix, target.gather(1, by_position) + prefix)
 
 
@@ -108,7 +108,7 @@ def score_tokens(rows: Tensor, size: Tensor, parameters: MergeParameters) -> tup
     weights = counted.to(rows.dtype)
     values = energy_of_similarity(similarity, parameters)
     # 0 / 0 where nothing is counted: then each row is padding or not finite, and gets its energy below.
-    energy = (values @ weights.unsqueeze(-1)).squeeze(-1) / weights.sum(-1, keepdim=True)
+    energy = (values @ weights.unsqueeze(-1)).squeeze(-1) / weights.sum(1, keepdim=True)
     energy = torch.where(finite, energy, -torch.inf)
     return similarity, torch.where(size > 0, energy, torch.inf)
 
@@ -151,7 +151,7 @@ def order_tokens(energy: Tensor, parameters: MergeParameters) -> Tensor:
     """Step 3: [B, T] positions by falling energy, ties to the lower position; or as they come."""
     if parameters.order == "position":
         return torch.arange(energy.shape[1], device=energy.device).expand(energy.shape)
-    return energy.argsort(dim=-1, descending=True, stable=True)
+    return energy.argsort(dim=1, descending=True, stable=True)
 
 
 def split_candidates(candidates: Tensor, parameters: MergeParameters) -> tuple[Tensor, Tensor]:
@@ -176,7 +176,7 @@ def find_edges(
 def edge_values(similarity: Tensor, source_size: Tensor, parameters: MergeParameters) -> Tensor:
     """The value of edges: their similarity less the penalty of the source's size; +inf from padding."""
     padding = source_size <= 0
-    penalty = parameters.size_penalty * torch.where(padding, 1, source_size).log()
+    penalty = parameters.size_penalty * source_size.log()  # of padding it may be NaN: 0 times log 0
     return torch.where(padding, torch.inf, similarity - penalty)
 
 

@@ -109,6 +109,15 @@ def test_the_function_at_the_margin_and_beside_it() -> None:
         assert exact.tolist() == pytest.approx([energy_of(one, parameters) for one in similarity])
 
 
+def test_the_side_of_the_function_that_is_not_taken_does_not_overflow() -> None:
+    """A where lets no infinity through, but its gradient would be NaN."""
+    similarity = torch.tensor([-1.0, 0.0, 1.0], requires_grad=True)
+    parameters = MergeParameters(1, 2, 0, margin=0.0, offset=0.0, width=2.0**-10, alpha=0.5)
+    energy_of_similarity(similarity, parameters).sum().backward()
+    assert similarity.grad is not None
+    assert similarity.grad.tolist() == [0, 1024, 1024]
+
+
 def test_equal_energies_keep_their_places() -> None:
     energy = torch.tensor([[1.0, 3.0, 1.0, 3.0] * 40])
     by_energy = order_tokens(energy, MergeParameters(1, 2, 0))
