@@ -255,3 +255,24 @@ def test_a_system_without_an_exchange_of_names(tmp_path: Path, monkeypatch: pyte
         (tmp_path / name).mkdir()
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert not publish._exchange(tmp_path / "one", tmp_path / "other")
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_what_can_not_be_removed_does_not_stop_a_build(
+    old: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+) -> None:
+    """Of the old bundle, and of a killed build."""
+    left = old.with_name(".clip-b16.partial-1")
+    left.mkdir()
+    (left / "model.onnx").touch()
+    if not exchange:
+        monkeypatch.setattr(publish, "_exchange", lambda one, other: False)
+
+    def refuse(*names: object, **options: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "not removed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        build(old, "new")
+    assert text_of(old) == "new"
+    assert left.exists()
