@@ -62,13 +62,17 @@ def test_the_strongest_schedule_halves_each_layer_and_can_be_asked_for(
 @pytest.mark.parametrize(
     ("shape", "wanted"),
     [
-        # One more in as many layers as the target needs: from none, over each prefix, to all but the last.
+        # Where several layers get one more at once, the larger ones get it first, one by one.
         ("constant", (4, 4, 4)),
         ("constant", (5, 4, 4)),
         ("constant", (5, 5, 4)),
         ("decreasing", (6, 4, 2)),
+        ("decreasing", (9, 5, 2)),
+        ("decreasing", (9, 6, 2)),
         ("decreasing", (9, 6, 3)),
         ("increasing", (2, 4, 6)),
+        ("increasing", (2, 5, 9)),
+        ("increasing", (2, 6, 9)),
         ("increasing", (3, 6, 9)),
     ],
 )

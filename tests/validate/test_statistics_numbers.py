@@ -55,7 +55,10 @@ def test_the_observed_signs_count_as_one_of_the_resamples(resamples: int) -> Non
 
 
 @settings(deadline=None, max_examples=20)
-@given(differences=st.lists(st.integers(-5, 5), min_size=1, max_size=7), scale=st.sampled_from([1.0, 0.1]))
+@given(
+    differences=st.lists(st.integers(-5, 5), min_size=1, max_size=7),
+    scale=st.sampled_from([1.0, 0.1, 1e8 / 3]),
+)
 def test_sign_flips_match_the_enumeration_also_where_sums_are_equal(
     differences: list[int], scale: float
 ) -> None:
