@@ -151,11 +151,15 @@ def test_negative_sizes_count_as_zero() -> None:
         torch.testing.assert_close(one, third)
 
 
-def test_decisions_given_leave_single_tokens_bit_for_bit() -> None:
-    """0.1 x 3 / 3 is not 0.1: a token alone is copied, one in a group of two is a mean."""
-    x = torch.tensor([[[0.1], [0.7], [0.7]]])
-    size = torch.tensor([[[3.0], [3.0], [3.0]]])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_decisions_given_leave_single_tokens_bit_for_bit(dtype: torch.dtype) -> None:
+    """x 11 / 11 is not always x: a token alone is copied, those of a group of two have their mean."""
+    x = torch.rand(1, 3, 200, generator=torch.Generator().manual_seed(8)).to(dtype)
+    size = torch.full((1, 3, 1), 11.0)
+    assert not torch.equal(x * 11 / 11, x)
     applied = apply_assignment(x, size, torch.tensor([[0, 1, 1]], dtype=torch.int32), 2)
-    assert applied.x[0, 0].item() == x[0, 0].item()
-    assert applied.x[0, 1].item() == pytest.approx(0.7)
-    assert applied.size.flatten().tolist() == [3, 6]
+    assert applied.x.dtype == dtype
+    assert torch.equal(applied.x[0, 0], x[0, 0])
+    mean = ((x[0, 1].double() + x[0, 2].double()) / 2).to(dtype)
+    torch.testing.assert_close(applied.x[0, 1], mean)
+    assert applied.size.flatten().tolist() == [11, 22]

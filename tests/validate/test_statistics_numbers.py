@@ -88,6 +88,7 @@ def test_the_seed_is_that_of_every_part() -> None:
         found = [paired_difference(one, two, seed=seed) for seed in (5, 5, 6)]
         assert found[0] == found[1]
         assert found[0].high != found[2].high
+    assert paired_difference(*few, seed=5).p_value != paired_difference(*few, seed=6).p_value
 
 
 def test_differences_of_zero_only_prove_nothing() -> None:
@@ -100,6 +101,7 @@ def test_drawing_in_parts_changes_nothing_but_the_memory(monkeypatch: pytest.Mon
     monkeypatch.setattr(statistics, "_CHUNK", 700)
     assert list(statistics._chunks(50, 100)) == [7] * 7 + [1]
     assert (resampled_means(values, np.ones(100), resamples=50) == whole).all()
+    assert sign_flip_p_value(np.array([1.0, -1.0] * 50), resamples=50) == 1  # no sum is below that of 0
     assert list(statistics._chunks(3, 701)) == [1, 1, 1]
     assert list(statistics._chunks(700, 1)) == [700]
 

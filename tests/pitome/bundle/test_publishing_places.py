@@ -161,6 +161,14 @@ def test_a_disk_that_is_full_elsewhere_is_named(old: Path, tmp_path: Path) -> No
     )
 
 
+def test_a_disk_that_is_full_under_the_partial_folder_is_that_of_the_bundle(old: Path) -> None:
+    def fail(folder: Path) -> NoReturn:
+        raise OSError(errno.ENOSPC, "full", str(folder / "plans" / "model.plan"))
+
+    with pytest.raises(InputError, match=rf": the disk is full in {old.parent} \([\d,]+ bytes free\)\. "):
+        build(old, "new", fail)
+
+
 def test_the_free_bytes_are_counted_before_the_partial_folder_is_removed(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
