@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--tests", nargs="*", type=Path, help="test files, in place of those that mirror it")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
-    tests = options.tests or tests_of(options.module)
+    tests = options.tests or mirrors_of(options.module)
     if not tests:
         sys.exit(f"{options.module}: no test file mirrors it. Name some with TESTS=")
     folder = copy_project(options.module, tests)
@@ -55,7 +55,7 @@ def main() -> int:
     return 1 if new else 0
 
 
-def tests_of(module: Path) -> list[Path]:
+def mirrors_of(module: Path) -> list[Path]:
     """The test files that mirror a module, relative to the root."""
     folder = ROOT / "tests" / module.parent
     return sorted(path.relative_to(ROOT) for path in folder.glob(f"test_{module.stem}*.py"))

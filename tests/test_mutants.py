@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import ROOT
-from tests.mutants import EXPLAINED, tests_of
+from tests.mutants import EXPLAINED, mirrors_of
 
 PAGE = EXPLAINED.read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## `(\S+\.py)`\n(.*?)(?=^## |\Z)", PAGE, flags=re.DOTALL | re.MULTILINE))
@@ -28,10 +28,10 @@ def diffs(module: str) -> list[str]:
 
 @pytest.mark.parametrize("module", SECTIONS)
 def test_a_module_of_the_page_has_tests_of_its_own(module: str) -> None:
-    assert tests_of(Path(module))
+    assert mirrors_of(Path(module))
 
 
 def test_the_tests_of_a_module_are_those_of_its_name() -> None:
-    found = [path.as_posix() for path in tests_of(Path("pitome/schedule.py"))]
+    found = [path.as_posix() for path in mirrors_of(Path("pitome/schedule.py"))]
     assert found == ["tests/pitome/test_schedule.py", "tests/pitome/test_schedule_search.py"]
-    assert tests_of(Path("pitome/no_such_module.py")) == []
+    assert mirrors_of(Path("pitome/no_such_module.py")) == []

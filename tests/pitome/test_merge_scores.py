@@ -154,7 +154,7 @@ def test_negative_sizes_count_as_zero() -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
 def test_decisions_given_leave_single_tokens_bit_for_bit(dtype: torch.dtype) -> None:
     """x 11 / 11 is not always x: a token alone is copied, those of a group of two have their mean."""
-    x = torch.rand(1, 3, 200, generator=torch.Generator().manual_seed(8)).to(dtype)
+    x = torch.rand(1, 3, 200, generator=torch.Generator().manual_seed(8), dtype=torch.float64).to(dtype)
     size = torch.full((1, 3, 1), 11.0)
     assert not torch.equal(x * 11 / 11, x)
     applied = apply_assignment(x, size, torch.tensor([[0, 1, 1]], dtype=torch.int32), 2)
