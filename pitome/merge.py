@@ -89,11 +89,11 @@ def match_tokens(metric: Tensor, size: Tensor, parameters: MergeParameters) -> M
     candidates = order_tokens(energy, parameters)[:, : parameters.num_candidates]
     first, second = split_candidates(candidates, parameters)
     edges, best = find_edges(similarity, size, first, second, parameters)
-    taken = edges.argsort(dim=-1, descending=True, stable=True)[:, : parameters.num_merged]
+    taken = edges.argsort(dim=1, descending=True, stable=True)[:, : parameters.num_merged]
 
     source = first.gather(1, taken)
     target = second.gather(1, best.gather(1, taken))
-    by_position = source.argsort(dim=-1)
+    by_position = source.argsort(dim=1)
     return Matching(source.gather(1, by_position) + prefix, target.gather(1, by_position) + prefix)
 
 
@@ -107,7 +107,8 @@ def score_tokens(rows: Tensor, size: Tensor, parameters: MergeParameters) -> tup
     counted = (size > 0) & finite
     weights = counted.to(rows.dtype)
     values = energy_of_similarity(similarity, parameters)
-    energy = (values @ weights.unsqueeze(-1)).squeeze(-1) / weights.sum(-1, keepdim=True).clamp(min=1)
+    # 0 / 0 where nothing is counted: then each row is padding or not finite, and gets its energy below.
+    energy = (values @ weights.unsqueeze(-1)).squeeze(-1) / weights.sum(1, keepdim=True)
     energy = torch.where(finite, energy, -torch.inf)
     return similarity, torch.where(size > 0, energy, torch.inf)
 
@@ -150,7 +151,7 @@ def order_tokens(energy: Tensor, parameters: MergeParameters) -> Tensor:
     """Step 3: [B, T] positions by falling energy, ties to the lower position; or as they come."""
     if parameters.order == "position":
         return torch.arange(energy.shape[1], device=energy.device).expand(energy.shape)
-    return energy.argsort(dim=-1, descending=True, stable=True)
+    return energy.argsort(dim=1, descending=True, stable=True)
 
 
 def split_candidates(candidates: Tensor, parameters: MergeParameters) -> tuple[Tensor, Tensor]:
@@ -168,21 +169,15 @@ def find_edges(
     """Step 6: for each source its edge's value [B, |A|] and the index of its target in ``second``."""
     batch = torch.arange(similarity.shape[0], device=similarity.device)[:, None, None]
     between = similarity[batch, first.unsqueeze(2), second.unsqueeze(1)]
-    value, best = between.max(dim=-1)
-    best = first_maximum(between, value)
+    value, best = between.max(dim=-1)  # of equal ones the first
     return edge_values(value, size.gather(1, first), parameters), best
 
 
 def edge_values(similarity: Tensor, source_size: Tensor, parameters: MergeParameters) -> Tensor:
     """The value of edges: their similarity less the penalty of the source's size; +inf from padding."""
     padding = source_size <= 0
-    penalty = parameters.size_penalty * torch.where(padding, 1, source_size).log()
+    penalty = parameters.size_penalty * source_size.log()  # of padding it may be NaN: 0 times log 0
     return torch.where(padding, torch.inf, similarity - penalty)
-
-
-def first_maximum(values: Tensor, maximum: Tensor) -> Tensor:
-    """Index of the first entry of [..., K] that equals the maximum [...]; torch.max promises no order."""
-    return (values == maximum.unsqueeze(-1)).to(torch.uint8).argmax(dim=-1)
 
 
 def apply_matching(x: Tensor, size: Tensor, matching: Matching) -> MergeResult:
@@ -215,10 +210,9 @@ def apply_matching(x: Tensor, size: Tensor, matching: Matching) -> MergeResult:
         received[line, place] = True
 
     alone = x.gather(1, kept_position.unsqueeze(-1).expand(-1, -1, width))
-    mean = summed / torch.where(total == 0, 1, total).to(rows.dtype)
+    mean = summed / total.to(rows.dtype)
     merged = torch.where(received.unsqueeze(-1), mean.to(x.dtype), alone)
-    merged = torch.where(total > 0, merged, 0)
-    return MergeResult(merged, total, assignment)
+    return MergeResult(torch.where(total > 0, merged, 0), total, assignment)
 
 
 def assignment_of(matching: Matching, num_tokens: int) -> Tensor:
@@ -249,7 +243,7 @@ def apply_assignment(x: Tensor, size: Tensor, assignment: Tensor, num_kept: int)
     total = size.new_zeros(x.shape[0], num_kept, 1).scatter_add(1, slots, size)
     count = torch.zeros_like(total).scatter_add(1, slots, torch.ones_like(size))
     alone = torch.zeros_like(empty, dtype=x.dtype).scatter(1, slots.expand_as(x), x)
-    mean = (summed / torch.where(total == 0, 1, total).to(rows.dtype)).to(x.dtype)
+    mean = (summed / total.to(rows.dtype)).to(x.dtype)
     merged = torch.where(count > 1, mean, alone)
     return MergeResult(torch.where(total > 0, merged, 0), total, assignment.to(torch.int32))
 

@@ -85,13 +85,14 @@ class TokenSchedule:
         left, merged = num_tokens - num_protected, []
         for layer in range(num_layers):
             count = math.floor(left - left * ratio) if layer in chosen else 0
-            if count > left // 2:
+            most = left // 2
+            if count > most:
                 warnings.warn(
                     f"RATIO={ratio} asks layer {layer} to merge {count} of {left} tokens; "
-                    f"a merge takes at most half of them, so it merges {left // 2}",
+                    f"a merge takes at most half of them, so it merges {most}",
                     stacklevel=2,
                 )
-                count = left // 2
+                count = most
             merged.append(count)
             left -= count
         return cls(num_tokens, num_protected, tuple(merged))
@@ -201,11 +202,9 @@ class TokenSchedule:
                 return found
             # One more in every layer at once is a large step: the last one is made layer by layer.
             order = sorted(choose_layers(layers, num_layers), reverse=shape == "increasing")
-            for few in range(1, len(order)):
-                candidate = schedule_of(weak)._with_one_more(order[:few])
-                if candidate is not None and flops_ratio(found) < flops_ratio(candidate) <= target:
-                    return candidate
-            return found
+            between = (schedule_of(weak)._with_one_more(order[:few]) for few in range(len(order)))
+            fitting = [some for some in between if some is not None and flops_ratio(some) <= target]
+            return max([found, *fitting], key=flops_ratio)
 
     def _with_one_more(self, layers: Sequence[int]) -> TokenSchedule | None:
         """Merge one more token in each of some layers; None where a layer has too few for it."""
@@ -225,15 +224,13 @@ class TokenSchedule:
         num_protected: int,
         layers: Sequence[int] | None,
     ) -> TokenSchedule:
-        """Merge in each layer its part of ``strength`` times half of all tokens, as far as they are there."""
+        """Merge in each layer its part of ``strength``, at most half of what is left: at 1 half in each."""
         chosen = sorted(choose_layers(layers, num_layers))
-        count = len(chosen)
-        falling = [2 * (count - place) / (count + 1) for place in range(count)]
-        weights = {"constant": [1.0] * count, "decreasing": falling, "increasing": falling[::-1]}[shape]
         left, merged = num_tokens - num_protected, [0] * num_layers
         whole = left
-        for layer, weight in zip(chosen, weights, strict=True):
-            merged[layer] = min(math.floor(strength * weight * whole / 2), left // 2)
+        for place, layer in enumerate(chosen):
+            weights = {"constant": len(chosen), "decreasing": len(chosen) - place, "increasing": place + 1}
+            merged[layer] = min(math.floor(strength * weights[shape] * whole), left // 2)
             left -= merged[layer]
         return cls(num_tokens, num_protected, tuple(merged))
 

@@ -138,7 +138,7 @@ def sign_flip_p_value(differences: Values, seed: int = 0, resamples: int = RESAM
     slack = 1e-9 * float(np.abs(differences).sum())  # equal sums may differ in their last bits
     at_least = 0
     for draws in _chunks(resamples, len(differences)):
-        signs = generator.integers(0, 2, size=(draws, len(differences)), dtype=np.int8) * 2.0 - 1.0
+        signs = generator.integers(2, size=(draws, len(differences)), dtype=np.int8) * 2.0 - 1.0
         at_least += int((np.abs(signs @ differences) >= observed - slack).sum())
     return (at_least + 1) / (resamples + 1)
 
@@ -166,10 +166,10 @@ def _bootstrap_interval(sums: Values, counts: Values, seed: int) -> tuple[float,
     from scipy.stats import norm, t
 
     groups = len(sums)
-    if groups < 2:
+    if groups == 1:
         raise InputError(
             "a confidence interval",
-            f"there {'is' if groups else 'are'} {groups} independent sample{'' if groups == 1 else 's'}",
+            "there is 1 independent sample",
             "Take at least two samples (photos, documents)",
         )
     tail = (1 - CONFIDENCE) / 2
@@ -190,7 +190,7 @@ def _group_sums(values: Values, groups: npt.ArrayLike | None) -> tuple[Values, V
             "Give one group number per value",
         )
     _, places = np.unique(numbers, return_inverse=True)
-    return np.bincount(places, values).astype(np.float64), np.bincount(places).astype(np.float64)
+    return np.bincount(places, values), np.bincount(places, np.ones_like(values))
 
 
 def _checked(values: npt.ArrayLike) -> Values:
@@ -216,6 +216,6 @@ def _bootstrap_name(groups: Sequence[Any] | npt.ArrayLike | None) -> str:
 
 
 def _chunks(total: int, width: int) -> Iterator[int]:
-    size = max(1, _CHUNK // max(width, 1))
+    size = max(1, _CHUNK // width)
     for start in range(0, total, size):
         yield min(size, total - start)

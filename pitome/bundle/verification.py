@@ -23,6 +23,11 @@ _REBUILD = "Run `make engine` for this model again"
 _GIVE_A_BUNDLE = "Give the folder that `make engine` wrote, such as build/clip-b16"
 # A manifest is some tens of kilobytes; a limit keeps a wrong file from filling the memory.
 _MANIFEST_LIMIT = 64 * 1024 * 1024
+_DIGEST_LIMIT = 1024
+
+
+class _TooLong(ValueError):
+    """A file is longer than anything that pitome writes there."""
 
 
 def file_sha256(path: Path) -> str:
@@ -53,14 +58,17 @@ def is_bundle(folder: Path) -> bool:
         return True
     # Other programs have a manifest.json too, so its name alone proves nothing.
     path = folder / MANIFEST_NAME
-    return path.is_file() and b'"pitome_version"' in path.read_bytes()
+    try:
+        return path.is_file() and b'"pitome_version"' in _read_at_most(path, _MANIFEST_LIMIT)
+    except _TooLong:
+        return False
 
 
 def weights_named(folder: Path) -> str | None:
     """The digest of the weights that a manifest of any version names, None where it names none; unchecked."""
     try:
-        with (folder / MANIFEST_NAME).open("rb") as file:
-            found = json.loads(file.read(_MANIFEST_LIMIT))["model"]["weights"]["sha256"]
+        document = json.loads(_read_at_most(folder / MANIFEST_NAME, _MANIFEST_LIMIT))
+        found = document["model"]["weights"]["sha256"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return found if isinstance(found, str) else None
@@ -188,10 +196,10 @@ def _check_folder(folder: Path) -> None:
 def _read_checked(folder: Path) -> bytes:
     """Return the bytes of the manifest, which are those that its digest is of."""
     try:
-        with (folder / MANIFEST_NAME).open("rb") as file:
-            data = file.read(_MANIFEST_LIMIT)
-        with (folder / DIGEST_NAME).open("rb") as file:
-            line = file.read(1024)
+        data = _read_at_most(folder / MANIFEST_NAME, _MANIFEST_LIMIT)
+        line = _read_at_most(folder / DIGEST_NAME, _DIGEST_LIMIT)
+    except _TooLong as error:
+        raise _error(folder, str(error)) from None
     except OSError as error:
         raise _error(folder, f"{error.filename} cannot be read ({error.strerror})") from None
     # Stricter than sha256sum, so that no changed byte passes.
@@ -201,6 +209,14 @@ def _read_checked(folder: Path) -> bytes:
     expected, found = match[1].decode(), hashlib.sha256(data).hexdigest()
     if expected != found:
         raise _error(folder, f"{MANIFEST_NAME} or {DIGEST_NAME} is damaged: {_digests(expected, found)}")
+    return data
+
+
+def _read_at_most(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise _TooLong(f"{path.name} is longer than {limit:,} bytes")
     return data
 
 

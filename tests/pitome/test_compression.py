@@ -263,6 +263,15 @@ def test_options_choose_the_schedule() -> None:
     assert merged(r=[1, 0, 2, 7]) == (1, 0, 2, 7)
     assert merged(ratio=0.5, layers=[3]) == (0, 0, 0, 18)
     assert merged(schedule=TokenSchedule(NUM_PATCHES + 1, 1, (0, 4, 0, 0))) == (0, 4, 0, 0)
+    for shortcut, wanted in (
+        (compress(model), (3, 3, 3, 2)),
+        (compress(model, r=5), (5, 5, 5, 5)),
+        (compress(model, r=0), (0, 0, 0, 0)),
+        (compress(model, r=[1, 0, 2, 7]), (1, 0, 2, 7)),
+        (compress(model, r=(1, 0, 2, 7)), (1, 0, 2, 7)),
+    ):
+        found: Any = shortcut
+        assert found.compression.schedule.num_merged == wanted
     model_at_target: Any = compress(model, flops=0.7)
     counted = model_at_target.compression
     assert 0.6 < counted.flops.ratio <= 0.7

@@ -168,3 +168,17 @@ def test_outputs_are_not_views_of_the_inputs() -> None:
     assert torch.equal(x, before)
     assert torch.equal(size, torch.ones(1, 9, 1))
     assert as_float64(size_out).sum() == 0
+
+
+@pytest.mark.parametrize("padding", [0.0, -2.0])
+def test_gradient_where_padding_has_a_negative_size(padding: float) -> None:
+    """A negative size counts as 0, backwards too: nothing comes back to padding, and no share is above 1."""
+    random = torch.Generator().manual_seed(3)
+    x = torch.randn(1, 9, 3, generator=random, requires_grad=True)
+    metric = torch.randn(1, 9, 4, generator=random)
+    size = torch.tensor([1.0, 2, 1, padding, 1, padding, 3, 1, padding]).view(1, 9, 1)
+    y, _, assignment = energy_merge(x, metric, size, merge_parameters(4, 8, 1, margin=0.2))
+    direction = torch.randn(y.shape, generator=random)
+    (gradient,) = torch.autograd.grad(y, x, direction)
+    expected = merge_matrix(assignment, size.clamp(min=0)).transpose(1, 2) @ direction.double()
+    torch.testing.assert_close(gradient.double(), expected, rtol=0, atol=1e-6)

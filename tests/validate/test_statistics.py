@@ -18,6 +18,7 @@ from pitome.validate.statistics import (
     wilson_interval,
 )
 
+FINITE = "Give one finite number for each of two samples or more"
 BITS = st.lists(st.integers(0, 1), min_size=2, max_size=40)
 
 
@@ -135,17 +136,28 @@ def test_the_interval_of_a_share_contains_it_and_stays_within_0_and_1(bits):
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda: mean_interval([1.0]), "an interval of a mean: an array of shape (1,)"),
-        (lambda: mean_interval([0.5, float("nan")]), "1 of 2 numbers are not finite"),
+        (lambda: mean_interval([1.0]), f"an interval of a mean: an array of shape (1,). {FINITE}"),
+        (lambda: mean_interval([[1, 2]]), f"an interval of a mean: an array of shape (1, 2). {FINITE}"),
+        (
+            lambda: mean_interval([0.5, float("nan")]),
+            f"an interval of a mean: 1 of 2 numbers are not finite. {FINITE}",
+        ),
         (
             lambda: mean_interval([0.5, 0.7], groups=[1, 1]),
-            "there is 1 independent sample. Take at least two",
+            "a confidence interval: there is 1 independent sample. "
+            "Take at least two samples (photos, documents)",
         ),
-        (lambda: mean_interval([0.5, 0.7], groups=[1]), "1 group numbers for 2 values"),
-        (lambda: paired_difference([1, 0], [1, 0, 1]), "2 values against 3. Judge both models on the same"),
+        (
+            lambda: mean_interval([0.5, 0.7], groups=[1]),
+            "a confidence interval by groups: 1 group numbers for 2 values. Give one group number per value",
+        ),
+        (
+            lambda: paired_difference([1, 0], [1, 0, 1]),
+            "a paired difference: 2 values against 3. Judge both models on the same samples",
+        ),
     ],
 )
 def test_what_can_not_be_judged_is_refused(act, message):
     with pytest.raises(InputError) as caught:
         act()
-    assert message in str(caught.value)
+    assert str(caught.value) == message

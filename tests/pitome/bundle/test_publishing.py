@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -145,15 +146,38 @@ def test_leftovers_of_other_bundles_are_not_touched(old: Path) -> None:
     assert beside(old) == {"clip-b16.lock", *others}
 
 
+@pytest.mark.parametrize(("name", "other"), [("clip.b16", "clip_b16"), ("v1+", "v11"), ("[ab]", "a")])
+def test_a_name_is_no_pattern_of_leftovers(tmp_path: Path, name: str, other: str) -> None:
+    final = tmp_path / name
+    build(final, "old")
+    for left in (name, other):
+        (tmp_path / f".{left}.partial-1").mkdir()
+        (tmp_path / f".{left}.replaced-1").mkdir()
+    build(final, "new")
+    assert beside(final) == {f"{name}.lock", f".{other}.partial-1", f".{other}.replaced-1"}
+
+
 # Replacing.
+
+
+def exchanges_names(folder: Path) -> bool:
+    """Ask the system itself: renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE)."""
+    probes = folder / "probe-1", folder / "probe-2"
+    for probe in probes:
+        probe.mkdir()
+    try:
+        return ctypes.CDLL(None).renameat2(-100, os.fsencode(probes[0]), -100, os.fsencode(probes[1]), 2) == 0
+    except AttributeError:
+        return False
 
 
 def test_two_names_are_exchanged_at_once(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
-    if not publish._exchange(tmp_path / "one", tmp_path / "other"):
-        pytest.skip("this file system cannot exchange two names")
+    if not exchanges_names(tmp_path):
+        pytest.skip("this system or file system cannot exchange two names")
+    assert publish._exchange(tmp_path / "one", tmp_path / "other")
     assert [(tmp_path / "one" / "other").exists(), (tmp_path / "other" / "one").exists()] == [True, True]
 
 
