@@ -269,6 +269,7 @@ def test_options_choose_the_schedule() -> None:
         (compress(model, r=0), (0, 0, 0, 0)),
         (compress(model, r=[1, 0, 2, 7]), (1, 0, 2, 7)),
         (compress(model, r=(1, 0, 2, 7)), (1, 0, 2, 7)),
+        (compress(model, r=range(1, 5)), (1, 2, 3, 4)),
     ):
         found: Any = shortcut
         assert found.compression.schedule.num_merged == wanted

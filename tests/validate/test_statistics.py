@@ -139,8 +139,8 @@ def test_the_interval_of_a_share_contains_it_and_stays_within_0_and_1(bits):
         (lambda: mean_interval([1.0]), f"an interval of a mean: an array of shape (1,). {FINITE}"),
         (lambda: mean_interval([[1, 2]]), f"an interval of a mean: an array of shape (1, 2). {FINITE}"),
         (
-            lambda: mean_interval([0.5, float("nan")]),
-            f"an interval of a mean: 1 of 2 numbers are not finite. {FINITE}",
+            lambda: mean_interval([0.5, float("nan"), 0.7]),
+            f"an interval of a mean: 1 of 3 numbers are not finite. {FINITE}",
         ),
         (
             lambda: mean_interval([0.5, 0.7], groups=[1, 1]),
