@@ -13,13 +13,15 @@ struct EnergyShared {
   float counted[2][kTile];  // 1 where the token counts in means: it exists, is finite, and is no padding
 };
 
+// f of step 2. Divided by the width, not multiplied by its inverse: the two round differently. Below the
+// margin alone the exponent is not positive, so that it cannot overflow.
 __device__ inline float energy_of(const Problem& problem, float similarity) {
   if (problem.gaussian) {
-    float distance = (1.0f - similarity) / (1.0f - problem.margin);
+    float distance = (1.0f - similarity) / problem.energy_width;
     return expf(-0.5f * (distance * distance));
   }
-  float above = similarity - problem.margin;
-  return above > 0 ? above : problem.alpha * expm1f(above);
+  if (similarity >= problem.margin) return (similarity - problem.offset) / problem.energy_width;
+  return problem.alpha * expm1f((similarity - problem.margin) / problem.energy_width);
 }
 
 // The tile above the diagonal with this number: (0, 0), (0, 1), (1, 1), (0, 2), ...

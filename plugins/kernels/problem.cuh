@@ -19,25 +19,28 @@ struct Problem {
   int num_candidates;  // M
   int prefix;
   float margin;
+  float offset;
+  float energy_width;  // of the piecewise function, or sigma of the gaussian
   float alpha;
   float size_penalty;
+  int source_start, target_start, split_step;  // sources and targets as slices of the candidates' ranks
+  int sources;
   bool by_energy;
   bool gaussian;
-  bool alternate;
   bool metric_in_vectors;  // rows of the metric start at multiples of 16 bytes
   bool x_in_vectors;       // and so do rows of x and y
 
   __host__ __device__ int num_unprotected() const { return num_tokens - prefix; }
   __host__ __device__ int num_kept() const { return num_tokens - num_merged; }
-  __host__ __device__ int num_sources() const { return (num_candidates + 1) / 2; }
-  __host__ __device__ int num_targets() const { return num_candidates / 2; }
+  __host__ __device__ int num_sources() const { return sources; }
+  __host__ __device__ int num_targets() const { return num_candidates - sources; }
   __host__ __device__ int num_token_tiles() const { return ceil_divide(num_unprotected(), kTile); }
   __host__ __device__ int num_source_tiles() const { return ceil_divide(num_sources(), kTile); }
   __host__ __device__ int num_target_tiles() const { return ceil_divide(num_targets(), kTile); }
 
   // Rank among the candidates of a source (METHOD.md section 2, step 5) and of a target.
-  __device__ int source_rank(int source) const { return alternate ? 2 * source : source; }
-  __device__ int target_rank(int target) const { return alternate ? 2 * target + 1 : num_sources() + target; }
+  __device__ int source_rank(int source) const { return source_start + split_step * source; }
+  __device__ int target_rank(int target) const { return target_start + split_step * target; }
 };
 
 // Where the kernels leave what later ones need. T = N - prefix; [B, ...] each.
