@@ -9,7 +9,7 @@
 namespace pitome {
 
 struct EnergyShared {
-  SimilarityTile tile;
+  SimilarityTile<kTile> tile;
   float counted[2][kTile];  // 1 where the token counts in means: it exists, is finite, and is no padding
 };
 
@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kTileThreads)
     add_energies(Problem problem, Workspace workspace, Global<const T> metric, Global<const float> size) {
   PITOME_KERNEL("add_energies");
   PITOME_SHARED(EnergyShared, shared);
-  SimilarityTile& tile = shared.tile;
+  SimilarityTile<kTile>& tile = shared.tile;
   const int tiles = problem.num_token_tiles();
   const int num_pairs = tiles * (tiles + 1) / 2;
   const int image = blockIdx.x / num_pairs;

@@ -57,6 +57,13 @@ class Layout {
 size_t lay_out(const Problem& problem, void* base, Workspace& workspace) {
   Layout layout(base);
   const int64_t batch = problem.batch;
+  if (problem.has_few_tokens()) {
+    const int64_t unprotected = problem.num_unprotected();
+    layout.place(workspace.similarity, batch * unprotected * problem.few_pitch());
+    layout.place(workspace.inverse_norm, batch * unprotected);
+    if (problem.by_energy) layout.place(workspace.energy_part, batch * problem.num_few_tiles() * unprotected);
+    return layout.bytes();
+  }
   if (problem.by_energy) {
     layout.place(workspace.energy_part, batch * problem.num_token_tiles() * problem.num_unprotected());
     layout.place(workspace.inverse_norm, batch * problem.num_unprotected());
@@ -81,6 +88,10 @@ cudaError_t enqueue(Problem problem, const Workspace& workspace, const pitome_me
   problem.metric_in_vectors = starts_in_vectors(tensors.metric, problem.metric_width * int64_t{sizeof(T)});
   problem.x_in_vectors = starts_in_vectors(tensors.x, row_bytes) && starts_in_vectors(tensors.y, row_bytes);
   cudaError_t status = cudaSuccess;
+  if (problem.has_few_tokens()) {
+    status = enqueue_few_pairs<T>(problem, workspace, tensors, stream);
+    return status == cudaSuccess ? enqueue_few_merge<T>(problem, workspace, tensors, stream) : status;
+  }
   if (problem.by_energy) {
     status = enqueue_energies<T>(problem, workspace, tensors, stream);
     if (status == cudaSuccess) status = enqueue_order(problem, workspace, tensors, stream);

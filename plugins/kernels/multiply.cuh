@@ -13,114 +13,119 @@ constexpr int kTileThreads = 256;
 // A tile in shared memory: rows of 8 vectors of 16 bytes. The ninth keeps rows 4 banks apart.
 constexpr int kRowVectors = 8;
 constexpr int kRowPitch = kRowVectors + 1;
-using TileRows = uint4[kTile][kRowPitch];
+template <int kRows>
+using TileRows = uint4[kRows][kRowPitch];
 
 // The elements of a row in one tile: 32 of float32, 64 of float16 and bfloat16.
 template <typename T>
 constexpr int kDepth = kRowVectors * kVector<T>;
 
 // Products of rows in shared memory; pitches that are no multiple of 32 banks.
-constexpr int kProductPitch = kTile + 4;
-using TileProducts = float[kTile][kProductPitch];
+template <int kRows>
+constexpr int kProductPitch = kRows + 4;
+template <int kRows>
+using TileProducts = float[kRows][kProductPitch<kRows>];
 
 // Thread (i, j) of 16 x 16 has the products of rows i, i + 16, ... and j, j + 16, ...
-template <typename T>
+template <typename T, int kRows>
 class LoopProduct {
  public:
-  __device__ void add(const TileRows& first, const TileRows& second) {
+  __device__ void add(const TileRows<kRows>& first, const TileRows<kRows>& second) {
     const int row = threadIdx.x / 16, column = threadIdx.x % 16;
 #if defined(PITOME_HOST)
-    pitome_host::count_multiply_adds(16 * kDepth<T>);
+    pitome_host::count_multiply_adds(kParts * kParts * kDepth<T>);
 #endif
 #pragma unroll 2
     for (int vector = 0; vector < kRowVectors; ++vector) {
-      Elements<T> left[4], right[4];
+      Elements<T> left[kParts], right[kParts];
 #pragma unroll
-      for (int part = 0; part < 4; ++part) {
+      for (int part = 0; part < kParts; ++part) {
         left[part].vector = first[row + 16 * part][vector];
         right[part].vector = second[column + 16 * part][vector];
       }
 #pragma unroll
       for (int k = 0; k < kVector<T>; ++k) {
-        float a[4], b[4];
+        float a[kParts], b[kParts];
 #pragma unroll
-        for (int part = 0; part < 4; ++part) {
+        for (int part = 0; part < kParts; ++part) {
           a[part] = to_float(left[part].value[k]);
           b[part] = to_float(right[part].value[k]);
         }
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
+        for (int i = 0; i < kParts; ++i) {
 #pragma unroll
-          for (int j = 0; j < 4; ++j) sum_[i][j] += a[i] * b[j];
+          for (int j = 0; j < kParts; ++j) sum_[i][j] += a[i] * b[j];
         }
       }
     }
   }
 
-  __device__ void write(TileProducts& products) const {
+  __device__ void write(TileProducts<kRows>& products) const {
     const int row = threadIdx.x / 16, column = threadIdx.x % 16;
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < kParts; ++i) {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) products[row + 16 * i][column + 16 * j] = sum_[i][j];
+      for (int j = 0; j < kParts; ++j) products[row + 16 * i][column + 16 * j] = sum_[i][j];
     }
   }
 
  private:
-  float sum_[4][4] = {};
+  static constexpr int kParts = kRows / 16;
+
+  float sum_[kParts][kParts] = {};
 };
 
-// Two groups of 4 warps halve the elements of each piece of the rows. Each warp of a group has 32 x 32
-// products: a smaller square would read more of the rows for each product.
-template <typename T>
+// Two groups of 4 warps halve the elements of each piece of the rows. Each warp of a group has a quarter of
+// the products.
+template <typename T, int kRows>
 class TensorCoreProduct {
  public:
   __device__ TensorCoreProduct() {
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < kParts; ++i) {
 #pragma unroll
-      for (int j = 0; j < 2; ++j) nvcuda::wmma::fill_fragment(sum_[i][j], 0.0f);
+      for (int j = 0; j < kParts; ++j) nvcuda::wmma::fill_fragment(sum_[i][j], 0.0f);
     }
   }
 
-  __device__ void add(const TileRows& first, const TileRows& second) {
+  __device__ void add(const TileRows<kRows>& first, const TileRows<kRows>& second) {
     using namespace nvcuda::wmma;
     constexpr int pitch = kRowPitch * kVector<T>;
     constexpr int half = kDepth<T> / 2;
 #pragma unroll
     for (int step = 0; step < half; step += 16) {
       const int k = group() * half + step;
-      fragment<matrix_a, 16, 16, 16, T, row_major> a[2];
-      fragment<matrix_b, 16, 16, 16, T, col_major> b[2];  // its columns are the second tile's rows
+      fragment<matrix_a, 16, 16, 16, T, row_major> a[kParts];
+      fragment<matrix_b, 16, 16, 16, T, col_major> b[kParts];  // its columns are the second tile's rows
 #pragma unroll
-      for (int part = 0; part < 2; ++part) {
+      for (int part = 0; part < kParts; ++part) {
         load_matrix_sync(a[part], reinterpret_cast<const T*>(first[row(part)]) + k, pitch);
         load_matrix_sync(b[part], reinterpret_cast<const T*>(second[column(part)]) + k, pitch);
       }
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+      for (int i = 0; i < kParts; ++i) {
 #pragma unroll
-        for (int j = 0; j < 2; ++j) mma_sync(sum_[i][j], a[i], b[j], sum_[i][j]);
+        for (int j = 0; j < kParts; ++j) mma_sync(sum_[i][j], a[i], b[j], sum_[i][j]);
       }
     }
   }
 
   // All threads of the block: the second group adds to what the first has written.
-  __device__ void write(TileProducts& products) const {
+  __device__ void write(TileProducts<kRows>& products) const {
     using namespace nvcuda::wmma;
     if (group() == 0) store(products);
     __syncthreads();
     if (group() == 0) return;
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < kParts; ++i) {
 #pragma unroll
-      for (int j = 0; j < 2; ++j) {
+      for (int j = 0; j < kParts; ++j) {
         Sum total;
-        load_matrix_sync(total, &products[row(i)][column(j)], kProductPitch, mem_row_major);
+        load_matrix_sync(total, &products[row(i)][column(j)], kProductPitch<kRows>, mem_row_major);
 #pragma unroll
         for (int element = 0; element < total.num_elements; ++element)
           total.x[element] += sum_[i][j].x[element];
-        store_matrix_sync(&products[row(i)][column(j)], total, kProductPitch, mem_row_major);
+        store_matrix_sync(&products[row(i)][column(j)], total, kProductPitch<kRows>, mem_row_major);
       }
     }
   }
@@ -129,29 +134,33 @@ class TensorCoreProduct {
   using Sum = nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float>;
 
   __device__ static int group() { return threadIdx.x / kWarp / 4; }
-  __device__ static int row(int part) { return threadIdx.x / kWarp / 2 % 2 * 32 + 16 * part; }
-  __device__ static int column(int part) { return threadIdx.x / kWarp % 2 * 32 + 16 * part; }
+  __device__ static int row(int part) { return threadIdx.x / kWarp / 2 % 2 * kRows / 2 + 16 * part; }
+  __device__ static int column(int part) { return threadIdx.x / kWarp % 2 * kRows / 2 + 16 * part; }
 
-  __device__ void store(TileProducts& products) const {
+  __device__ void store(TileProducts<kRows>& products) const {
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < kParts; ++i) {
 #pragma unroll
-      for (int j = 0; j < 2; ++j)
-        nvcuda::wmma::store_matrix_sync(&products[row(i)][column(j)], sum_[i][j], kProductPitch,
+      for (int j = 0; j < kParts; ++j)
+        nvcuda::wmma::store_matrix_sync(&products[row(i)][column(j)], sum_[i][j], kProductPitch<kRows>,
                                         nvcuda::wmma::mem_row_major);
     }
   }
 
-  Sum sum_[2][2];
+  static constexpr int kParts = kRows / 32;
+
+  Sum sum_[kParts][kParts];
 };
 
 // float32 has no tensor cores that keep 24 bits; sm75 has none for bfloat16.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-template <typename T>
-using TileProduct = std::conditional_t<std::is_same_v<T, __half>, TensorCoreProduct<T>, LoopProduct<T> >;
+template <typename T, int kRows>
+using TileProduct =
+    std::conditional_t<std::is_same_v<T, __half>, TensorCoreProduct<T, kRows>, LoopProduct<T, kRows> >;
 #else
-template <typename T>
-using TileProduct = std::conditional_t<std::is_same_v<T, float>, LoopProduct<T>, TensorCoreProduct<T> >;
+template <typename T, int kRows>
+using TileProduct =
+    std::conditional_t<std::is_same_v<T, float>, LoopProduct<T, kRows>, TensorCoreProduct<T, kRows> >;
 #endif
 
 }  // namespace pitome
