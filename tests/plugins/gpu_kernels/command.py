@@ -15,12 +15,13 @@ import torch
 from pitome.errors import BackendError, InputError, PitomeError
 from pitome.plugins.tools.merge_library import HOST_LIBRARY, HostLibrary, MergeLibrary
 from tests.plugins.gpu_kernels.block import CLIP_B16, Layer
+from tests.plugins.gpu_kernels.checks import Call, line_of
 from tests.plugins.gpu_kernels.device import HostDevice, TimedDevice
 from tests.plugins.gpu_kernels.gpu import Gpu, missing_gpu
 from tests.plugins.gpu_kernels.library import build_kernels
 from tests.plugins.gpu_kernels.report import MARKDOWN_NAME, Report, Setting, describe_setting
 from tests.plugins.gpu_kernels.speed import measure_speed
-from tests.plugins.gpu_kernels.table import CALLS, Call, choose, line_of, run_table
+from tests.plugins.gpu_kernels.table import CALLS, choose, run_table
 
 OUTPUT = Path("build/gpu-kernels")
 RIGHT, WRONG, NOT_RUN = 0, 1, 2
@@ -34,6 +35,7 @@ class Options:
     cpu: bool
     plugin: Path | None
     only: str
+    jobs: int
     out: Path
 
 
@@ -75,10 +77,21 @@ def _parse(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("--only", metavar="TEXT", default="", help="only cases with this in their name [all]")
     parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="NUMBER",
+        default=len(os.sched_getaffinity(0)),
+        help="of processes that check results [one for each CPU]",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="FOLDER", default=OUTPUT, help=f"of library and report [{OUTPUT}]"
     )
     found = parser.parse_args(arguments)
-    return Options(found.cpu, found.plugin, found.only, found.out)
+    if found.jobs < 1:
+        raise InputError(
+            f"--jobs {found.jobs}", "results are checked by one process or more", "Give 1 or more"
+        )
+    return Options(found.cpu, found.plugin, found.only, found.jobs, found.out)
 
 
 def _run(options: Options) -> Report:
@@ -107,7 +120,7 @@ def _on_host(options: Options, calls: Sequence[Call]) -> Report:
             f"--cpu with {path}", "its kernels are for GPUs", f"Give {HOST_LIBRARY.name}, or no --cpu"
         )
     library = HostLibrary(path)
-    table = run_table(HostDevice(library), calls, _say)
+    table = run_table(HostDevice(library), calls, _say, options.jobs)
     setting = describe_setting("the CPU execution of the kernels", library.path)
     return Report(setting, table, CLIP_B16, (), "the CPU execution says nothing of time")
 
@@ -121,12 +134,16 @@ def _on_gpu(options: Options, calls: Sequence[Call]) -> Report:
         raise InputError(f"the library {options.plugin}", "its kernels are for the CPU", "Give --cpu with it")
     built = options.plugin or build_kernels((major, minor), options.out, _say, os.environ)
     ran_on = f"{torch.cuda.get_device_name()}, compute capability {major}.{minor}"
-    return check_and_measure(Gpu(MergeLibrary(built)), CLIP_B16, calls, describe_setting(ran_on, built))
+    return check_and_measure(
+        Gpu(MergeLibrary(built)), CLIP_B16, calls, describe_setting(ran_on, built), options.jobs
+    )
 
 
-def check_and_measure(device: TimedDevice, layer: Layer, calls: Sequence[Call], setting: Setting) -> Report:
+def check_and_measure(
+    device: TimedDevice, layer: Layer, calls: Sequence[Call], setting: Setting, jobs: int = 1
+) -> Report:
     """A device that merges wrongly, or not at all any more, has no time worth knowing."""
-    table = run_table(device, calls, _say)
+    table = run_table(device, calls, _say, jobs)
     if table.wrong:
         return Report(setting, table, layer, (), "a case is wrong")
     try:

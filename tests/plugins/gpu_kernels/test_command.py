@@ -61,7 +61,7 @@ def assert_refused(done: subprocess.CompletedProcess[str], found: str, remedy: s
 def test_cases_run_with_pytorch_and_numpy_alone(bare: Environment, tmp_path: Path) -> None:
     missing = subprocess.run([bare.python, "-c", "import pydantic"], capture_output=True, check=False)
     assert missing.returncode == 1
-    done = run(bare, "--cpu", "--only", PART, "--out", str(tmp_path))
+    done = run(bare, "--cpu", "--jobs", "2", "--only", PART, "--out", str(tmp_path))
     assert done.returncode == RIGHT, done.stderr
     assert done.stdout == (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "Not measured: the CPU execution says nothing of time." in done.stdout
@@ -104,6 +104,7 @@ def test_an_old_python(monkeypatch: pytest.MonkeyPatch) -> None:
             ["--only", "nothing"],
             r"error: --only nothing: none of the \d+ cases has it in its name\. Give a part of",
         ),
+        (["--jobs", "0"], r"error: --jobs 0: .* Give 1 or more"),
         (["--fast"], r"error: the options of gpu_kernels: unrecognized arguments: --fast\. See --help"),
         (["--cpu", "--plugin", "no.so"], r"error: .* no\.so: there is no such file\. Run `make plugin-host`"),
         (
@@ -128,7 +129,7 @@ def test_a_wrong_case_is_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "HostDevice", lambda library: FaultyDevice(one_bit_off))
-    assert main(["--cpu", "--only", PART, "--out", str(tmp_path)]) == WRONG
+    assert main(["--cpu", "--jobs", "1", "--only", PART, "--out", str(tmp_path)]) == WRONG
     said = capsys.readouterr()
     assert f"wrong: {tmp_path / 'report.md'}" in said.err
     assert "0 of" in said.out

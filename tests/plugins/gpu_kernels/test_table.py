@@ -58,7 +58,7 @@ def no_slot(result: MergeResult, seed: int) -> MergeResult:
 
 
 def one_bit_off(result: MergeResult, seed: int) -> MergeResult:
-    return result._replace(x=result.x.nextafter(torch.tensor(torch.inf)))
+    return result._replace(x=(result.x.view(torch.uint8) ^ 1).view(result.x.dtype))
 
 
 def other_size(result: MergeResult, seed: int) -> MergeResult:
@@ -71,6 +71,13 @@ def test_a_wrong_result_is_a_wrong_case(change: Callable[[MergeResult, int], Mer
     assert [case.name for case in found.wrong] == [name_of(CALL)] * 2
     assert all("AssertionError" in case.reason and "\n" not in case.reason for case in found.wrong)
     assert found.run == 2
+
+
+def test_several_processes_find_the_same() -> None:
+    calls = [CALL, *choose("signs-N5-")[:2]]
+    results = [run_table(FaultyDevice(one_bit_off), calls, lambda _: None, jobs) for jobs in (1, 2)]
+    assert results[0] == results[1]
+    assert [case.name for case in results[1].wrong] == [name_of(call) for call in calls]
 
 
 def test_so_is_one_that_differs_from_run_to_run() -> None:
