@@ -17,7 +17,7 @@ constexpr uint32_t kNoKey = ~uint32_t{0};
 // So many lanes side by side have a source.
 constexpr int kSourceLanes = kFewThreads / kMostFewSources;
 // Of the targets a lane has stretches of so many: their similarities are on their way at once.
-constexpr int kStretch = 8;
+constexpr int kStretch = 12;
 static_assert(kFewThreads == kMostFewUnprotected, "a thread for each token");
 
 struct alignas(16) FewShared {
@@ -70,27 +70,22 @@ __device__ inline void put_candidate(const Problem& problem, int rank, int token
     shared.target[past] = static_cast<uint16_t>(token);
 }
 
-// Steps 2 to 5 but for the mean: all sums of an image are divided by one number, which changes no order.
-__device__ inline void order_few_tokens(const Problem& problem, const Workspace& workspace, int image,
-                                        FewShared& shared) {
-  const int unprotected = problem.num_unprotected(), tiles = problem.num_few_tiles();
-  const int token = threadIdx.x;
-  uint32_t key = kNoKey;
-  if (token < unprotected) {
-    const bool finite = workspace.inverse_norm.load(int64_t{image} * unprotected + token) >= 0;
-    float energy = 0;
+// A key for the token of this thread by its energy (step 2), but for the mean: all sums of an image are
+// divided by one number, which changes no order.
+__device__ inline uint32_t energy_key_of(const Problem& problem, const Workspace& workspace,
+                                         Global<const float> size, int image) {
+  const int unprotected = problem.num_unprotected(), tiles = problem.num_few_tiles(), token = threadIdx.x;
+  if (token >= unprotected) return kNoKey;
+  const float own_size = size.load(int64_t{image} * problem.num_tokens + problem.prefix + token);
+  const bool finite = workspace.inverse_norm.load(int64_t{image} * unprotected + token) >= 0;
+  float energy = 0;
 #pragma unroll
-    for (int tile = 0; tile < kMostFewUnprotected / kFewTile; ++tile)
-      if (tile < tiles)
-        energy += workspace.energy_part.load((int64_t{image} * tiles + tile) * unprotected + token);
-    if (!finite) energy = -infinity();
-    if (!(shared.size[problem.prefix + token] > 0)) energy = infinity();
-    key = falling(energy);
-  }
-  shared.energy_key[token] = key;
-  __syncthreads();
-  if (token < unprotected)
-    put_candidate(problem, rank_of<1>(shared.energy_key, unprotected, token), token, shared);
+  for (int tile = 0; tile < kMostFewUnprotected / kFewTile; ++tile)
+    if (tile < tiles)
+      energy += workspace.energy_part.load((int64_t{image} * tiles + tile) * unprotected + token);
+  if (!finite) energy = -infinity();
+  if (!(own_size > 0)) energy = infinity();
+  return falling(energy);
 }
 
 // Step 6 for the source that this thread's lanes have: its best target, by similarity. What stands past the
@@ -210,20 +205,21 @@ __global__ void __launch_bounds__(kFewThreads, 3)
                      Global<T> y, Global<float> size_out, Global<int> assignment) {
   PITOME_KERNEL("decide_and_merge");
   PITOME_SHARED(FewShared, shared);
-  const int blocks = problem.num_few_blocks();
+  const int blocks = problem.num_few_blocks(), thread = threadIdx.x;
   const int image = blockIdx.x / blocks, part = blockIdx.x % blocks;
   const int64_t first_token = int64_t{image} * problem.num_tokens;
-  for (int token = threadIdx.x; token < problem.num_tokens; token += kFewThreads) {
+  for (int token = thread; token < problem.num_tokens; token += kFewThreads) {
     shared.size[token] = size.load(first_token + token);
     shared.goes[token] = false;
   }
-  __syncthreads();
   wait_for_last_launch();
+  int rank = thread;
   if (problem.by_energy) {
-    order_few_tokens(problem, workspace, image, shared);
-  } else {
-    put_candidate(problem, threadIdx.x, threadIdx.x, shared);
+    shared.energy_key[rank] = energy_key_of(problem, workspace, size, image);
+    __syncthreads();
+    rank = rank_of<1>(shared.energy_key, problem.num_unprotected(), thread);
   }
+  if (thread < problem.num_unprotected()) put_candidate(problem, rank, thread, shared);
   __syncthreads();
   take_few_edges(problem, workspace, image, shared);
   __syncthreads();
@@ -232,7 +228,7 @@ __global__ void __launch_bounds__(kFewThreads, 3)
 
   if (part == 0) write_few_assignment(problem, shared, first_token, assignment);
   for (int turn = 0; turn < kFewSlotsPerBlock / (kFewThreads / kWarp); ++turn) {
-    const int slot = part * kFewSlotsPerBlock + turn * (kFewThreads / kWarp) + threadIdx.x / kWarp;
+    const int slot = part * kFewSlotsPerBlock + turn * (kFewThreads / kWarp) + thread / kWarp;
     if (slot >= problem.num_kept()) return;
     const int token = shared.token_of_slot[slot];
     const FewMembers members(shared, problem.num_merged, token);
@@ -240,7 +236,7 @@ __global__ void __launch_bounds__(kFewThreads, 3)
     float total = own;
     for (int index = 0; index < members.count(); ++index) total += members.weight(index);
     const int64_t row = int64_t{image} * problem.num_kept() + slot;
-    if (threadIdx.x % kWarp == 0) size_out.store(row, total);
+    if (thread % kWarp == 0) size_out.store(row, total);
     write_row<T, kInVectors>(problem.width, x, y, first_token, token, row, own, total, members);
   }
 }
