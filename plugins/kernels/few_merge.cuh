@@ -17,7 +17,7 @@ constexpr uint32_t kNoKey = ~uint32_t{0};
 // So many lanes side by side have a source.
 constexpr int kSourceLanes = kFewThreads / kMostFewSources;
 // Of the targets a lane has stretches of so many: their similarities are on their way at once.
-constexpr int kStretch = 12;
+constexpr int kStretch = 15;
 static_assert(kFewThreads == kMostFewUnprotected, "a thread for each token");
 
 struct alignas(16) FewShared {
@@ -200,7 +200,7 @@ __device__ inline void write_few_assignment(const Problem& problem, const FewSha
 }
 
 template <typename T, bool kInVectors>
-__global__ void __launch_bounds__(kFewThreads, 3)
+__global__ void __launch_bounds__(kFewThreads, 2)
     decide_and_merge(Problem problem, Workspace workspace, Global<const T> x, Global<const float> size,
                      Global<T> y, Global<float> size_out, Global<int> assignment) {
   PITOME_KERNEL("decide_and_merge");
