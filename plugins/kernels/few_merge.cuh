@@ -78,11 +78,11 @@ __device__ inline uint32_t energy_key_of(const Problem& problem, const Workspace
   if (token >= unprotected) return kNoKey;
   const float own_size = size.load(int64_t{image} * problem.num_tokens + problem.prefix + token);
   const bool finite = workspace.inverse_norm.load(int64_t{image} * unprotected + token) >= 0;
+  const int64_t first_part = int64_t{image} * tiles * unprotected + token;
   float energy = 0;
 #pragma unroll
   for (int tile = 0; tile < kMostFewUnprotected / kFewTile; ++tile)
-    if (tile < tiles)
-      energy += workspace.energy_part.load((int64_t{image} * tiles + tile) * unprotected + token);
+    if (tile < tiles) energy += workspace.energy_part.load(first_part + tile * unprotected);
   if (!finite) energy = -infinity();
   if (!(own_size > 0)) energy = infinity();
   return falling(energy);

@@ -98,19 +98,24 @@ class RowReader {
     }
   }
 
+  // Of the lanes that have a row's squares, each finishes one of their rows.
   __device__ void write_norms(SimilarityTile<kRows>& tile, bool second_is_first) const {
+    static_assert(kParts <= kRowVectors, "a lane for each part");
+    const int part = threadIdx.x % kRowVectors;
+    float own = 0;
 #pragma unroll
-    for (int part = 0; part < kParts; ++part) {
-      float square = square_[part];
+    for (int other = 0; other < kParts; ++other) {
+      float square = square_[other];
 #pragma unroll
       for (int lanes = 1; lanes < kRowVectors; lanes *= 2)
         square += __shfl_xor_sync(kAllLanes, square, lanes);
-      if (part >= num_parts_ || threadIdx.x % kRowVectors != 0) continue;
-      bool usable = start_[part] >= 0 && square < infinity();
-      float inverse = usable ? 1.0f / fmaxf(sqrtf(square), kSmallestNorm) : kNoRow;
-      tile.inverse_norm[side(part)][row(part)] = inverse;
-      if (second_is_first) tile.inverse_norm[1][row(part)] = inverse;
+      if (other == part) own = square;
     }
+    if (part >= num_parts_) return;
+    const bool usable = tile.token[side(part)][row(part)] >= 0 && own < infinity();
+    const float inverse = usable ? 1.0f / fmaxf(sqrtf(own), kSmallestNorm) : kNoRow;
+    tile.inverse_norm[side(part)][row(part)] = inverse;
+    if (second_is_first) tile.inverse_norm[1][row(part)] = inverse;
   }
 
  private:
