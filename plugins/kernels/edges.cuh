@@ -14,7 +14,7 @@ __device__ inline void keep_better(float& value, int& target, float other_value,
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kTileThreads<kTile>)
     find_edges(Problem problem, Workspace workspace, Global<const T> metric) {
   PITOME_KERNEL("find_edges");
   PITOME_SHARED(SimilarityTile<kTile>, tile);

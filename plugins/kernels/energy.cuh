@@ -20,8 +20,10 @@ __device__ inline float energy_of(const Problem& problem, float similarity) {
     float distance = (1.0f - similarity) / problem.energy_width;
     return expf(-0.5f * (distance * distance));
   }
-  if (similarity >= problem.margin) return (similarity - problem.offset) / problem.energy_width;
-  return problem.alpha * expm1f((similarity - problem.margin) / problem.energy_width);
+  const bool below = similarity < problem.margin;
+  float distance = similarity - (below ? problem.margin : problem.offset);
+  if (problem.energy_width != 1.0f) distance /= problem.energy_width;
+  return below ? problem.alpha * (expf(distance) - 1.0f) : distance;
 }
 
 // The tile above the diagonal with this number: (0, 0), (0, 1), (1, 1), (0, 2), ...
@@ -39,7 +41,7 @@ __device__ inline float add_four_lanes(float share) {
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kTileThreads<kTile>)
     add_energies(Problem problem, Workspace workspace, Global<const T> metric, Global<const float> size) {
   PITOME_KERNEL("add_energies");
   PITOME_SHARED(EnergyShared, shared);
@@ -70,6 +72,7 @@ __global__ void __launch_bounds__(kTileThreads)
   // Four lanes have a row each. The energies take the products' place, for the columns.
   const int line = threadIdx.x / 4, lane = threadIdx.x % 4;
   float share = 0;
+#pragma unroll 1
   for (int step = 0; step < kTile / 4; ++step) {
     int column = 4 * step + lane;
     bool counted = shared.counted[0][line] * shared.counted[1][column] > 0;

@@ -16,10 +16,10 @@ struct PairsShared {
   bool counted[2][kFewTile];  // in means: the token exists, is finite, and is no padding
 };
 
-// Eight lanes have a row of the tile each.
-constexpr int kPairLanes = kTileThreads / kFewTile;
+// So many lanes have a row of the tile each.
+constexpr int kPairLanes = kTileThreads<kFewTile> / kFewTile;
 
-// Add the eight lanes' shares of one sum; the result is in all of them.
+// Add the lanes' shares of one sum; the result is in all of them.
 __device__ inline float add_pair_lanes(float share) {
 #pragma unroll
   for (int lanes = 1; lanes < kPairLanes; lanes *= 2) share += __shfl_xor_sync(kAllLanes, share, lanes);
@@ -33,7 +33,7 @@ __device__ inline float flagged(float cosine, bool source_finite, bool target_fi
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kTileThreads<kFewTile>, 3)
     compare_pairs(Problem problem, Workspace workspace, Global<const T> metric, Global<const float> size) {
   PITOME_KERNEL("compare_pairs");
   PITOME_SHARED(PairsShared, shared);

@@ -19,15 +19,15 @@ template <typename T>
 cudaError_t enqueue_energies(const Problem& problem, const Workspace& workspace,
                              const pitome_merge_tensors& tensors, cudaStream_t stream) {
   int64_t tiles = problem.num_token_tiles();
-  return launch(problem.batch * (tiles * (tiles + 1) / 2), kTileThreads, stream, add_energies<T>, problem,
-                workspace, rows<T>(tensors.metric), Global<const float>(tensors.size));
+  return launch(problem.batch * (tiles * (tiles + 1) / 2), kTileThreads<kTile>, stream, add_energies<T>,
+                problem, workspace, rows<T>(tensors.metric), Global<const float>(tensors.size));
 }
 
 template <typename T>
 cudaError_t enqueue_edges(const Problem& problem, const Workspace& workspace,
                           const pitome_merge_tensors& tensors, cudaStream_t stream) {
   int64_t tiles = int64_t{problem.num_source_tiles()} * problem.num_target_tiles();
-  return launch(problem.batch * tiles, kTileThreads, stream, find_edges<T>, problem, workspace,
+  return launch(problem.batch * tiles, kTileThreads<kTile>, stream, find_edges<T>, problem, workspace,
                 rows<T>(tensors.metric));
 }
 
@@ -45,8 +45,8 @@ template <typename T>
 cudaError_t enqueue_few_pairs(const Problem& problem, const Workspace& workspace,
                               const pitome_merge_tensors& tensors, cudaStream_t stream) {
   int64_t tiles = problem.num_few_tiles();
-  return launch(problem.batch * (tiles * (tiles + 1) / 2), kTileThreads, stream, compare_pairs<T>, problem,
-                workspace, rows<T>(tensors.metric), Global<const float>(tensors.size));
+  return launch(problem.batch * (tiles * (tiles + 1) / 2), kTileThreads<kFewTile>, stream, compare_pairs<T>,
+                problem, workspace, rows<T>(tensors.metric), Global<const float>(tensors.size));
 }
 
 template <typename T>

@@ -8,7 +8,9 @@
 
 namespace pitome {
 
-constexpr int kTileThreads = 256;
+// Of a block that computes one tile: four to a row.
+template <int kRows>
+constexpr int kTileThreads = 4 * kRows;
 
 // A tile in shared memory: rows of 8 vectors of 16 bytes. The ninth keeps rows 4 banks apart.
 constexpr int kRowVectors = 8;
@@ -26,35 +28,33 @@ constexpr int kProductPitch = kRows + 4;
 template <int kRows>
 using TileProducts = float[kRows][kProductPitch<kRows>];
 
-// Thread (i, j) of 16 x 16 has the products of rows i, i + 16, ... and j, j + 16, ...
+// Sixteen threads side by side have 4 rows, and of each every 16th product.
 template <typename T, int kRows>
 class LoopProduct {
  public:
   __device__ void add(const TileRows<kRows>& first, const TileRows<kRows>& second) {
     const int row = threadIdx.x / 16, column = threadIdx.x % 16;
 #if defined(PITOME_HOST)
-    pitome_host::count_multiply_adds(kParts * kParts * kDepth<T>);
+    pitome_host::count_multiply_adds(4 * kColumns * kDepth<T>);
 #endif
 #pragma unroll 2
     for (int vector = 0; vector < kRowVectors; ++vector) {
-      Elements<T> left[kParts], right[kParts];
+      Elements<T> left[4], right[kColumns];
 #pragma unroll
-      for (int part = 0; part < kParts; ++part) {
-        left[part].vector = first[row + 16 * part][vector];
-        right[part].vector = second[column + 16 * part][vector];
-      }
+      for (int part = 0; part < 4; ++part) left[part].vector = first[row + kRowStep * part][vector];
+#pragma unroll
+      for (int part = 0; part < kColumns; ++part) right[part].vector = second[column + 16 * part][vector];
 #pragma unroll
       for (int k = 0; k < kVector<T>; ++k) {
-        float a[kParts], b[kParts];
+        float a[4], b[kColumns];
 #pragma unroll
-        for (int part = 0; part < kParts; ++part) {
-          a[part] = to_float(left[part].value[k]);
-          b[part] = to_float(right[part].value[k]);
-        }
+        for (int part = 0; part < 4; ++part) a[part] = to_float(left[part].value[k]);
 #pragma unroll
-        for (int i = 0; i < kParts; ++i) {
+        for (int part = 0; part < kColumns; ++part) b[part] = to_float(right[part].value[k]);
 #pragma unroll
-          for (int j = 0; j < kParts; ++j) sum_[i][j] += a[i] * b[j];
+        for (int i = 0; i < 4; ++i) {
+#pragma unroll
+          for (int j = 0; j < kColumns; ++j) sum_[i][j] += a[i] * b[j];
         }
       }
     }
@@ -63,19 +63,20 @@ class LoopProduct {
   __device__ void write(TileProducts<kRows>& products) const {
     const int row = threadIdx.x / 16, column = threadIdx.x % 16;
 #pragma unroll
-    for (int i = 0; i < kParts; ++i) {
+    for (int i = 0; i < 4; ++i) {
 #pragma unroll
-      for (int j = 0; j < kParts; ++j) products[row + 16 * i][column + 16 * j] = sum_[i][j];
+      for (int j = 0; j < kColumns; ++j) products[row + kRowStep * i][column + 16 * j] = sum_[i][j];
     }
   }
 
  private:
-  static constexpr int kParts = kRows / 16;
+  static constexpr int kRowStep = kTileThreads<kRows> / 16;
+  static constexpr int kColumns = kRows / 16;
 
-  float sum_[kParts][kParts] = {};
+  float sum_[4][kColumns] = {};
 };
 
-// Two groups of 4 warps halve the elements of each piece of the rows. Each warp of a group has a quarter of
+// Groups of 4 warps share out the elements of each piece of the rows; each warp of a group has a quarter of
 // the products.
 template <typename T, int kRows>
 class TensorCoreProduct {
@@ -91,10 +92,10 @@ class TensorCoreProduct {
   __device__ void add(const TileRows<kRows>& first, const TileRows<kRows>& second) {
     using namespace nvcuda::wmma;
     constexpr int pitch = kRowPitch * kVector<T>;
-    constexpr int half = kDepth<T> / 2;
+    constexpr int share = kDepth<T> / kGroups;
 #pragma unroll
-    for (int step = 0; step < half; step += 16) {
-      const int k = group() * half + step;
+    for (int step = 0; step < share; step += 16) {
+      const int k = group() * share + step;
       fragment<matrix_a, 16, 16, 16, T, row_major> a[kParts];
       fragment<matrix_b, 16, 16, 16, T, col_major> b[kParts];  // its columns are the second tile's rows
 #pragma unroll
@@ -110,10 +111,11 @@ class TensorCoreProduct {
     }
   }
 
-  // All threads of the block: the second group adds to what the first has written.
+  // All threads of the block: a second group adds to what the first has written.
   __device__ void write(TileProducts<kRows>& products) const {
     using namespace nvcuda::wmma;
     if (group() == 0) store(products);
+    if constexpr (kGroups == 1) return;
     __syncthreads();
     if (group() == 0) return;
 #pragma unroll
@@ -132,6 +134,9 @@ class TensorCoreProduct {
 
  private:
   using Sum = nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float>;
+  static constexpr int kGroups = kTileThreads<kRows> / kWarp / 4;
+  static_assert(kGroups == 1 || kGroups == 2, "write() adds up two");
+  static constexpr int kParts = kRows / 32;
 
   __device__ static int group() { return threadIdx.x / kWarp / 4; }
   __device__ static int row(int part) { return threadIdx.x / kWarp / 2 % 2 * kRows / 2 + 16 * part; }
@@ -146,8 +151,6 @@ class TensorCoreProduct {
                                         nvcuda::wmma::mem_row_major);
     }
   }
-
-  static constexpr int kParts = kRows / 32;
 
   Sum sum_[kParts][kParts];
 };

@@ -14,8 +14,8 @@ constexpr int kTile = 64;
 constexpr int kMostFewUnprotected = 256;
 constexpr int kMostFewTokens = 288;
 constexpr int kFewTile = 32;
-constexpr int kFewThreads = 512;
-constexpr int kFewSlotsPerBlock = kFewThreads / kWarp;
+constexpr int kFewThreads = 256;
+constexpr int kFewSlotsPerBlock = 16;
 
 struct Problem {
   int batch;

@@ -28,7 +28,7 @@ struct Piece {
 };
 
 // Pieces of a row that a lane has on their way at once.
-constexpr int kPiecesAtOnce = 4;
+constexpr int kPiecesAtOnce = 3;
 
 // Add `weight` times the pieces of a row to a sum.
 template <typename T, bool kInVectors>

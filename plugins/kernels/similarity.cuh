@@ -30,7 +30,7 @@ struct alignas(128) SimilarityTile {
 
 // How many pieces of the rows are on their way at once: memory takes longer than the product of one piece.
 // Fewer for float32, whose products take longer, and more registers; and before sm80, where more would spill.
-// The pieces of a tile with half the rows take half the registers.
+// A smaller tile leaves more registers.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 template <typename T, int kRows>
 constexpr int kFetches = 64 / kRows;
@@ -39,16 +39,21 @@ template <typename T, int kRows>
 constexpr int kFetches = (std::is_same_v<T, float> ? 1 : 2) * 64 / kRows;
 #endif
 
+// How rows are read: in vectors of 16 bytes, element by element, or as the problem says, anew for each piece.
+// The last takes more instructions, and no second copy of the loop, for which large tiles lack registers.
+enum class Access { kVectors, kElements, kAsTheProblemSays };
+
 // Reads rows of the metric piece by piece: each thread always has the same vector of the same rows, so a
 // row's sum of squares is added up in the same order wherever the row stands.
-template <typename T, int kRows>
+template <typename T, int kRows, Access kAccess>
 class RowReader {
  public:
   __device__ RowReader(const Problem& problem, Global<const T> metric, int image,
                        const SimilarityTile<kRows>& tile, bool second_is_first)
       : metric_(metric),
         width_(problem.metric_width),
-        in_vectors_(problem.metric_in_vectors),
+        in_vectors_(kAccess == Access::kAsTheProblemSays ? problem.metric_in_vectors
+                                                         : kAccess == Access::kVectors),
         num_parts_(second_is_first ? kParts / 2 : kParts) {
 #pragma unroll
     for (int part = 0; part < kParts; ++part) {
@@ -93,28 +98,33 @@ class RowReader {
     }
   }
 
+  // Of the lanes that have a row's squares, each finishes one of their rows.
   __device__ void write_norms(SimilarityTile<kRows>& tile, bool second_is_first) const {
+    static_assert(kParts <= kRowVectors, "a lane for each part");
+    const int part = threadIdx.x % kRowVectors;
+    float own = 0;
 #pragma unroll
-    for (int part = 0; part < kParts; ++part) {
-      float square = square_[part];
+    for (int other = 0; other < kParts; ++other) {
+      float square = square_[other];
 #pragma unroll
       for (int lanes = 1; lanes < kRowVectors; lanes *= 2)
         square += __shfl_xor_sync(kAllLanes, square, lanes);
-      if (part >= num_parts_ || threadIdx.x % kRowVectors != 0) continue;
-      bool usable = start_[part] >= 0 && square < infinity();
-      float inverse = usable ? 1.0f / fmaxf(sqrtf(square), kSmallestNorm) : kNoRow;
-      tile.inverse_norm[side(part)][row(part)] = inverse;
-      if (second_is_first) tile.inverse_norm[1][row(part)] = inverse;
+      if (other == part) own = square;
     }
+    if (part >= num_parts_) return;
+    const bool usable = tile.token[side(part)][row(part)] >= 0 && own < infinity();
+    const float inverse = usable ? 1.0f / fmaxf(sqrtf(own), kSmallestNorm) : kNoRow;
+    tile.inverse_norm[side(part)][row(part)] = inverse;
+    if (second_is_first) tile.inverse_norm[1][row(part)] = inverse;
   }
 
  private:
   // Vectors of each thread in a piece of both sides' rows.
-  static constexpr int kParts = 2 * kRows * kRowVectors / kTileThreads;
+  static constexpr int kParts = 2 * kRows * kRowVectors / kTileThreads<kRows>;
 
   __device__ static int side(int part) { return part / (kParts / 2); }
   __device__ static int row(int part) {
-    return (threadIdx.x + part % (kParts / 2) * kTileThreads) / kRowVectors;
+    return (threadIdx.x + part % (kParts / 2) * kTileThreads<kRows>) / kRowVectors;
   }
 
   Global<const T> metric_;
@@ -126,12 +136,10 @@ class RowReader {
   float square_[kParts] = {};
 };
 
-// Fill `products` and `inverse_norm` from the rows named in `token`, with all threads of the block.
-template <int kRows, typename T>
-__device__ void compare_rows(const Problem& problem, Global<const T> metric, int image, bool second_is_first,
-                             SimilarityTile<kRows>& tile) {
-  __syncthreads();  // `token` is complete
-  RowReader<T, kRows> reader(problem, metric, image, tile, second_is_first);
+template <Access kAccess, int kRows, typename T>
+__device__ void compare_rows_read(const Problem& problem, Global<const T> metric, int image,
+                                  bool second_is_first, SimilarityTile<kRows>& tile) {
+  RowReader<T, kRows, kAccess> reader(problem, metric, image, tile, second_is_first);
   TileProduct<T, kRows> product;
 #pragma unroll
   for (int slot = 0; slot < kFetches<T, kRows>; ++slot) reader.fetch(slot * kDepth<T>, slot);
@@ -150,6 +158,20 @@ __device__ void compare_rows(const Problem& problem, Global<const T> metric, int
   product.write(tile.products);
   reader.write_norms(tile, second_is_first);
   __syncthreads();
+}
+
+// Fill `products` and `inverse_norm` from the rows named in `token`, with all threads of the block.
+template <int kRows, typename T>
+__device__ void compare_rows(const Problem& problem, Global<const T> metric, int image, bool second_is_first,
+                             SimilarityTile<kRows>& tile) {
+  __syncthreads();  // `token` is complete
+  if constexpr (kRows > kFewTile) {
+    compare_rows_read<Access::kAsTheProblemSays>(problem, metric, image, second_is_first, tile);
+  } else if (problem.metric_in_vectors) {
+    compare_rows_read<Access::kVectors>(problem, metric, image, second_is_first, tile);
+  } else {
+    compare_rows_read<Access::kElements>(problem, metric, image, second_is_first, tile);
+  }
 }
 
 }  // namespace pitome
