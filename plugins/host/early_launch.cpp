@@ -13,7 +13,10 @@ constexpr uint64_t kUnit = 2;
 
 static uint64_t unit_of(const void* address) { return reinterpret_cast<uint64_t>(address) / kUnit; }
 
-void EarlyLaunch::begin(bool early) { early_ = early; }
+void EarlyLaunch::begin(bool early) {
+  early_ = early;
+  if (early) ++number_;
+}
 
 void EarlyLaunch::end() {
   early_ = false;

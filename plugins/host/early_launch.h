@@ -15,6 +15,9 @@ class EarlyLaunch {
   // From here on what is stored is remembered.
   void watch() { watches_ = true; }
 
+  // Kernels so far that might have started early.
+  int number() const { return number_; }
+
   // Before and after the blocks of a kernel.
   void begin(bool early);
   void end();
@@ -25,6 +28,7 @@ class EarlyLaunch {
 
  private:
   bool watches_ = false, early_ = false;
+  int number_ = 0;
   std::unordered_set<uint64_t> stored_, stored_before_;
 };
 

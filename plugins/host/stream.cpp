@@ -172,6 +172,9 @@ PITOME_HOST_API void pitome_host_open_barrier(const char* place) {
 // From here on an early kernel that looks at what the one before it wrote without a wait is a fault.
 PITOME_HOST_API void pitome_host_watch_early_launches() { early_launch.watch(); }
 
+// How many kernels might have started early so far.
+PITOME_HOST_API int32_t pitome_host_early_launches() { return early_launch.number(); }
+
 // Count from zero (1), or stop counting (0).
 PITOME_HOST_API void pitome_host_count(int32_t enabled) {
   counters = {};

@@ -100,8 +100,9 @@ PITOME_API int32_t pitome_merge_check(const pitome_merge_parameters* parameters,
 PITOME_API size_t pitome_merge_workspace_size(const pitome_merge_parameters* parameters,
                                               const pitome_merge_shape* shape);
 
-/* Enqueue the merge on a stream (a cudaStream_t). At most five kernel launches, no synchronisation, no memory
- * operation; the structures are read before it returns. Bitwise the same result every time. */
+/* Enqueue the merge on a stream (a cudaStream_t). Two kernel launches up to 256 tokens after the prefix (and
+ * 288 in all), at most five beyond; no synchronisation, no memory operation; the structures are read before
+ * it returns. Bitwise the same result every time. */
 PITOME_API int32_t pitome_merge_enqueue(const pitome_merge_parameters* parameters,
                                         const pitome_merge_shape* shape, const pitome_merge_tensors* tensors,
                                         void* stream, char* message, size_t message_size);

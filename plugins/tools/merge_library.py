@@ -177,6 +177,10 @@ class HostLibrary(MergeLibrary):
         self.handle.pitome_host_stream_synchronize(None)
         return result
 
+    def early_launches(self) -> int:
+        """Kernels so far that a GPU might start before the one ahead of them has ended."""
+        return int(self.handle.pitome_host_early_launches())
+
     def count(
         self, x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters
     ) -> dict[str, dict[str, int]]:

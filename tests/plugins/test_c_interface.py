@@ -204,9 +204,9 @@ def test_the_workspace_grows_with_batch_and_tokens_only(library: MergeLibrary) -
     larger = library.workspace_size(GOOD, changed(SHAPE, batch=32))
     assert 15 * size < larger <= 16 * size
     assert library.workspace_size(GOOD, changed(SHAPE, num_tokens=24)) > size
-    # CLIP ViT-B/16 at batch 8: well under a megabyte.
+    # CLIP ViT-B/16 at batch 8: the similarities of 196 x 196 tokens, and little else.
     clip = Parameters.of(MergeParameters(19, 176, 1))
-    assert library.workspace_size(clip, Shape(8, 197, 768, 768, 1)) < 2**20
+    assert 8 * 196**2 * 4 < library.workspace_size(clip, Shape(8, 197, 768, 768, 1)) < 1.25 * 8 * 196**2 * 4
 
 
 def test_nothing_outside_the_workspace_is_written() -> None:

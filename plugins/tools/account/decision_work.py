@@ -20,10 +20,10 @@ _STRETCH = 15
 _CHUNK_BYTES = 3 * 32 * 16
 """Of a row of x, that a warp has on its way at once."""
 
-_ONCE = 480
+_ONCE = 420
 _FOUR_KEYS = 18
 _RANK = 45
-_SIMILARITY = 10
+_ROUND = 139
 _ROW = 85
 _CHUNK = 44
 _MERGED_CHUNK = 510
@@ -36,7 +36,7 @@ def block_instructions(layer: Layer) -> float:
     unprotected = layer.num_tokens - layer.prefix
     sources = _sources(layer)
     ranks = 3 * _RANK + _FOUR_KEYS * (-(-unprotected // 4) + 2 * -(-sources // (4 * _SOURCE_LANES)))
-    similarities = _rounds(layer) * _STRETCH * _SIMILARITY
+    similarities = _rounds(layer) * _ROUND
     merged = parameters.num_merged / (layer.num_tokens - parameters.num_merged)
     rows = _SLOTS // _WARPS * (_ROW + _chunks(layer) * (_CHUNK + merged * _MERGED_CHUNK))
     return _WARPS * (_ONCE + ranks + similarities + rows)

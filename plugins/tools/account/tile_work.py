@@ -69,5 +69,5 @@ TILE_WORK = {
     "add_energies": TileWork(64, 8, 16, 2, 2, 3, 185, 57, 650, 7, 4 * SHARED_LATENCY.value + 150),
     "find_edges": TileWork(64, 8, 16, 2, 2, 3, 185, 23, 650, 3, 3 * SHARED_LATENCY.value + 40),
     # Two passes over the tile: 43 instructions with the exponential, some 25 of them dependent, and 14.
-    "compare_pairs": TileWork(32, 4, 8, 4, 1, 1, 133, 57, 655, 8, 2 * SHARED_LATENCY.value + 120),
+    "compare_pairs": TileWork(32, 4, 8, 4, 1, 1, 133, 57, 585, 8, 2 * SHARED_LATENCY.value + 120),
 }

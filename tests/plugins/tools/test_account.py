@@ -332,7 +332,7 @@ def test_one_way_to_show_it_at_a_time(tmp_path: Path) -> None:
     for options in (("--json", "--markdown"), ("--markdown", "--readme", tmp_path / "README.md")):
         done = command(*options)
         assert done.returncode == 2
-        assert "more than one of --json, --markdown and --readme" in done.stderr
+        assert "more than one of --json, --markdown, --readme and --compare" in done.stderr
         assert "Give one of them" in done.stderr
 
 
