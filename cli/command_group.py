@@ -95,7 +95,10 @@ class CommandGroup(TyperGroup):
 
 
 def _prepare_help() -> None:
-    """Have typer print its help without cut cells, and without colours where none are wanted."""
+    """Have typer print its help without cut cells, and without colours where none are wanted.
+
+    typer has no setting for either: it makes its console from this name, with an ellipsis in every cell.
+    """
     from typer import rich_utils
 
     rich_utils.Console = HelpConsole  # type: ignore[misc]

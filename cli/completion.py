@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from subprocess import SubprocessError
 
 from typer.core import TyperArgument, TyperCommand
 
@@ -45,17 +46,18 @@ def offer(option: str, words: Sequence[str]) -> None:
 
     Raises InputError where there is no script for that shell, or the home folder takes none.
     """
+    import typer
     from typer.completion import get_completion_script, install
 
-    behind = words[words.index(option) + 1 :]
-    shell = _shell(option, behind[0] if behind else None)
+    behind = [*words[words.index(option) + 1 :], "--"][0]
+    shell = _shell(option, None if behind.startswith("-") else behind)
     if option == SHOW:
         print(get_completion_script(prog_name="pitome", complete_var="_PITOME_COMPLETE", shell=shell))
         return
     try:
         _, place = install(shell=shell, prog_name="pitome")
-    except OSError as error:
-        raise _installation_error(error) from error
+    except (OSError, UnicodeError, RuntimeError, SubprocessError, typer.Exit) as error:
+        raise _installation_error(shell, error) from error
     print(f"{shell} completion installed in {place}\nIt takes effect in the next shell that you start")
 
 
@@ -81,13 +83,19 @@ def _shell(option: str, named: str | None) -> str:
     return detected
 
 
-def _installation_error(error: OSError) -> InputError:
+def _installation_error(shell: str, error: Exception) -> InputError:
     """Why the shell's start-up file, or the script that it reads, can't be written."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    place = "the home folder" if error.filename is None else os.fsdecode(error.filename)
+    place, reason = "the home folder", str(error)
+    if isinstance(error, OSError):
+        place = place if error.filename is None else os.fsdecode(error.filename)
+        reason = os.strerror(error.errno) if error.errno else reason
+    elif isinstance(error, UnicodeError):
+        place, reason = f"the start-up file of {shell}", "it is not UTF-8"
+    elif not isinstance(error, RuntimeError):  # a RuntimeError is Path.home's
+        place, reason = shell, "it does not name its profile"
     return InputError(
         f"pitome {INSTALL}",
-        f"{place} can't be used ({reason})",
-        f"Set HOME to a folder that can be written, or add what `pitome {SHOW}` prints "
+        f"{place} can't be used ({reason.removesuffix('.')})",
+        f"Set HOME to a folder that can be written, or add what `pitome {SHOW} {shell}` prints "
         "to the shell's start-up file",
     )

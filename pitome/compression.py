@@ -204,6 +204,8 @@ def _schedule(
     r: int | Sequence[int] | None,
     flops: float | None,
 ) -> TokenSchedule | ScheduleOptions:
+    if isinstance(r, bytes):  # a sequence of numbers to Python
+        raise wrong_type("R", r, int | tuple[int, ...])
     counts = tuple(r) if isinstance(r, Sequence) and not isinstance(r, str) else r
     short = ScheduleOptions(ratio, counts, flops)
     if schedule is None:

@@ -13,7 +13,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin, get_type_hints
 
 from pitome.errors import InputError
-from pitome.value_types import has_type, told_type
+from pitome.value_types import has_type, plain, told_type
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -117,13 +117,14 @@ def read_value(record: type[DataclassInstance], field_name: str, text: str) -> o
 def check_fields(record: DataclassInstance) -> None:
     """Refuse (InputError) values that a record's options do not allow.
 
-    None stands for "not chosen", where the field's type has it. A list of numbers becomes a tuple.
+    None stands for "not chosen", where the field's type has it. A list becomes a tuple, and any number one of
+    Python's.
     """
     hints = get_type_hints(type(record))
     for name, described in options_of(type(record)).items():
-        value, option = getattr(record, name), option_name(name, described).upper()
-        if isinstance(value, list | range):
-            value = tuple(value)
+        given, option = getattr(record, name), option_name(name, described).upper()
+        value = plain(tuple(given) if isinstance(given, list | range) else given)
+        if value is not given:
             object.__setattr__(record, name, value)  # the record is frozen, and only being made
         # Names that are looked up are checked where they are looked up.
         if isinstance(value, str) and not callable(described.choices) and described.choices:

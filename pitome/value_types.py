@@ -37,6 +37,15 @@ def _have_types(values: tuple[object, ...], hints: tuple[object, ...]) -> bool:
     return len(values) == len(hints) and all(map(has_type, values, hints))
 
 
+def plain(value: object) -> object:
+    """A number of numpy, a Fraction, or a tuple of them, as Python's int and float: what files can hold."""
+    if isinstance(value, tuple):
+        return tuple(map(plain, value))
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 def told_type(hint: object) -> str:
     """A type in words: "a number", "a whole number or a tuple of whole numbers"; None is not named."""
     return " or ".join(dict.fromkeys(_words(hint)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_every_shell_can_be_named(shell: str) -> None:
 def run_by(shell: str, command: str, **environment: str) -> Outcome:
     """What a shell runs; the second command keeps it from becoming the first one's process."""
     found = subprocess.run(
-        [shell, "-c", f"{sys.executable} -m {command}; code=$?; exit $code"],
+        [shell, "-c", f"{shlex.quote(sys.executable)} -m {command}; code=$?; exit $code"],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
@@ -150,6 +151,65 @@ def test_a_shell_without_completion(option: str, tmp_path: Path) -> None:
         "Name one of bash, zsh, fish, powershell, pwsh\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--quiet", "--json"])
+def test_an_option_behind_is_no_shell(option: str) -> None:
+    shown = run_by("bash", f"pitome --show-completion {option}")
+    assert (shown.code, shown.err) == (0, "")
+    assert "_PITOME_COMPLETE=complete_bash" in shown.out
+
+
+def test_a_start_up_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / ".bashrc").write_bytes(b"\xff\xfe\n")
+    refused = module("pitome", "--install-completion", "bash", HOME=str(tmp_path))
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(
+        "error: pitome --install-completion: the start-up file of bash can't be used (it is not UTF-8). Set"
+    )
+    assert (tmp_path / ".bashrc").read_bytes() == b"\xff\xfe\n"
+
+
+def test_a_user_without_a_home() -> None:
+    """No HOME, and none in the list of users: containers run as such numbers."""
+    refused = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_HOME],
+        capture_output=True,
+        text=True,
+        env={
+            **{name: value for name, value in os.environ.items() if name != "HOME"},
+            "PYTHONPATH": str(ROOT),
+        },
+        timeout=300,
+    )
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "the home folder can't be used (Could not determine home directory). Set HOME" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("ends", "reason"), [("exit 3", "it does not name its profile"), ("echo", "Is a directory")]
+)
+def test_a_powershell_that_does_not_work(tmp_path: Path, ends: str, reason: str) -> None:
+    program = tmp_path / "pwsh"
+    program.write_text(f"#!/bin/sh\n{ends}\n")
+    program.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    refused = module("pitome", "--install-completion", "pwsh", HOME=str(tmp_path), PATH=path)
+    assert (refused.code, refused.out.strip()) == (2, "")
+    assert refused.err.startswith("error: pitome --install-completion: ")
+    assert f"can't be used ({reason}" in refused.err
+    assert refused.err.count("\n") == 1
+
+
+WITHOUT_A_HOME = """
+import pwd, sys
+def getpwuid(number):
+    raise KeyError(number)
+pwd.getpwuid = getpwuid
+sys.argv = ["pitome", "--install-completion", "bash"]
+from pitome.cli.main import main
+main()
+"""
 
 
 def test_no_shell_at_all(tmp_path: Path) -> None:
@@ -193,5 +253,7 @@ def test_completion_where_home_takes_no_file(home: str, place: str, reason: str)
     assert (refused.code, refused.out) == (2, "")
     assert refused.err.startswith(f"error: pitome --install-completion: {place}")
     assert f"can't be used ({reason}" in refused.err
-    assert "Set HOME to a folder that can be written, or add what `pitome --show-completion`" in refused.err
+    assert (
+        "Set HOME to a folder that can be written, or add what `pitome --show-completion bash`" in refused.err
+    )
     assert refused.err.count("\n") == 1

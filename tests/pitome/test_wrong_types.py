@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +35,7 @@ def refusal(model: Any = None, **arguments: Any) -> str:
         ({"ratio": 1j}, "RATIO=1j: its type is complex. Give a number"),
         ({"flops": "0.7"}, "FLOPS=0.7: it is the text '0.7'. Give a number"),
         ({"r": "3"}, f"R=3: it is the text '3'. {NUMBERS}"),
+        ({"r": b"\x02\x00\x00\x01"}, "R=b'\\x02\\x00\\x00\\x01': its type is bytes. Give a whole"),
         ({"r": 2.5}, f"R=2.5: its type is float. {NUMBERS}"),
         ({"r": [1, "2", 0, 0]}, f"R=(1, '2', 0, 0): its type is tuple. {NUMBERS}"),
         ({"r": {1: 2}}, f"R={{1: 2}}: its type is dict. {NUMBERS}"),
@@ -105,8 +107,30 @@ def test_numbers_of_numpy_and_lists_are_taken() -> None:
     model = tiny_model("ViTModel")
     assert compress(model, r=np.int64(2)).compression.schedule.num_merged == (2,) * 4
     assert compress(model, r=[2, 0, 0, 1]).compression.schedule.num_merged == (2, 0, 0, 1)
-    of_list = ScheduleOptions(r=2, layers=[0, 2])  # type: ignore[arg-type]
+    lists: dict[str, Any] = {"layers": [0, 2], "margin": [0.9, 1]}  # which no type checker lets through
+    of_list = ScheduleOptions(r=2, layers=lists["layers"])
     assert of_list == ScheduleOptions(r=2, layers=(0, 2))
     assert compress(model, of_list).compression.schedule.num_merged == (2, 0, 2, 0)
-    assert MergeSettings(margin=[0.9, 1], size_penalty=1).margin == (0.9, 1)  # type: ignore[arg-type]
+    assert MergeSettings(margin=lists["margin"], size_penalty=1).margin == (0.9, 1)
     assert compress(model, ratio=np.float32(1)).compression.schedule.merges_nothing
+
+
+def test_numbers_become_those_of_python() -> None:
+    """A protected fraction is known by being a float, and files hold no other numbers."""
+    given: dict[str, Any] = {
+        "candidates": np.float32(0.5),
+        "margin": (np.float64(0.5), Fraction(1, 4)),
+        "size_penalty": np.int64(1),
+        "seed": np.int32(7),
+    }
+    settings = MergeSettings(**given)
+    found = [settings.candidates, *(settings.margin or ()), settings.size_penalty, settings.seed]
+    assert found == [0.5, 0.5, 0.25, 1, 7]
+    assert [type(each) for each in found] == [float, float, float, int, int]
+    compression = compress(tiny_model("ViTModel"), ratio=0.8, settings=settings).compression
+    first = compression.method.parameters(compression.schedule)[0]
+    assert first is not None
+    assert (first.num_candidates, first.margin) == (18, 0.5)
+    assert ScheduleOptions(r=np.int64(2)) == ScheduleOptions(r=2)
+    options: dict[str, Any] = {"ratio": Fraction(1, 2)}
+    assert type(ScheduleOptions(**options).ratio) is float
