@@ -190,7 +190,7 @@ def _group_sums(values: Values, groups: npt.ArrayLike | None) -> tuple[Values, V
             "Give one group number per value",
         )
     _, places = np.unique(numbers, return_inverse=True)
-    return np.bincount(places, values), np.bincount(places, np.ones_like(values))
+    return np.bincount(places, values).astype(np.float64), np.bincount(places).astype(np.float64)
 
 
 def _checked(values: npt.ArrayLike) -> Values:
