@@ -51,15 +51,15 @@ help: ## Show this help
 #engine: R|tokens merged per layer: a number, or a list with one per layer
 #engine: FLOPS|wanted fraction of the FLOPs, in place of RATIO and R
 #engine: LAYERS|merge only in these layers, counted from 0
-#engine: METHOD|pitome, paper, authors, tome, random or none [pitome]
+#engine: METHOD|pitome, paper, authors, authors-2024, tome, random or none [pitome]
 #engine: METRIC|measure similarity on hidden or keys [the method's: hidden]
 #engine: PROTECT|fraction of the tokens with the lowest energy that never merge [0.1]
 #engine: CANDIDATES|tokens that may merge, in place of PROTECT: all, paper or a number
 #engine: SIZE_PENALTY|how much large tokens resist merging [0.05]
 #engine: PROP_ATTN|proportional attention, 1 or 0 [1]
 #engine: MARGIN|similarity from which energy counts in full: start,slope over the layers [0.9,0.9]
-#engine: ENERGY|elu or gaussian [elu]
-#engine: SPLIT|alternate or half: how candidates become sources and targets [alternate]
+#engine: ENERGY|what redundancy is measured by: elu, eq4, sharp or gaussian [the method's: elu]
+#engine: SPLIT|how candidates become sources and targets: alternate, alternate_second or half [the method's: alternate]
 #engine: SHAPE|how FLOPS is spread over the layers: ratio, constant, decreasing or increasing [ratio]
 #engine: PRECISION|of the plan: fp16, fp32 or bf16; the fp32 ONNX is always there [fp16]
 #engine: BACKEND|tensorrt_rtx or tensorrt [tensorrt_rtx]

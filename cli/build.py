@@ -1,4 +1,4 @@
-"""``pitome build``: one more plan."""
+"""``pitome build``: more plans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pitome.engine.options import PlanOptions
 @app.command()
 @expand
 def build(bundle: Bundle, options: PlanOptions, as_json: Json = False) -> None:
-    """Build a plan from a bundle's ONNX file and add it to the bundle."""
+    """Build a plan, or one by each merge path, from a bundle's ONNX file and add it to the bundle."""
 
     def work(display: Display) -> Result:
         from pitome.engine import add_plan

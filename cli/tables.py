@@ -179,20 +179,21 @@ def print_parity(console: Console, parity: dict[str, Any]) -> None:
             numbers = [f"{error['error']:.3g}", "", "", f"{error['rms_error']:.3g}", "", ""]
             table.add_row(error["output"], f"{found['precision']}, PyTorch", *numbers, "not judged")
     console.print(table)
+    if parity["verdict"] == "not judged":
+        console.print(parity["reason"], style=_STYLES["bad"])
     for failure in parity["failures"]:
         console.print(f"failed: {failure}", style=_STYLES["bad"])
 
 
 def _decision_table(decisions: dict[str, Any], judged: bool) -> ResultTable:
-    title = f"Decisions, {decisions['runtime']} against PyTorch" + (
-        "" if judged else " (reported, not judged)"
-    )
-    columns = ("layer", "tokens", "merged", "compared", "agreed", "excused", "unexplained")
-    headings = (*columns, "tokens agree", "tolerance", "free-running", "first differ here")
-    table = ResultTable(title, _numbers(headings))
+    told = decisions["verdict"] if judged else "reported, not judged"
+    title = f"Decisions, {decisions['runtime']} against PyTorch ({told})"
+    columns = ("layer", "tokens", "merged", "compared", "agreed", "excused")
+    more = ("by a jump", "unexplained", "tokens agree", "tolerance", "free-running", "first differ here")
+    table = ResultTable(title, _numbers((*columns, *more)))
     for layer in decisions["layers"]:
         table.add_row(
-            *(str(layer[name]) for name in columns),
+            *(str(layer[name]) for name in (*columns, "excused_by_jumps", "unexplained")),
             "" if layer["token_agreement"] is None else f"{layer['token_agreement']:.4f}",
             f"{layer['tolerance']:.1e}" if judged else "",
             f"{layer['free_running_agreement']:.3f}",

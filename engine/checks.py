@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pitome.bundle.build_options import DEFAULT_PLUGIN, MergePath
 from pitome.bundle.publishing import check_place
 from pitome.bundle.verification import read_manifest, weights_named
 from pitome.compression import Compression
@@ -44,11 +45,11 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
     method_class(options.merge.method).check_schedule(options.schedule)
     if plan is not None:
         # How many merges there will be is not known yet, and with none of them more is allowed.
-        check_request(plan_request(Path(), plan, "model.onnx", 0))
+        _check_plans(plan, 0)
     check_place(bundle_folder(options.place, resolve_model(options.model.model).name))
     prepared = prepare(options.model, options.schedule, options.merge, progress)
     if plan is not None:
-        check_request(plan_request(Path(), plan, "model.onnx", count_merges(prepared.compression)))
+        _check_plans(plan, count_merges(prepared.compression))
     loaded = prepared.loaded
     final = bundle_folder(options.place, f"{loaded.name}-random" if loaded.random else loaded.name)
     check_place(final)
@@ -79,28 +80,48 @@ def bundle_folder(place: PlaceOptions, own: str) -> Path:
     return place.out / name
 
 
-def plan_request(folder: Path, options: PlanOptions, onnx_name: str, num_merges: int) -> PlanRequest:
-    """The plan that the options ask for, with the backend's usual values where they leave them open."""
-    chosen = options.resolved()
-    assert chosen.targets is not None
-    assert chosen.merge_path is not None
-    return PlanRequest(
-        onnx=folder / onnx_name,
-        plan=folder / f"model.{chosen.precision}.{chosen.backend}.plan",
-        backend=chosen.backend,
-        targets=chosen.targets,
-        profile=chosen.profile,
-        precision=chosen.precision,
-        num_merges=num_merges,
-        merge_path=chosen.merge_path,
-        plugin=chosen.plugin,
-        embed_plugin=chosen.embed_plugin,
-    )
+def plan_requests(
+    folder: Path, options: PlanOptions, onnx_name: str, num_merges: int
+) -> tuple[PlanRequest, ...]:
+    """The plans that the options ask for, with the backend's usual values where they leave them open.
+
+    A plan is named after its precision, its backend and what computes its merges; one without merges is the
+    same whichever way they would have gone, and is built once.
+
+    Raises:
+        InputError: merge paths that there are not.
+    """
+    paths = options.chosen_paths
+
+    def request(merge_path: MergePath) -> PlanRequest:
+        # What is said of a library is for the plan that loads one; where none does, the check refuses it.
+        told = merge_path == "plugin" or "plugin" not in paths
+        usual = DEFAULT_PLUGIN if merge_path == "plugin" else None
+        way = merge_path if num_merges else "none"
+        return PlanRequest(
+            onnx=folder / onnx_name,
+            plan=folder / f"model.{options.precision}.{options.backend}.{way}.plan",
+            backend=options.backend,
+            targets=options.targets_of(merge_path),
+            profile=options.profile,
+            precision=options.precision,
+            num_merges=num_merges,
+            merge_path=merge_path,
+            plugin=(options.plugin or usual) if told else None,
+            embed_plugin=options.embed_plugin and told,
+        )
+
+    return tuple(request(path) for path in (paths if num_merges else paths[:1]))
 
 
 def count_merges(compression: Compression) -> int:
     """How many EnergyMerge nodes the graph has."""
     return compression.method.operator_nodes(compression.schedule.num_merged)
+
+
+def _check_plans(options: PlanOptions, num_merges: int) -> None:
+    for request in plan_requests(Path(), options, "model.onnx", num_merges):
+        check_request(request)
 
 
 def _check_measuring(check: CheckOptions) -> None:

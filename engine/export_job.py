@@ -28,7 +28,7 @@ def export(options: ExportOptions, progress: Progress | None = None, command: st
     with build_folder(final) as folder:
         before, intact = valid_files(final)
         place = Workplace(folder, final, progress, before, intact)
-        exported = export_graphs(place, prepared, options.precision)
+        exported = export_graphs(place, prepared, options.precision, inlined=options.place.inlined)
         record = BuildRecord(
             command=command or command_of("export", options),
             model=options.model,

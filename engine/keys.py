@@ -38,6 +38,11 @@ def onnx_key(loaded: LoadedModel, compression: Compression, precision: str) -> s
     )
 
 
+def inlined_key(onnx: OnnxRecord) -> str:
+    """Of the graph that is another with the operator's body in place of its nodes."""
+    return digest_of({"inlined": onnx.sha256, "packages": {"onnx": installed_version("onnx")}})
+
+
 def unmerged_key(loaded: LoadedModel) -> str:
     """Of the unmerged graph that latency is measured against."""
     return digest_of({"model": _model(loaded), **_exporter()})

@@ -49,10 +49,10 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
     with build_folder(final) as folder:
         before, intact = valid_files(final)
         place = Workplace(folder, final, progress, before, intact)
-        exported = export_graphs(place, prepared, options.plan.precision)
+        exported = export_graphs(place, prepared, options.plan.precision, inlined=options.place.inlined)
         onnx = [each.onnx for each in exported]
         num_merges = count_merges(prepared.compression)
-        plan, plugin = steps.make_plan(place, onnx[-1], options.plan, num_merges)
+        plans, plugin = steps.make_plans(place, onnx[-1], options.plan, num_merges)
         parity, parity_key = steps.check_parity(place, prepared, onnx, options.check)
         latency, latency_key = steps.measure_latency(place, prepared, onnx[0], options.check)
         record = BuildRecord(
@@ -64,7 +64,7 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
             plan=options.plan,
             check=options.check,
         )
-        manifest = with_plans(first_manifest(prepared, exported, record), [plan])
+        manifest = with_plans(first_manifest(prepared, exported, record), plans)
         manifest = manifest.model_copy(
             update={
                 "native": () if plugin is None else (plugin,),
@@ -78,10 +78,22 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
     return Built(final, manifest, tuple(place.reused))
 
 
-def export_graphs(place: Workplace, prepared: Prepared, precision: Precision) -> tuple[Exported, ...]:
-    """The fp32 graph, which is always there, and the one of the plan's precision."""
+def export_graphs(
+    place: Workplace, prepared: Prepared, precision: Precision, *, inlined: bool = False
+) -> tuple[Exported, ...]:
+    """The fp32 graph, which is always there, and the one of the plan's precision.
+
+    Args:
+        place: where they go.
+        prepared: the model.
+        precision: of the plan.
+        inlined: write each as standard operators alone too.
+    """
     wanted: tuple[Precision, ...] = ("fp32",) if precision == "fp32" else ("fp32", precision)
-    return tuple(steps.export_graph(place, prepared, each) for each in wanted)
+    exported = (steps.export_graph(place, prepared, each) for each in wanted)
+    if not inlined or count_merges(prepared.compression) == 0:  # the graph is standard operators as it is
+        return tuple(exported)
+    return tuple(steps.inline_graph(place, each, count_merges(prepared.compression)) for each in exported)
 
 
 def first_manifest(prepared: Prepared, exported: Sequence[Exported], build: BuildRecord) -> Manifest:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pitome.bundle.build_options import CheckOptions, ModelChoice, ModelOptions, PlanOptions
+from pitome.bundle.build_options import DEFAULT_PLUGIN, CheckOptions, ModelChoice, ModelOptions, PlanOptions
 from pitome.bundle.record import Precision
 from pitome.option import Option
 from pitome.runtime.devices import device_names
@@ -23,6 +23,7 @@ __all__ = [
     "ModelOptions",
     "PlaceOptions",
     "PlanOptions",
+    "PlanPathOptions",
     "ScheduleOptions",
     "ValidationOptions",
 ]
@@ -33,13 +34,17 @@ COMPARISON_BATCHES = (1, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class PlaceOptions:
-    """Where the bundle goes."""
+    """Where the bundle goes, and what lies there beside what everyone needs."""
 
     out: Annotated[Path, Option("Folder for bundles.")] = Path("build")
     name: Annotated[
         str | None,
         Option("Name of the bundle's folder there; the model's own by default, which a name may replace."),
     ] = None
+    inlined: Annotated[
+        bool,
+        Option("Graphs as standard operators alone too, for OpenVINO and tools that take no functions."),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,17 @@ class ExportOptions:
         Option("Of the plan; the fp32 ONNX file is always there too.", choices=get_args(Precision)),
     ] = "fp16"
     place: PlaceOptions = field(default_factory=PlaceOptions)
+
+
+@dataclass(frozen=True)
+class PlanPathOptions:
+    """How ``pitome plans`` compares the merge paths."""
+
+    rounds: Annotated[int, Option("How often each plan is built, in turn.", minimum=1)] = 3
+    plugin: Annotated[
+        Path | None,
+        Option(f"The plugin library; what `make plugin` leaves in {DEFAULT_PLUGIN.parent} by default."),
+    ] = None
 
 
 @dataclass(frozen=True)

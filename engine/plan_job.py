@@ -1,4 +1,4 @@
-"""``pitome build``: one more plan from the graph of a bundle."""
+"""``pitome build``: more plans from the graph of a bundle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pitome.bundle import Manifest, NativeRecord, OnnxRecord, PlanRecord, file_s
 from pitome.bundle.publishing import build_folder, check_place
 from pitome.engine import steps
 from pitome.engine.bundles import place_over
-from pitome.engine.checks import plan_request
+from pitome.engine.checks import plan_requests
 from pitome.engine.main_job import Built, finish, with_plans
 from pitome.engine.options import PlanOptions
 from pitome.engine.progress import Progress, Silent
@@ -18,11 +18,11 @@ from pitome.export.plans import PlanRequest, check_request
 
 
 def add_plan(bundle: Path, options: PlanOptions, progress: Progress | None = None) -> Built:
-    """Add a plan to a bundle, in place of one of the same name.
+    """Add a plan to a bundle, or one for each merge path, in place of those of the same names.
 
     Args:
         bundle: its folder.
-        options: of the plan.
+        options: of the plans.
         progress: is told how far it is; None = nobody is.
 
     Raises:
@@ -34,20 +34,23 @@ def add_plan(bundle: Path, options: PlanOptions, progress: Progress | None = Non
     manifest = verify_bundle(bundle)
     graph = _graph_in(bundle, manifest.onnx, options.precision)
     num_merges = manifest.graphs[0].merges
-    request = plan_request(bundle, options, graph.file, num_merges)
-    check_request(request)
+    requests = plan_requests(bundle, options, graph.file, num_merges)
+    for request in requests:
+        check_request(request)
     check_place(bundle)
-    others = tuple(other for other in manifest.plans if other.file != request.plan.name)
-    kept = _kept_plugin(bundle, manifest, others, request)
+    names = [request.plan.name for request in requests]
+    others = tuple(other for other in manifest.plans if other.file not in names)
+    kept = _kept_plugin(bundle, manifest, others, requests)
     with build_folder(bundle) as folder:
         place = place_over(folder, bundle, manifest, progress)
-        (folder / request.plan.name).unlink(missing_ok=True)
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
         if kept is None and manifest.plugin is not None:
             (folder / manifest.plugin.file).unlink()
-        plan, plugin = steps.make_plan(place, graph, options, num_merges)
+        plans, plugin = steps.make_plans(place, graph, options, num_merges)
         libraries = [library for library in manifest.native if library.kind != "tensorrt"]
         libraries += [library for library in [plugin or kept] if library is not None]
-        manifest = with_plans(manifest, (*others, plan)).model_copy(update={"native": tuple(libraries)})
+        manifest = with_plans(manifest, (*others, *plans)).model_copy(update={"native": tuple(libraries)})
         manifest = finish(folder, manifest, None)
     return Built(bundle, manifest, tuple(place.reused))
 
@@ -64,16 +67,17 @@ def _graph_in(bundle: Path, graphs: Sequence[OnnxRecord], precision: str) -> Onn
 
 
 def _kept_plugin(
-    bundle: Path, manifest: Manifest, others: tuple[PlanRecord, ...], request: PlanRequest
+    bundle: Path, manifest: Manifest, others: tuple[PlanRecord, ...], requests: Sequence[PlanRequest]
 ) -> NativeRecord | None:
-    """The plugin library of the plans that stay, which a new plan must have too: a bundle holds one."""
+    """The plugin library of the plans that stay, which new plans must have too: a bundle holds one."""
     plans = ", ".join(other.file for other in others if other.merge_path == "plugin")
     kept = manifest.plugin if plans else None
-    if kept is not None and request.needs_plugin and request.plugin is not None:
-        found = file_sha256(request.plugin)
+    wanted = next((request.plugin for request in requests if request.needs_plugin), None)
+    if kept is not None and wanted is not None:
+        found = file_sha256(wanted)
         if found != kept.sha256:
             raise BundleError(
-                f"a plan with the plugin library {request.plugin} in {bundle}",
+                f"a plan with the plugin library {wanted} in {bundle}",
                 f"a bundle holds one library, and {plans} was built with another one "
                 f"({kept.version}, sha256 {kept.sha256[:12]}, not {found[:12]})",
                 f"Use PLUGIN={bundle / kept.file}, or run `make engine` again",

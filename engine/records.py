@@ -110,23 +110,44 @@ class Exported:
     onnx: OnnxRecord
     inputs: tuple[TensorRecord, ...]
     outputs: tuple[TensorRecord, ...]
+    inlined: OnnxRecord | None = None
+    """The same graph as standard operators alone, where that was asked for."""
 
 
 def exported_record(file: OnnxFile, key: str) -> Exported:
     """An exported graph that lies in the bundle's folder."""
-    onnx = OnnxRecord(
+    inputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.inputs)
+    outputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.outputs)
+    return Exported(onnx_record(file, key), inputs, outputs)
+
+
+def onnx_record(file: OnnxFile, key: str, *, inlined: bool = False) -> OnnxRecord:
+    """The file itself."""
+    return OnnxRecord(
         file=file.path.name,
         sha256=file_sha256(file.path),
         bytes=file.path.stat().st_size,
         precision=file.precision,
         opset=OPSET,
         ir_version=file.ir_version,
+        inlined=inlined,
         external_data=tuple(_sized(path) for path in file.external_data),
         key=key,
     )
-    inputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.inputs)
-    outputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.outputs)
-    return Exported(onnx, inputs, outputs)
+
+
+def exported_file(exported: Exported, folder: Path, num_merges: int) -> OnnxFile:
+    """The graph that a record is of, which may have been taken over from the bundle before."""
+    onnx = exported.onnx
+    return OnnxFile(
+        folder / onnx.file,
+        onnx.precision,
+        tuple(folder / data.file for data in onnx.external_data),
+        tuple((value.name, value.dtype, value.shape) for value in exported.inputs),
+        tuple((value.name, value.dtype, value.shape) for value in exported.outputs),
+        num_merges,
+        onnx.ir_version,
+    )
 
 
 def graph_record(compression: Compression, exported: Sequence[Exported], num_merges: int) -> GraphRecord:
@@ -144,7 +165,10 @@ def graph_record(compression: Compression, exported: Sequence[Exported], num_mer
         outputs=exported[0].outputs,
         merges=num_merges,
         flops=flops_record(compression),
-        onnx=tuple(each.onnx for each in exported),
+        onnx=(
+            *(each.onnx for each in exported),
+            *(each.inlined for each in exported if each.inlined is not None),
+        ),
     )
 
 

@@ -24,12 +24,13 @@ from pitome.bundle import (
 from pitome.bundle.manifest import PLUGIN_NAME
 from pitome.compression import Compression
 from pitome.engine import keys, records
-from pitome.engine.checks import plan_request
+from pitome.engine.checks import plan_requests
 from pitome.engine.options import CheckOptions, PlanOptions
 from pitome.engine.prepare import Prepared
 from pitome.engine.progress import Progress, Report
 from pitome.engine.records import Exported
 from pitome.errors import ParityError
+from pitome.export.inlined import inlined_name, write_inlined
 from pitome.export.onnx import Precision, export_onnx
 from pitome.export.plans import BACKENDS, PlanRequest, build_plan, read_plugin_version
 from pitome.models.loading import LoadedModel
@@ -90,6 +91,19 @@ def export_graph(place: Workplace, prepared: Prepared, precision: Precision) -> 
     return records.exported_record(file, key)
 
 
+def inline_graph(place: Workplace, exported: Exported, num_merges: int) -> Exported:
+    """The same graph as standard operators alone, beside it; weights in external files are shared."""
+    key = keys.inlined_key(exported.onnx)
+    for graph in place.before.graphs if place.before else ():
+        for record in graph.onnx:
+            if record.key == key and place.take_over(record):
+                return replace(exported, inlined=record)
+    file = records.exported_file(exported, place.folder, num_merges)
+    with place.progress.step(f"Write {inlined_name(file.path.name)}"):
+        written = write_inlined(file)
+    return replace(exported, inlined=records.onnx_record(written, key, inlined=True))
+
+
 def graph_metadata(loaded: LoadedModel, compression: Compression) -> dict[str, Any]:
     """What an ONNX file says of itself in metadata_props; nothing of machine or time."""
     from pitome import __version__
@@ -114,22 +128,29 @@ def place_plugin(place: Workplace, request: PlanRequest) -> NativeRecord | None:
     return NativeRecord(file=PLUGIN_NAME, sha256=file_sha256(copy), kind="tensorrt", version=version)
 
 
-def make_plan(
+def make_plans(
     place: Workplace, graph: OnnxRecord, options: PlanOptions, num_merges: int
-) -> tuple[PlanRecord, NativeRecord | None]:
-    """The plan of one graph, and the plugin library that it was built with."""
-    request = plan_request(place.folder, options, graph.file, num_merges)
-    plugin = place_plugin(place, request)
-    version = records.installed_version(BACKENDS[request.backend].distribution)
+) -> tuple[tuple[PlanRecord, ...], NativeRecord | None]:
+    """The plans of one graph, and the plugin library that one of them was built with."""
+    requests = plan_requests(place.folder, options, graph.file, num_merges)
+    libraries = {request: place_plugin(place, request) for request in requests}
+    plans = tuple(_make_plan(place, graph, request, plugin) for request, plugin in libraries.items())
+    return plans, next((plugin for plugin in libraries.values() if plugin is not None), None)
+
+
+def _make_plan(
+    place: Workplace, graph: OnnxRecord, request: PlanRequest, plugin: NativeRecord | None
+) -> PlanRecord:
+    version = records.installed_version(BACKENDS[request.backend].library.distribution)
     key = keys.plan_key(graph, request, version, plugin)
     for record in place.before.plans if place.before else ():
         if record.key == key and place.take_over(record):
-            return record, plugin
+            return record
     if plugin is not None:
         request = replace(request, plugin=place.folder / plugin.file)
     with place.progress.step(f"Build {request.plan.name}") as report:
         result = build_plan(request, report)
-    return records.plan_record(result, key), plugin
+    return records.plan_record(result, key)
 
 
 def check_parity(
@@ -154,6 +175,12 @@ def check_parity(
             options,
             report,
             torch_precisions=precisions,
+        )
+    if found.verdict == "not judged":
+        raise ParityError(
+            f"parity of {place.final.name} with PyTorch",
+            found.reason,
+            "Nothing was published. Choose another MARGIN, or an ENERGY that does not jump, such as elu",
         )
     if found.verdict != "pass":
         raise ParityError(

@@ -17,6 +17,7 @@ from pitome.methods import make_method
 from pitome.models.loading import LoadedModel
 from pitome.models.preset_file import (
     SUFFIX,
+    PresetEnergy,
     PresetFile,
     PresetMeasurement,
     PresetModel,
@@ -77,15 +78,18 @@ def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
 
 def make_preset(options: TuneOptions, result: SweepResult, chosen: Candidate, command: str) -> PresetFile:
     """The chosen setting, and what is known of it."""
-    record = chosen.record
+    record, point, loaded = chosen.record, result.points[chosen.key], result.loaded
+    layers = len(point.schedule.num_merged)
+    parameters = make_method(point.settings, loaded.family, layers).parameters(point.schedule)
     unmerged = {each.task: each for each in measured(result.records) if each.is_unmerged}
     speed = None
     if chosen.speed is not None:
         speed = PresetSpeed(runtime="onnxruntime, CPU", **chosen.speed.model_dump())
     return PresetFile(
-        model=_model(options.search.model, result.loaded),
-        method=result.points[chosen.key].settings,
+        model=_model(options.search.model, loaded),
+        method=point.settings,
         schedule=ScheduleOptions(r=record.num_merged),
+        energy=PresetEnergy.of(parameters),
         measured=tuple(_measurement(drop, unmerged[drop.record.task].score) for drop in chosen.drops),
         speed=speed,
         origin=PresetOrigin(

@@ -41,11 +41,12 @@ def section_verdicts(
 
 
 def judged_bundle(sections: Sequence[SectionVerdict]) -> Judged:
-    """A bundle passes where every part does; the first that does not is the reason."""
-    failed = next((row for row in sections if row.verdict != "pass"), None)
-    if failed is None:
-        return Judged(verdict="pass", reason="every section meets its limits")
-    return Judged(verdict="fail", reason=f"{failed.name}: {failed.reason}")
+    """A bundle passes where every part does; the first that fails is the reason, else one not judged."""
+    for verdict in ("fail", "not judged"):
+        found = next((row for row in sections if row.verdict == verdict), None)
+        if found is not None:
+            return Judged(verdict=found.verdict, reason=f"{found.name}: {found.reason}")
+    return Judged(verdict="pass", reason="every section meets its limits")
 
 
 def judged_accuracy(tasks: Sequence[TaskAccuracy], limits: Thresholds) -> JudgedAccuracy | None:

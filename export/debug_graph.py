@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitome.op import ONNX_DOMAIN, ONNX_NAME
+from pitome.export.merge_nodes import is_merge, load_graph, merge_nodes
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -23,8 +23,8 @@ def write_debug_graph(path: Path, debug: Path) -> tuple[str, ...]:
     """
     import onnx_ir as ir
 
-    model = ir.load(path)
-    decided = [node.outputs[2] for node in model.graph if _is_merge(node)]
+    model = load_graph(path)
+    decided = [node.outputs[2] for node in merge_nodes(model)]
     model.graph.outputs.extend(decided)
     ir.save(model, debug)
     return tuple(_name(value) for value in decided)
@@ -50,7 +50,7 @@ def write_probe_graph(path: Path, probe: Path) -> Probes:
     """
     import onnx_ir as ir
 
-    model = ir.load(path)
+    model = load_graph(path)
     shown = {*model.graph.inputs, *model.graph.outputs}
 
     def show(value: ir.Value | None) -> str:
@@ -62,17 +62,13 @@ def write_probe_graph(path: Path, probe: Path) -> Probes:
 
     assignments, metrics, norms = [], [], []
     for node in model.graph:
-        if _is_merge(node):
+        if is_merge(node):
             assignments.append(show(node.outputs[2]))
             metrics.append(show(node.inputs[1]))
         elif (node.domain, node.op_type) == ("", "LayerNormalization"):
             norms.append((show(node.inputs[0]), show(node.outputs[0])))
     ir.save(model, probe)
     return Probes(tuple(assignments), tuple(metrics), tuple(norms))
-
-
-def _is_merge(node: ir.Node) -> bool:
-    return (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME)
 
 
 def _name(value: ir.Value) -> str:

@@ -21,10 +21,11 @@ from torch import Tensor, nn
 
 from pitome.bundle.manifest import Precision
 from pitome.errors import InputError
-from pitome.export.function import OPSET, energy_merge_function
+from pitome.export.function import IR_VERSION, OPSET, energy_merge_function
+from pitome.export.merge_nodes import merge_nodes, node_parameters
 from pitome.models.families import family_of
 from pitome.models.text import ATTENTION_MASK
-from pitome.op import ONNX_DOMAIN, ONNX_NAME, ONNX_VERSION
+from pitome.op import ONNX_DOMAIN, ONNX_VERSION
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -95,7 +96,7 @@ def export_onnx(
         progress: called with (step, done, total).
 
     Raises:
-        InputError: merges that disagree on order, function or split, or a graph that fails the gate.
+        InputError: merges by energies of different functions, or a graph that fails the gate.
     """
     steps = ("trace", "write", "check", "run")
 
@@ -157,11 +158,6 @@ def _name_as_the_model(model: onnx_ir.Model) -> None:
         weights.add(value)
 
 
-def merge_nodes(model: onnx_ir.Model) -> list[onnx_ir.Node]:
-    """The EnergyMerge nodes of a graph, in order."""
-    return [node for node in model.graph if (node.domain, node.op_type) == (ONNX_DOMAIN, ONNX_NAME)]
-
-
 def add_merge_function(model: onnx_ir.Model) -> int:
     """Put the operator's body beside its nodes; returns how many nodes there are.
 
@@ -171,18 +167,9 @@ def add_merge_function(model: onnx_ir.Model) -> int:
     import onnx_ir
 
     nodes = merge_nodes(model)
-    kinds: set[Any] = {
-        tuple(node.attributes[name].as_string() for name in ("order", "function", "split")) for node in nodes
-    }
-    if len(kinds) > 1:
-        found = "; ".join(sorted("/".join(kind) for kind in kinds))
-        raise InputError(
-            "one ONNX file for merges of different order, function or split",
-            f"the merges are {found}, and parsers take the first body for all of them",
-            "Use one order, function and split in all layers",
-        )
-    for kind in kinds:
-        function: Any = onnx_ir.from_proto(energy_merge_function(*kind))
+    if nodes:
+        body = energy_merge_function([node_parameters(node) for node in nodes])
+        function: Any = onnx_ir.from_proto(body)
         model.functions[function.identifier()] = function
         model.opset_imports[ONNX_DOMAIN] = ONNX_VERSION
     for index, node in enumerate(nodes):
@@ -223,6 +210,7 @@ def tidy(model: onnx_ir.Model) -> None:
         value.metadata_props.clear()
     model.metadata_props.clear()
     model.producer_name, model.producer_version = "pitome", None
+    model.ir_version = IR_VERSION
     model.graph.name = "main"
 
 

@@ -63,7 +63,8 @@ def compress(
 
     Args:
         model: a ``transformers`` model of a known family.
-        schedule: tokens merged per layer, or the options that lead to them; default: a keep ratio of 0.9.
+        schedule: tokens merged per layer, or the options that lead to them; default: the method's own keep
+            ratio, usually 0.9.
         settings: which tokens merge; default: those of the method ``pitome``.
         ratio: short for ``ScheduleOptions(ratio=...)``: keep ratio per layer.
         r: short for ``ScheduleOptions(r=...)``: tokens merged in each layer, or one count per layer.
@@ -108,7 +109,7 @@ def compress(
 def choose_schedule(
     model_shape: ModelShape, method: Method, options: ScheduleOptions = DEFAULT_SCHEDULE
 ) -> TokenSchedule:
-    """The schedule that the options ask for; a keep ratio of 0.9 where they ask for none.
+    """The schedule that the options ask for; the method's own keep ratio where they ask for none.
 
     Raises:
         InputError: options that do not fit the model.
@@ -131,7 +132,8 @@ def choose_schedule(
             layers,
             options.shape or "ratio",
         )
-    return TokenSchedule.from_ratio(0.9 if options.ratio is None else options.ratio, *sizes, layers)
+    ratio = method.default_ratio if options.ratio is None else options.ratio
+    return TokenSchedule.from_ratio(ratio, *sizes, layers)
 
 
 def describe_compression(

@@ -51,6 +51,8 @@ class Option:
     """Name of its list in a sweep; None = a sweep does not vary it."""
     label: Callable[[object], str] | None = None
     """How a table names a value; an empty text leaves it out. None = the value alone."""
+    label_own: bool = True
+    """A table names a value that is the method's own, too."""
     aliases: tuple[Alias, ...] = ()
     """Further options that set this field; at most one of all its names may be given."""
     hidden: bool = False

@@ -12,16 +12,14 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AliasChoices, Field
 
-from pitome.energies import Energy
+from pitome.energies import Energy, Margin
 from pitome.errors import InputError
 from pitome.option import Alias, Option, check_fields, named
-from pitome.parameters import Split
+from pitome.parameters import LARGEST_AMOUNT, Split
 
 Metric = Literal["hidden", "keys"]
 Candidates = float | int | Literal["paper", "all"]
 """A protected fraction (float in [0, 1)), M itself (int), "paper" (M = 2r) or "all" (M = T)."""
-Margin = tuple[float, float]
-"""(start, slope): layer i of L has the margin start - slope i / L."""
 USUAL_MARGIN: Margin = (0.9, 0.9)
 MIN_SEED, MAX_SEED = -(2**63), 2**63 - 1
 """A seed is a signed number of 64 bits, which torch's generators take."""
@@ -86,6 +84,11 @@ def commas(value: object) -> str:
     return ",".join(map(repr, value)) if isinstance(value, tuple | list) else str(value)
 
 
+def margin_text(margin: object) -> str:
+    """A margin as ``parse_margin`` takes it; one that is the same in all layers is one number."""
+    return repr(margin[0]) if isinstance(margin, tuple | list) and not margin[1] else commas(margin)
+
+
 def _switch_text(value: object) -> str:
     return str(int(bool(value)))
 
@@ -101,7 +104,7 @@ def _candidates_label(value: object) -> str:
 
 
 def _margin_label(value: object) -> str:
-    return "margin {:g}-{:g}i/L".format(*value) if isinstance(value, tuple) and value != USUAL_MARGIN else ""
+    return "margin {:g}-{:g}i/L".format(*value) if isinstance(value, tuple) else ""
 
 
 @dataclass(frozen=True)
@@ -148,9 +151,10 @@ class MergeSettings:
             "start,slope (start:slope in a list): layer i of L has start - slope i/L; one number: the "
             "same in all layers.",
             parse=parse_margin,
-            format=commas,
+            format=margin_text,
             plural="margins",
             label=_margin_label,
+            label_own=False,
         ),
     ] = None
     energy: Annotated[
@@ -159,7 +163,7 @@ class MergeSettings:
             "What redundancy is measured by.",
             choices=get_args(Energy),
             plural="energies",
-            label=lambda value: "" if value == "elu" else str(value),
+            label_own=False,
         ),
     ] = None
     split: Annotated[
@@ -168,7 +172,7 @@ class MergeSettings:
             "How candidates are divided into sources and targets.",
             choices=get_args(Split),
             plural="splits",
-            label=lambda value: "" if value == "alternate" else str(value),
+            label_own=False,
         ),
     ] = None
     size_penalty: Annotated[
@@ -176,6 +180,7 @@ class MergeSettings:
         Option(
             "How much large tokens resist merging.",
             minimum=0,
+            maximum=LARGEST_AMOUNT,
             plural="size_penalties",
             label=lambda value: f"penalty {value:g}",
         ),
@@ -204,7 +209,7 @@ class MergeSettings:
         check_fields(self)
         if self.margin is not None and not all(map(math.isfinite, self.margin)):
             raise InputError(
-                f"MARGIN={commas(self.margin)}",
+                f"MARGIN={margin_text(self.margin)}",
                 "a margin is a start and a slope, both finite",
                 "Choose for instance MARGIN=0.9,0.9",
             )
@@ -232,7 +237,7 @@ class MergeSettings:
 
 @dataclass(frozen=True)
 class ScheduleOptions:
-    """How many tokens merge in each layer; where nothing is chosen, a keep ratio of 0.9.
+    """How many tokens merge in each layer; where nothing is chosen, the method's own keep ratio.
 
     Raises:
         InputError: two options that say the same thing.
@@ -240,7 +245,10 @@ class ScheduleOptions:
 
     ratio: Annotated[
         float | None,
-        Option("Keep ratio per layer, in (0, 1]; 0.9 by default.", plural="ratios"),
+        Option(
+            "Keep ratio per layer, in (0, 1]; 0.9 by default, 0.8 for texts by the method paper.",
+            plural="ratios",
+        ),
         Field(gt=0, le=1),
     ] = None
     r: Annotated[

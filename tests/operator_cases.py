@@ -277,7 +277,9 @@ def _case_of(row: Row) -> OperatorCase:
     }[row["candidates"]]
     order, kind, split = row["rule"]
     exact = row["content"] in EXACT_CONTENTS
-    margin = _margin(kind, row["metric_width"], merged, exact)
+    margin = (
+        _exact_margin(kind, row["metric_width"], merged) if exact else _rounded_margin(kind, row["content"])
+    )
     function, offset, width = energy_function("sharp" if kind == "steep" else kind, margin)
     parameters = MergeParameters(
         num_merged=merged,
@@ -309,9 +311,12 @@ def _case_of(row: Row) -> OperatorCase:
     )
 
 
-def _margin(kind: str, metric_width: int, merged: int, exact: bool) -> float:
-    if not exact:
-        return 0.45
+def _rounded_margin(kind: str, content: str) -> float:
+    # Steeply below it nothing adds anything, and rows at random would all have the energy of their own 1.
+    return 0.0 if kind == "steep" and content.startswith("random") else 0.45
+
+
+def _exact_margin(kind: str, metric_width: int, merged: int) -> float:
     if kind != "gaussian":  # 0.5 is a similarity that rows of +-1 have: at and above the margin is one side
         return -1.0 if merged % 2 else 0.5
     # So narrow that anything but an equal row (similarities are multiples of 2 / D) adds exp(-2048) = 0.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitome.export.function import OPSET, energy_merge_function
+from pitome.export.function import IR_VERSION, OPSET, energy_merge_function
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, ONNX_VERSION, node_attributes
 from pitome.parameters import MergeParameters
 
@@ -48,6 +48,6 @@ def operator_model(
             helper.make_tensor_value_info("assignment", TensorProto.INT32, ["batch", num_tokens]),
         ],
     )
-    function = energy_merge_function(parameters.order, parameters.function, parameters.split)
+    function = energy_merge_function([parameters])
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ONNX_DOMAIN, ONNX_VERSION)]
-    return helper.make_model(graph, functions=[function], opset_imports=opsets, ir_version=10)
+    return helper.make_model(graph, functions=[function], opset_imports=opsets, ir_version=IR_VERSION)

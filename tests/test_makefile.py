@@ -7,6 +7,8 @@ import shlex
 
 import pytest
 
+from pitome.option import options_of as settings_options
+from pitome.settings import MergeSettings
 from tests.checkout import ROOT
 from tests.command_options import options_of, parse
 from tests.make_dry_run import MARKER, make_lines, pitome_arguments
@@ -15,6 +17,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 ONLY_BY_FLAGS = {
     "--batch",
     "--dry-run",
+    "--inlined",
     "--json",
     "--latency-seconds",
     "--parity-images",
@@ -28,7 +31,7 @@ VALUES = {
     "CANDIDATES": "40",
     "DEVICE": "cuda",
     "EMBED_PLUGIN": "1",
-    "ENERGY": "gaussian",
+    "ENERGY": "eq4",
     "FLOPS": "0.7",
     "GRID": "full",
     "IMAGE_SIZE": "224",
@@ -36,8 +39,8 @@ VALUES = {
     "LIMIT": "10",
     "MARGIN": "0.9,0.9",
     "MAX_DROP": "1",
-    "MERGE_PATH": "function",
-    "METHOD": "tome",
+    "MERGE_PATH": "function,plugin",
+    "METHOD": "authors-2024",
     "METRIC": "keys",
     "NAME": "mine",
     "OUT": "some folder",
@@ -51,7 +54,7 @@ VALUES = {
     "SEQUENCE_LENGTH": "64",
     "SHAPE": "constant",
     "SIZE_PENALTY": "0",
-    "SPLIT": "half",
+    "SPLIT": "alternate_second",
     "STRICT": "1",
     "TARGETS": "sm89",
     "TASK": "photos",
@@ -87,6 +90,13 @@ def test_a_variable_becomes_the_option_of_its_name(target: str, variable: str) -
     shown = ["--dry-run"] if target == "dry-run" else []
     assert arguments == ["engine", "deit-s16", option_of(variable), value, *shown]
     assert parse(arguments)
+
+
+@pytest.mark.parametrize("name", ["method", "metric", "energy", "split"])
+def test_the_page_names_every_value(name: str) -> None:
+    (line,) = re.findall(rf"^#engine: *{name.upper()}\|(.+?) \[", MAKEFILE, flags=re.MULTILINE)
+    listed = re.split(r", | or ", line.partition(": ")[2] or line.removeprefix("measure similarity on "))
+    assert set(listed) == set(settings_options(MergeSettings)[name].allowed)
 
 
 @pytest.mark.parametrize("target", ["sweep", "tune"])

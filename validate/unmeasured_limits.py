@@ -87,6 +87,12 @@ def _of_parity(limits: Thresholds, parity: ParityReport) -> Iterator[tuple[str, 
             "the agreement of free-running groups has a limit and was not measured: no merge decides "
             "anything",
         )
+    if limits.max_share_excused_by_jumps != default.max_share_excused_by_jumps and parity.decisions is None:
+        yield (
+            "max_share_excused_by_jumps",
+            "the share of decisions that jumps excuse has a limit and was not measured: no merge decides "
+            "anything",
+        )
 
 
 def _of_latency(limits: Thresholds, has_latency: bool) -> Iterator[tuple[str, str]]:

@@ -7,13 +7,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.bundle import EnvironmentRecord, ParityReport
+from pitome.bundle.parity_records import LevelVerdict
 from pitome.validate.evaluate.records import SpectrumReport, TaskAccuracy
 from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import UnmeasuredLimit
 
 MERGE_MAPS, SPECTRUM, SWEEP = "merge maps", "spectrum", "sweep"
 """What is skipped beside `ACCURACY` and single tasks."""
-Passed = Literal["pass", "fail"]
 
 
 class _Record(BaseModel):
@@ -23,7 +23,7 @@ class _Record(BaseModel):
 class Judged(_Record):
     """A part of a validation, with its verdict."""
 
-    verdict: Passed
+    verdict: LevelVerdict
     reason: str
 
 
@@ -75,7 +75,7 @@ class ValidationRecord(_Record):
     """The whole of it; a part that was not judged has no key in the JSON."""
 
     bundle: str
-    verdict: Passed
+    verdict: LevelVerdict
     reason: str
     thresholds: Thresholds
     sections: tuple[SectionVerdict, ...] = Field(min_length=1)

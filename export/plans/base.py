@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pitome.runtime.backends import PlanBackend
+
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(phase, done, total)``; phases nest, and ``done == total`` ends one."""
 
@@ -26,7 +28,7 @@ class PlanRequest:
             messages. The builder is strongly typed and changes nothing.
         num_merges: how many ``pitome::EnergyMerge`` nodes the graph holds.
         merge_path: how each of them must reach the builder: ``"function"`` (its standard-operator body) or
-            ``"plugin"`` (one layer of the plugin library; classic TensorRT only).
+            ``"plugin"`` (one layer of the plugin library).
         plugin: the plugin library, for the merge path ``"plugin"`` only.
         embed_plugin: put that library into the plan too. A runtime then loads it by itself, but only where
             the application set ``engine_host_code_allowed = True``.
@@ -92,22 +94,20 @@ class PlanResult:
 class Backend(Protocol):
     """What differs between two builders that share TensorRT's Python interface."""
 
-    label: str
-    """Its name in messages."""
-    module: str
-    """The Python module, imported in the builder process only."""
-    distribution: str
-    """The package that the module comes in."""
-    install: str
-    """The command that installs it."""
-    has_plugins: bool
-    """Whether it makes plugin layers; where not, a plugin library must never be loaded into its process."""
+    library: PlanBackend
+    """Which it is. Its Python module is imported in the builder process only."""
 
     def check_targets(self, request: PlanRequest) -> None:
         """Raise InputError or BackendError where this builder cannot make code for the targets."""
 
     def resolve_targets(self, request: PlanRequest) -> tuple[str, ...]:
         """Return the targets that a build of this request is for."""
+
+    def named_libraries(self) -> dict[str, Path]:
+        """Return shared libraries that the builder process must find by other names than their files have.
+
+        Only a build with the plugin needs them.
+        """
 
     def set_targets(self, trt: Any, config: Any, targets: tuple[str, ...]) -> None:
         """Tell the builder configuration which architectures to compile for."""

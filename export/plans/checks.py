@@ -36,16 +36,17 @@ def check_request(request: PlanRequest) -> None:
         )
     check_plugin_choice(request)
     # Classic TensorRT asks the driver for its target, so it must be installed before its targets are checked.
-    if importlib.util.find_spec(backend.module) is None:
+    library = backend.library
+    if importlib.util.find_spec(library.module) is None:
         raise BackendError(
             f"BACKEND={request.backend}",
-            f"the Python module {backend.module} is not installed",
-            f"Run {backend.install}",
+            f"the Python module {library.module} is not installed",
+            f"Run {library.install}",
         )
     if request.needs_plugin:
         # Where the version is not known, the builder process finds out.
         with suppress(importlib.metadata.PackageNotFoundError):
-            check_plugin_support(importlib.metadata.version(backend.distribution))
+            check_plugin_support(library, importlib.metadata.version(library.distribution))
     backend.check_targets(request)
     if request.needs_plugin:
         assert request.plugin is not None  # check_plugin_choice
@@ -53,28 +54,24 @@ def check_request(request: PlanRequest) -> None:
 
 
 def check_plugin_choice(request: PlanRequest) -> None:
-    """Refuse a merge path that there is not, and a plugin library where none may be loaded.
+    """Refuse a merge path that there is not, and a plugin library that nothing asks for.
 
-    The builder process asks again before it imports the builder: in a process with TensorRT-RTX the plugin
-    ends in std::terminate.
+    The builder process asks again before it loads anything: a library is native code.
 
     Raises:
         InputError: as said.
     """
-    backend = find_backend(request.backend)
     asked = f"MERGE_PATH={request.merge_path} with BACKEND={request.backend}"
     if request.merge_path not in MERGE_PATHS:
         raise InputError(asked, "there is no such merge path", f"Choose {_choices(MERGE_PATHS)}")
-    if request.merge_path == "plugin" and not backend.has_plugins:
-        raise InputError(asked, f"{backend.label} has no plugin layers", "Use MERGE_PATH=function")
     if request.merge_path == "plugin" and request.plugin is None:
         raise InputError(asked, "no plugin library is named", "Name one with PLUGIN=")
     if request.merge_path != "plugin" and (request.plugin is not None or request.embed_plugin):
         extra = "EMBED_PLUGIN=1" if request.plugin is None else f"PLUGIN={request.plugin}"
         raise InputError(
             f"{extra} with {asked}",
-            "only BACKEND=tensorrt with MERGE_PATH=plugin loads a plugin library",
-            f"Leave {extra.partition('=')[0]} out",
+            "only MERGE_PATH=plugin loads a plugin library",
+            f"Leave {extra.partition('=')[0]} out, or use MERGE_PATH=plugin",
         )
 
 

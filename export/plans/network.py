@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pitome.errors import BackendError, InputError
 from pitome.export.plans.base import Backend, PlanRequest
-from pitome.runtime.tensorrt_plugin import MERGE_OPERATOR, load_plugin
+from pitome.runtime.tensorrt_plugin import CREATOR, MERGE_OPERATOR, load_plugin
 
 StepReport = Callable[[str, int, int], bool]
 """Called as ``report(phase, done, total)``; returns False where the build is to stop."""
@@ -45,13 +45,15 @@ def build_network(
         BackendError: the parser or the builder refused the model or the plugin; every message is in the text.
         InputError: the profile or a target does not fit the model.
     """
-    asked = f"a {backend.label} {trt.__version__} plan of {request.onnx.name} for {', '.join(targets)}"
+    asked = (
+        f"a {backend.library.label} {trt.__version__} plan of {request.onnx.name} for {', '.join(targets)}"
+    )
     logger = _make_logger(trt)
     builder = trt.Builder(logger)
     network = builder.create_network(_strongly_typed(trt))
     if request.needs_plugin:
         assert request.plugin is not None  # check_plugin_choice
-        load_plugin(trt, asked, request.plugin, logger.errors)
+        load_plugin(trt, backend.library, asked, request.plugin, logger.errors)
     report("Parsing the ONNX file", 0, 1)
     _parse(trt, backend, asked, request, network, logger)
     merge_path = check_merge_path(asked, request, [describe_layer(trt, layer) for layer in network])
@@ -114,7 +116,7 @@ def _describe(backend: Backend, error: Any) -> str:
     # An operator that nobody knows falls through to a search for a plugin; the parser's own words
     # ("creator && Plugin not found") are about that search.
     unknown = error.func() == "checkFallbackPluginImporter"
-    reason = f"{backend.label} does not know this operator" if unknown else error.desc()
+    reason = f"{backend.library.label} does not know this operator" if unknown else error.desc()
     if error.node() < 0:
         return reason
     inside = "".join(f" in {caller}" for caller in error.local_function_stack())
@@ -132,9 +134,10 @@ def check_merge_path(asked: str, request: PlanRequest, layers: Iterable[Layer]) 
     remedy = "Give every EnergyMerge node a name of its own, and load no plugin library"
     if request.merge_path == "plugin":
         as_asked, otherwise = (by_plugin, by_function)
+        _, version, namespace = CREATOR
         remedy = (
-            'Export the ONNX file again, so that every EnergyMerge node has plugin_namespace "pitome" and '
-            'plugin_version "1", or use MERGE_PATH=function'
+            f"Export the ONNX file again, so that every {MERGE_OPERATOR} node has plugin_namespace "
+            f'"{namespace}" and plugin_version "{version}", or use MERGE_PATH=function'
         )
     if len(as_asked) == request.num_merges and not otherwise:
         return request.merge_path if as_asked else "none"
@@ -151,9 +154,8 @@ def count_merges(layers: Iterable[Layer]) -> tuple[list[str], list[str]]:
     """Return the names of the merges that went by the function's body, and by the plugin.
 
     A layer made from a function's body names the call in its metadata:
-    ``[ONNX Layer: <node of the body> | <calling node> (EnergyMerge)]``. That was seen with TensorRT-RTX.
-    A plugin's layer has the type ``PLUGIN_V3`` and the node's name: so TensorRT documents it, and no classic
-    TensorRT has run this yet.
+    ``[ONNX Layer: <node of the body> | <calling node> (EnergyMerge)]``. A plugin's layer has the type
+    ``PLUGIN_V3`` and the node's name. Both were seen with TensorRT-RTX; no classic TensorRT has run this yet.
     """
     by_function: dict[str, None] = {}  # many layers of one call, in order
     by_plugin = []

@@ -18,6 +18,7 @@ from pitome import errors
 from pitome.child_process import module_environment
 from pitome.export.plans.base import PlanRequest, PlanResult, Progress
 from pitome.export.plans.checks import check_files, check_request, find_backend
+from pitome.export.plans.library_names import linked_libraries, searching_in
 
 STOP_SECONDS = 5.0
 """How long a cancelled builder may take before it is killed."""
@@ -41,16 +42,18 @@ def build_plan(request: PlanRequest, progress: Progress | None = None) -> PlanRe
     """
     check_request(request)
     check_files(request)
+    backend = find_backend(request.backend)
+    libraries = backend.named_libraries() if request.needs_plugin else {}
     partial = request.plan.with_name(f".{request.plan.name}.{os.getpid()}.partial")
-    with tempfile.TemporaryFile() as log:
+    with linked_libraries(libraries) as links, tempfile.TemporaryFile() as log:
         events_read, events_write = os.pipe()
         with open(events_read, "rb") as events:
             try:
-                worker = _start(events_write, log)
+                worker = _start(events_write, log, searching_in(links, module_environment()))
             finally:
                 os.close(events_write)
             try:
-                _ask(worker, request, partial)
+                _ask(worker, request, partial, links)
                 outcome = _follow(events, progress)
                 worker.wait()
             finally:
@@ -66,7 +69,7 @@ def build_plan(request: PlanRequest, progress: Progress | None = None) -> PlanRe
         raise _crash(request, worker.returncode, log)
 
 
-def _start(events: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(events: int, log: IO[bytes], environment: dict[str, str]) -> subprocess.Popen[bytes]:
     # -P keeps the working folder, and any onnx.py in it, out of the builder's imports.
     return subprocess.Popen(  # noqa: S603 (this interpreter and this module, nothing from outside)
         [sys.executable, "-P", "-m", "pitome.export.plans.worker", str(events)],
@@ -74,16 +77,16 @@ def _start(events: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
         stdout=log,
         stderr=log,
         pass_fds=(events,),
-        env=module_environment(),
+        env=environment,
         process_group=0,  # the terminal's Ctrl-C is for this process, which then stops the builder in order
     )
 
 
-def _ask(worker: subprocess.Popen[bytes], request: PlanRequest, partial: Path) -> None:
+def _ask(worker: subprocess.Popen[bytes], request: PlanRequest, partial: Path, links: Path | None) -> None:
     """Hand the request over; stdin stays open, because its end means stop."""
     asked = {**asdict(request), "onnx": str(request.onnx.resolve()), "plan": str(request.plan.resolve())}
     asked["plugin"] = request.plugin and str(request.plugin.resolve())
-    asked["partial"] = str(partial.resolve())
+    asked["partial"], asked["links"] = str(partial.resolve()), links and str(links)
     assert worker.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it died at once; its exit code and log say why
         worker.stdin.write(json.dumps(asked).encode() + b"\n")
@@ -131,7 +134,7 @@ def _result(request: PlanRequest, found: dict[str, Any]) -> PlanResult:
 
 
 def _crash(request: PlanRequest, code: int, log: IO[bytes]) -> errors.BackendError:
-    label = find_backend(request.backend).label
+    label = find_backend(request.backend).library.label
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     remedy = "Report the model and these lines as a bug"
     if -code == signal.SIGKILL:

@@ -6,6 +6,7 @@ No classic TensorRT has run this yet.
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 from pitome.errors import BackendError, InputError
@@ -16,11 +17,7 @@ from pitome.runtime.backends import TENSORRT
 class TensorRT:
     """The builder of package ``tensorrt``."""
 
-    label = TENSORRT.label
-    module = TENSORRT.module
-    distribution = TENSORRT.distribution
-    install = TENSORRT.install
-    has_plugins = TENSORRT.has_plugins
+    library = TENSORRT
 
     def check_targets(self, request: PlanRequest) -> None:
         """Refuse any target but the machine's own GPU."""
@@ -36,6 +33,10 @@ class TensorRT:
         """Return the machine's own GPU."""
         return (machine_target(),)
 
+    def named_libraries(self) -> dict[str, Path]:
+        """Return nothing: its parser is linked with what it needs."""
+        return {}
+
     def set_targets(self, trt: Any, config: Any, targets: tuple[str, ...]) -> None:
         """Do nothing: the builder asks the driver."""
 
@@ -50,7 +51,7 @@ def machine_target() -> str:
         driver: Any = importlib.import_module("cuda.bindings.driver")
     except ImportError as error:
         raise BackendError(
-            "BACKEND=tensorrt", f"cuda-python is not installed ({error})", f"Run {TensorRT.install}"
+            "BACKEND=tensorrt", f"cuda-python is not installed ({error})", f"Run {TENSORRT.install}"
         ) from error
     capability = driver.CUdevice_attribute
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 from pitome.errors import InputError
@@ -11,6 +13,8 @@ from pitome.runtime.backends import TENSORRT_RTX
 TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
 """What TensorRT-RTX 1.7 compiles for. Written down here so that a check needs no import of the library."""
 
+_LIBRARIES, _UNVERSIONED = "tensorrt_rtx_libs", "libtensorrt_rtx.so"
+
 DATACENTER_TARGETS = ("sm90", "sm100", "sm103", "sm110")
 """Architectures that exist but that only classic TensorRT compiles for."""
 
@@ -18,14 +22,10 @@ DATACENTER_TARGETS = ("sm90", "sm100", "sm103", "sm110")
 class TensorRTRTX:
     """The builder of package ``tensorrt-rtx-cu13``."""
 
-    label = TENSORRT_RTX.label
-    module = TENSORRT_RTX.module
-    distribution = TENSORRT_RTX.distribution
-    install = TENSORRT_RTX.install
-    has_plugins = TENSORRT_RTX.has_plugins
+    library = TENSORRT_RTX
 
     def check_targets(self, request: PlanRequest) -> None:
-        """Refuse no target, unknown ones, classic TensorRT's, and SM75 with float32 matrix products."""
+        """Refuse no target, unknown ones, classic TensorRT's, and SM75 with what Turing does not multiply."""
         asked = f"TARGETS={','.join(request.targets)}"
         if not request.targets:
             raise InputError(
@@ -46,23 +46,24 @@ class TensorRTRTX:
                     f"{target!r} is not a GPU architecture that TensorRT-RTX knows",
                     f"Choose from {', '.join(TARGETS)}",
                 )
-        if "sm75" in request.targets and request.num_merges > 0:
-            raise InputError(
-                asked,
-                "a merge compares tokens in float32 whatever the precision is, and on sm75 TensorRT-RTX "
-                "stops with 'FP32 GEMM is not supported'",
-                "Leave sm75 out, or build without merging (METHOD=none)",
-            )
-        if "sm75" in request.targets and request.precision == "fp32":
-            raise InputError(
-                f"{asked} with PRECISION=fp32",
-                "on sm75 TensorRT-RTX stops with 'FP32 GEMM is not supported'",
-                "Leave sm75 out, or use PRECISION=fp16",
-            )
+        if "sm75" in request.targets:
+            _check_sm75(asked, request)
 
     def resolve_targets(self, request: PlanRequest) -> tuple[str, ...]:
         """Return the targets as asked."""
         return request.targets
+
+    def named_libraries(self) -> dict[str, Path]:
+        """Return the library by its unversioned name.
+
+        With the first plugin of a file, the parser of 1.7.1 opens the library by that name and ends the
+        process (std::terminate) where it is not found; NVIDIA's package has the versioned name only.
+        """
+        package = importlib.util.find_spec(_LIBRARIES)
+        folders = (package and package.submodule_search_locations) or ()
+        found = [path for folder in folders for path in sorted(Path(folder).glob(f"{_UNVERSIONED}.*"))]
+        # Installed another way, the library is where the system's loader looks.
+        return {_UNVERSIONED: found[0]} if found else {}
 
     def set_targets(self, trt: Any, config: Any, targets: tuple[str, ...]) -> None:
         """Ask for every target; one plan holds them all."""
@@ -75,3 +76,19 @@ class TensorRTRTX:
                     f"TensorRT-RTX {trt.__version__} does not compile for {target}",
                     f"Leave {target} out",
                 )
+
+
+def _check_sm75(asked: str, request: PlanRequest) -> None:
+    """Turing's tensor cores multiply float16 only. Each sentence in quotes is the builder's own."""
+    float32 = "on sm75 TensorRT-RTX stops with 'FP32 GEMM is not supported'"
+    if request.num_merges > 0 and request.merge_path == "function":
+        raise InputError(
+            f"{asked} with MERGE_PATH=function",
+            f"the function compares tokens in float32 whatever the precision is, and {float32}",
+            "Leave sm75 out, use MERGE_PATH=plugin, or build without merging (METHOD=none)",
+        )
+    if request.precision != "fp16":
+        found = {"fp32": float32, "bf16": "sm75 has no bfloat16"}[request.precision]
+        raise InputError(
+            f"{asked} with PRECISION={request.precision}", found, "Leave sm75 out, or use PRECISION=fp16"
+        )

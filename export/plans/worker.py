@@ -1,11 +1,13 @@
 """The process that builds one plan: ``python -m pitome.export.plans.worker EVENTS_FD``.
 
 It is a process of its own because the builders write to stdout and stderr from C++ and may end in
-std::terminate, and because a plugin library that one builder loads must never meet TensorRT-RTX.
+std::terminate, and because a plugin library stays in the registry of the process that loaded it.
 
-stdin: the request as one line of JSON, then nothing; its end, by the asker's wish or death, cancels the
-build. EVENTS_FD: one line of JSON for each event, ``{"progress": [phase, done, total]}``, then one of
-``{"result": {...}}`` and ``{"error": [class, asked, found, remedy, lines]}``. stdout and stderr: the log.
+stdin: the request as one line of JSON, with the file to write until it is complete (``partial``) and the
+folder of libraries that only this process needs (``links``), then nothing; its end, by the asker's wish or
+death, cancels the build. EVENTS_FD: one line of JSON for each event, ``{"progress": [phase, done, total]}``,
+then one of ``{"result": {...}}`` and ``{"error": [class, asked, found, remedy, lines]}``. stdout and stderr:
+the log.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import hashlib
 import importlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +57,12 @@ class Events:
         self.send(progress=[phase, done, total])
         return not self.cancelled.is_set()
 
-    def watch(self, partial: Path) -> None:
+    def watch(self, clean_up: Callable[[], None]) -> None:
         """Wait for the end of stdin, then for the build to stop; a build that does not is ended here."""
         os.read(0, 1)
         self.cancelled.set()
         time.sleep(CANCEL_SECONDS)
-        partial.unlink(missing_ok=True)
+        clean_up()
         os._exit(1)
 
 
@@ -67,24 +71,30 @@ def main() -> int:
     started = time.monotonic()
     events = Events(int(sys.argv[1]))
     asked = json.loads(_read_line())
-    partial = Path(asked.pop("partial"))
+    partial, links = Path(asked.pop("partial")), asked.pop("links")
     paths = {name: asked[name] and Path(asked[name]) for name in ("onnx", "plan", "plugin")}
     request = PlanRequest(**{**asked, **paths})
-    threading.Thread(target=events.watch, args=(partial,), daemon=True).start()
+
+    def clean_up() -> None:
+        partial.unlink(missing_ok=True)
+        if links is not None:  # the asker may be dead
+            shutil.rmtree(links, ignore_errors=True)
+
+    threading.Thread(target=events.watch, args=(clean_up,), daemon=True).start()
     try:
         events.send(result=_build(request, partial, events, started))
     except PitomeError as error:
         events.send(error=[type(error).__name__, error.asked, error.found, error.remedy, error.lines])
         return 1
     finally:
-        partial.unlink(missing_ok=True)
+        clean_up()
     return 0
 
 
 def _build(request: PlanRequest, partial: Path, events: Events, started: float) -> dict[str, Any]:
     check_plugin_choice(request)
     backend = find_backend(request.backend)
-    trt = importlib.import_module(backend.module)
+    trt = importlib.import_module(backend.library.module)
     targets = backend.resolve_targets(request)
     built = build_network(trt, backend, request, targets, events.report)
     events.report("Writing the plan", 0, 1)

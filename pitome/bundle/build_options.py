@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, cast, get_args
 
 from pitome.bundle.record import Precision
 from pitome.errors import InputError
-from pitome.option import Option
+from pitome.option import Option, named
 from pitome.runtime.devices import CPU, device_names
 from pitome.settings import MAX_SEED, MIN_SEED, commas, parse_switch
 
@@ -18,6 +18,8 @@ Profile = tuple[int, int, int]
 """Smallest, typical and largest batch."""
 DEFAULT_TARGETS = ("sm80", "sm86", "sm89", "sm120")
 """Of TensorRT-RTX; TensorRT builds for the GPU in the machine."""
+OLDEST_TARGET = "sm75"
+"""Also by default where it can be: it multiplies float16 only, and the function's body has float32."""
 DEFAULT_PLUGIN = Path("build/plugin/libpitome_plugin.so")
 
 
@@ -35,6 +37,33 @@ def parse_profile(text: str) -> Profile:
 def parse_targets(text: str) -> tuple[str, ...]:
     """``"sm80,SM89"`` as names of GPU architectures in lower case."""
     return tuple(target.strip().lower() for target in text.split(",") if target.strip())
+
+
+def parse_merge_paths(text: str) -> tuple[MergePath, ...]:
+    """``"function,plugin"`` as the ways that merges are built, a plan for each.
+
+    Raises:
+        InputError: a name that is none, one that is given twice, or no name at all.
+    """
+    return ordered_merge_paths(tuple(path.strip().lower() for path in text.split(",")))
+
+
+def ordered_merge_paths(paths: tuple[str, ...]) -> tuple[MergePath, ...]:
+    """The same paths in one order, whichever they were named in.
+
+    Raises:
+        InputError: a name that is none, one that is given twice, or no name at all.
+    """
+    asked, known = f"MERGE_PATH={','.join(paths)}", get_args(MergePath)
+    remedy = f"Choose {', '.join(known)} or {','.join(known)}"
+    unknown = [path for path in paths if path not in known]
+    if unknown or not paths:
+        found = f"there is no merge path {unknown[0]!r}" if any(unknown) else "no merge path is named"
+        raise InputError(asked, found, remedy)
+    repeated = [path for path in known if paths.count(path) > 1]
+    if repeated:
+        raise InputError(asked, f"{named(repeated)} stands there more than once", remedy)
+    return cast("tuple[MergePath, ...]", tuple(path for path in known if path in paths))
 
 
 def _one_text(value: object) -> str:
@@ -84,7 +113,7 @@ class ModelOptions(ModelChoice):
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """Which plan is built from the graph. None stands for what the backend usually gets."""
+    """Which plans are built from the graph. None stands for what the backend usually gets."""
 
     precision: Annotated[
         Precision,
@@ -94,7 +123,8 @@ class PlanOptions:
     targets: Annotated[
         tuple[str, ...] | None,
         Option(
-            f"GPU architectures of the plan; {','.join(DEFAULT_TARGETS)} by default.",
+            f"GPU architectures of the plan; {','.join(DEFAULT_TARGETS)} by default, by the plugin in fp16 "
+            f"{OLDEST_TARGET} too.",
             parse=parse_targets,
             format=_one_text,
         ),
@@ -104,10 +134,12 @@ class PlanOptions:
         Option("Smallest, typical and largest batch of the plan.", parse=parse_profile, format=commas),
     ] = (1, 8, 32)
     merge_path: Annotated[
-        MergePath | None,
+        tuple[MergePath, ...] | None,
         Option(
-            "What computes the merges of the plan; plugin by default for tensorrt, else function.",
-            choices=get_args(MergePath),
+            "What computes the merges: function, plugin, or function,plugin for two plans; plugin by default "
+            "for tensorrt, else function.",
+            parse=parse_merge_paths,
+            format=_one_text,
         ),
     ] = None
     plugin: Annotated[
@@ -118,16 +150,24 @@ class PlanOptions:
         bool, Option("Put the plugin library into the plan: 1 or 0.", parse=parse_switch, format=_switch_text)
     ] = False
 
-    def resolved(self) -> PlanOptions:
-        """The same with the backend's usual values in place of None; ``plugin`` only where it is used."""
-        targets, merge_path, plugin = self.targets, self.merge_path, self.plugin
-        if targets is None:
-            targets = DEFAULT_TARGETS if self.backend == "tensorrt_rtx" else ()
-        if merge_path is None:
-            merge_path = "plugin" if self.backend == "tensorrt" else "function"
-        if plugin is None and merge_path == "plugin":
-            plugin = DEFAULT_PLUGIN
-        return replace(self, targets=targets, merge_path=merge_path, plugin=plugin)
+    @property
+    def chosen_paths(self) -> tuple[MergePath, ...]:
+        """The ways that merges are built, the backend's usual one in place of None.
+
+        Raises:
+            InputError: as `ordered_merge_paths`.
+        """
+        usual: MergePath = "plugin" if self.backend == "tensorrt" else "function"
+        return (usual,) if self.merge_path is None else ordered_merge_paths(self.merge_path)
+
+    def targets_of(self, merge_path: MergePath) -> tuple[str, ...]:
+        """The GPUs of the plan whose merges are built that way; empty stands for the one in the machine."""
+        if self.targets is not None:
+            return self.targets
+        if self.backend == "tensorrt":
+            return ()
+        oldest = (OLDEST_TARGET,) if merge_path == "plugin" and self.precision == "fp16" else ()
+        return (*oldest, *DEFAULT_TARGETS)
 
 
 @dataclass(frozen=True)

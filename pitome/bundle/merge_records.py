@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from pitome.bundle.record import Count, Positive, Record
+from pitome.energies import EnergyNumbers, check_numbers
 from pitome.parameters import MergeParameters
 from pitome.settings import MergeSettings
 
@@ -22,8 +23,24 @@ class MethodRecord(Record):
     )
     num_protected: Count = Field(description="Prefix tokens (CLS, distillation, registers), never merged")
     layers: tuple[MergeParameters | None, ...] = Field(
-        description="The operator's attributes in every layer; null where it has no operator"
+        description="The operator's attributes in every layer; null where it has no operator. Function, "
+        "margin, offset, width and alpha follow from the settings' energy and margin"
     )
+
+    @model_validator(mode="after")
+    def _numbers_follow_from_the_settings(self) -> Self:
+        energy, margin = self.settings.energy, self.settings.margin
+        for layer, each in enumerate(self.layers):
+            if each is None:
+                continue
+            measured = each.order == "energy"
+            if margin is None or (measured and energy is None):
+                raise ValueError(
+                    f"layer {layer} has numbers of an energy and a margin, and the settings name not both"
+                )
+            found = EnergyNumbers(each.function, each.margin, each.offset, each.width, each.alpha)
+            check_numbers(found, layer, energy if measured else None, margin, len(self.layers))
+        return self
 
     @property
     def name(self) -> str:

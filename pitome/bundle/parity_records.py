@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+LevelVerdict = Literal["pass", "fail", "not judged"]
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -20,6 +22,9 @@ class LayerDecisions(_Frozen):
     compared: int = Field(description="inputs")
     agreed: int = Field(description="inputs with the same groups")
     excused: int = Field(description="inputs with other groups, all within rounding")
+    excused_by_jumps: int = Field(
+        default=0, description="of the excused, those that only a jump of the energy at the margin explains"
+    )
     unexplained: int
     tolerance: float = Field(description="of energies: 2x the measured rounding, both sides being rounded")
     similarity_tolerance: float = Field(description="the same of similarities")
@@ -51,6 +56,10 @@ class Decisions(_Frozen):
 
     runtime: str
     images: int = Field(description="inputs: images or texts")
+    verdict: LevelVerdict = Field(
+        default="not judged",
+        description="of this level; not judged are reduced precisions, and where jumps excuse too much",
+    )
     layers: tuple[LayerDecisions, ...]
     same_throughout: int = Field(
         default=0, description="inputs with the same groups in all layers, nothing forced"
@@ -71,6 +80,16 @@ class Decisions(_Frozen):
     def excused(self) -> int:
         """Other, but within rounding."""
         return sum(layer.excused for layer in self.layers)
+
+    @property
+    def excused_by_jumps(self) -> int:
+        """Of the excused, those that only a jump of the energy explains."""
+        return sum(layer.excused_by_jumps for layer in self.layers)
+
+    @property
+    def share_excused_by_jumps(self) -> float:
+        """Of all that were compared."""
+        return self.excused_by_jumps / self.compared if self.compared else 0.0
 
     @property
     def unexplained(self) -> int:
@@ -153,6 +172,9 @@ class BatchComposition(_Frozen):
         description="of these, relative to the largest output; padding left out; None where there are none"
     )
     excused: int = Field(description="texts with other groups, all of them within rounding both ways")
+    excused_by_jumps: int = Field(
+        default=0, description="of the excused, those that need a jump of the energy at the margin"
+    )
     unexplained: int
     first_unexplained_layer: int | None = None
     largest_excused_margin: float = 0.0
@@ -181,7 +203,7 @@ class Cosine(_Frozen):
 class ParityReport(_Frozen):
     """The three levels of parity and the verdict."""
 
-    verdict: Literal["pass", "fail"]
+    verdict: LevelVerdict
     reason: str
     failures: tuple[str, ...] = Field(default=(), description="everything that failed, the cause first")
     decisions: Decisions | None

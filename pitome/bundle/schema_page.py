@@ -25,8 +25,9 @@ time, and the next build replaces it as a whole, so keep nothing of your own in 
 | `manifest.json.sha256` | the digest of `manifest.json`, as sha256sum writes it |
 | `model.onnx` | the merged model in fp32, for any ONNX runtime |
 | `model.fp16.onnx` | the same graph in another precision, from which the plans are built |
-| `*.plan` | compiled plans |
-| `libpitome_plugin.so` | the TensorRT plugin, where a plan was built with it |
+| `*.inlined.onnx` | with `--inlined`: the graphs as standard operators alone |
+| `model.fp16.tensorrt_rtx.function.plan` | a plan, with builder and merge path (`none`: nothing is merged) |
+| `libpitome_plugin.so` | the plugin of TensorRT and TensorRT-RTX, where a plan was built with it |
 | `report.html` | the build's report |
 
 `pitome.bundle.verify_bundle(folder)` checks every byte before anything is loaded; it imports neither torch

@@ -11,12 +11,13 @@ from pitome.methods.energy import EnergyMethod
 from pitome.settings import Candidates, MergeSettings
 
 if TYPE_CHECKING:
-    from pitome.models.family import AuthorSettings, Family
+    from pitome.models.author_settings import AuthorSettings
+    from pitome.models.family import Family
 
 
 @register
 class Authors(EnergyMethod):
-    """A row of their table as it stands; what a user chooses replaces that of the row."""
+    """A row of their table as the code of 2025 has it; what a user chooses replaces that of the row."""
 
     name = "authors"
     takes = ()
@@ -26,7 +27,7 @@ class Authors(EnergyMethod):
     def default_layers(self) -> tuple[int, ...] | None:
         """The first few, where they merge only there."""
         first = self._published(self.family).first_layers
-        return None if first is None else tuple(range(first))
+        return None if first is None else tuple(range(min(first, self.num_layers)))
 
     def candidates(self, layer: int) -> Candidates:
         """M = T in one half of the layers of some families, else M = 2r."""
@@ -39,10 +40,10 @@ class Authors(EnergyMethod):
             self.own_settings(family.modality),
             metric=published.metric,
             candidates="paper" if published.all_candidates == "never" else None,
-            margin=(published.margin_start, published.margin_slope),
+            margin=published.margin,
             energy=published.energy,
             split=published.split,
-            proportional_attention=False,
+            proportional_attention=published.proportional_attention,
         )
 
     def _published(self, family: Family) -> AuthorSettings:

@@ -132,6 +132,11 @@ class Method(ABC):
         return None
 
     @property
+    def default_ratio(self) -> float:
+        """The keep ratio where nobody says how much is merged."""
+        return 0.9
+
+    @property
     def margins(self) -> tuple[float, ...]:
         """Of every layer; none where no energy is measured."""
         return ()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from pitome.energies import UNUSED, energy_function
+from pitome.energies import ALPHA, UNUSED, energy_function, layer_margin
+from pitome.errors import InputError
 from pitome.methods.base import Decision, Merger, Method
-from pitome.parameters import MergeParameters, Order
+from pitome.parameters import MergeParameters, Order, Split
 from pitome.schedule import choose_candidates
-from pitome.settings import USUAL_MARGIN, Candidates, MergeSettings
+from pitome.settings import USUAL_MARGIN, Candidates, MergeSettings, margin_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,9 +63,6 @@ class EnergyMethod(Method):
     """A method whose merges are operator nodes. A subclass says its own settings, and what it takes."""
 
     takes: ClassVar[tuple[str, ...]] = ("metric", "size_penalty", "proportional_attention")
-    order: ClassVar[Order] = "energy"
-    alpha: ClassVar[float] = 1.0
-    """Weight of similarities below the margin."""
 
     @classmethod
     def own_settings(cls, modality: Modality) -> MergeSettings:
@@ -92,15 +90,27 @@ class EnergyMethod(Method):
     @property
     def margins(self) -> tuple[float, ...]:
         """start - slope i / L."""
-        start, slope = _chosen(self.settings.margin)
-        return tuple(start - slope * layer / self.num_layers for layer in range(self.num_layers))
+        margin = _chosen(self.settings.margin)
+        return tuple(layer_margin(margin, layer, self.num_layers) for layer in range(self.num_layers))
+
+    def order(self, layer: int) -> Order:
+        """Of the tokens of a layer."""
+        return "energy"
+
+    def split(self, layer: int, num_protected: int) -> Split:
+        """How the candidates of a layer become sources and targets, behind so many prefix tokens."""
+        return _chosen(self.settings.split)
 
     def candidates(self, layer: int) -> Candidates:
         """How many tokens of a layer may merge."""
         return _chosen(self.settings.candidates)
 
     def merger(self, layer: int, num_tokens: int, num_protected: int, num_merged: int) -> Merger | None:
-        """The operator with this layer's attributes; InputError for candidates that do not fit it."""
+        """The operator with this layer's attributes.
+
+        Raises:
+            InputError: candidates that do not fit the layer, or a margin that the operator does not take.
+        """
         return self.operator(layer, num_tokens, num_protected, num_merged)
 
     def operator(
@@ -110,23 +120,28 @@ class EnergyMethod(Method):
         if num_merged == 0:
             return None
         candidates = choose_candidates(self.candidates(layer), num_tokens - num_protected, num_merged)
-        settings, margin = self.settings, self.margins[layer]
+        settings, order, margin = self.settings, self.order(layer), self.margins[layer]
         # Where the order is by position, energies are not looked at.
-        measured = self.order == "energy"
-        energy = energy_function(_chosen(settings.energy), margin) if measured else UNUSED
-        parameters = MergeParameters(
-            num_merged=num_merged,
-            num_candidates=candidates,
-            num_protected=num_protected,
-            margin=margin,
-            offset=energy.offset,
-            width=energy.width,
-            alpha=self.alpha,
-            size_penalty=_chosen(settings.size_penalty),
-            order=self.order,
-            function=energy.function,
-            split=_chosen(settings.split),
-        )
+        energy = energy_function(_chosen(settings.energy), margin) if order == "energy" else UNUSED
+        try:
+            parameters = MergeParameters(
+                num_merged=num_merged,
+                num_candidates=candidates,
+                num_protected=num_protected,
+                margin=margin,
+                offset=energy.offset,
+                width=energy.width,
+                alpha=ALPHA,
+                size_penalty=_chosen(settings.size_penalty),
+                order=order,
+                function=energy.function,
+                split=self.split(layer, num_protected),
+            )
+        except InputError as error:  # of what stands here, only a margin can be one that it does not take
+            text = margin_text(settings.margin)
+            raise InputError(
+                f"MARGIN={text} in layer {layer}, {error.asked}", error.found, error.remedy
+            ) from None
         parameters.check(num_tokens)
         return EnergyMerger(parameters)
 

@@ -1,4 +1,4 @@
-"""METHOD=paper: what the paper describes (arXiv 2405.16148)."""
+"""METHOD=paper: the text of the paper (arXiv 2405.16148) and nothing else."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from pitome.settings import MergeSettings
 if TYPE_CHECKING:
     from pitome.models.family import Modality
 
+_TEXT_LAYERS = 3
+_TEXT_RATIO = 0.8
+
 
 @register
 class Paper(EnergyMethod):
-    """M = 2r: all edges are taken, so nothing but the energy decides which tokens merge."""
+    """M = 2r: all edges are taken, so nothing but the energy, equation (4), decides which tokens merge."""
 
     name = "paper"
     takes = ("metric", "margin", "energy", "split", "proportional_attention")
@@ -23,6 +26,17 @@ class Paper(EnergyMethod):
 
     @classmethod
     def own_settings(cls, modality: Modality) -> MergeSettings:
-        """Similarity of the keys; for texts the variant that the paper uses with BERT."""
-        own = replace(super().own_settings(modality), candidates="paper")
-        return replace(own, energy="gaussian", split="half") if modality == "text" else own
+        """Similarity of the keys. What the authors' code does with texts is METHOD=authors."""
+        return replace(super().own_settings(modality), candidates="paper", energy="eq4")
+
+    @property
+    def default_layers(self) -> tuple[int, ...] | None:
+        """Texts merge in the first three."""
+        if self.family.modality != "text":
+            return None
+        return tuple(range(min(_TEXT_LAYERS, self.num_layers)))
+
+    @property
+    def default_ratio(self) -> float:
+        """Texts keep less than images, as there are fewer layers to merge in."""
+        return _TEXT_RATIO if self.family.modality == "text" else super().default_ratio

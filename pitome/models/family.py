@@ -5,16 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from pitome.energies import Energy
 from pitome.errors import InputError
+from pitome.models.author_settings import AuthorSettings
 from pitome.models.preprocessing import Preprocess
 from pitome.models.task import Modality, Task
-from pitome.parameters import Split
 
 
 @dataclass(frozen=True)
@@ -33,33 +32,6 @@ class ModelShape:
     """Patch embedding, per image; 0 for texts, whose tokens are looked up."""
     head_flops: int
     """Projection, pooler or classifier, per input."""
-
-
-@dataclass(frozen=True)
-class AuthorSettings:
-    """The settings of the PiToMe authors for a family (METHOD.md section 6), functions of layer i of L."""
-
-    metric: Literal["hidden", "keys"]
-    margin_start: float
-    margin_slope: float
-    all_candidates: Literal["never", "first half", "second half"]
-    energy: Energy = "elu"
-    split: Split = "alternate"
-    first_layers: int | None = None
-    """Merge only in so many layers, from the first; None = in all."""
-
-    def margin(self, layer: int, num_layers: int) -> float:
-        """margin_start - margin_slope i / L."""
-        return self.margin_start - self.margin_slope * layer / num_layers
-
-    def candidates(self, layer: int, num_layers: int) -> Literal["paper", "all"]:
-        """M = T ("all") in one half of the layers where the authors do so, else M = 2r ("paper")."""
-        in_first_half = layer < num_layers / 2
-        if self.all_candidates == "first half":
-            return "all" if in_first_half else "paper"
-        if self.all_candidates == "second half":
-            return "paper" if in_first_half else "all"
-        return "paper"
 
 
 class Family(ABC):

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pitome.energies import EnergyNumbers, check_numbers
 from pitome.errors import InputError
+from pitome.parameters import Function, MergeParameters
 from pitome.settings import MergeSettings, ScheduleOptions
 
 SUFFIX = ".preset.toml"
@@ -35,6 +38,65 @@ class PresetModel(_Table):
     sha256: str = Field(
         pattern="^[0-9a-f]{64}$", description="of the weights that the settings were found on"
     )
+
+
+class PresetEnergy(_Table):
+    """What the energy and the margin of [method] come to in the layers that measure one.
+
+    Nothing is computed from it, but it is held against [method]: whoever reads the file need not know the
+    names, and whoever edits [method] alone is told so.
+    """
+
+    num_layers: int = Field(ge=1, description="L of the model")
+    layers: tuple[int, ...] = Field(min_length=1, description="those that measure an energy, from 0")
+    function: Function
+    margin: tuple[float, ...] = Field(description="this and the others: one for each of these layers")
+    offset: tuple[float, ...]
+    width: tuple[float, ...]
+    alpha: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _one_number_for_each_layer(self) -> PresetEnergy:
+        for name in ("margin", "offset", "width", "alpha"):
+            if len(getattr(self, name)) != len(self.layers):
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} numbers for {len(self.layers)} layers"
+                )
+        if not all(0 <= layer < self.num_layers for layer in self.layers):
+            raise ValueError(f"layers are from 0 to {self.num_layers - 1}")
+        return self
+
+    @classmethod
+    def of(cls, parameters: Sequence[MergeParameters | None]) -> PresetEnergy | None:
+        """Of the operators of all layers; None where none of them measures an energy."""
+        measured = {layer: each for layer, each in enumerate(parameters) if each and each.order == "energy"}
+        if not measured:
+            return None
+        (function,) = {each.function for each in measured.values()}
+        return cls(
+            num_layers=len(parameters),
+            layers=tuple(measured),
+            function=function,
+            margin=tuple(each.margin for each in measured.values()),
+            offset=tuple(each.offset for each in measured.values()),
+            width=tuple(each.width for each in measured.values()),
+            alpha=tuple(each.alpha for each in measured.values()),
+        )
+
+    def check(self, method: MergeSettings) -> None:
+        """Raise ValueError where the numbers do not follow from the settings."""
+        if method.energy is None or method.margin is None:
+            raise ValueError("energy: it holds numbers of an energy and a margin, and method names not both")
+        for place, layer in enumerate(self.layers):
+            found = EnergyNumbers(
+                self.function, self.margin[place], self.offset[place], self.width[place], self.alpha[place]
+            )
+            try:
+                check_numbers(found, layer, method.energy, method.margin, self.num_layers)
+            except ValueError as error:
+                raise ValueError(
+                    f"energy: {error}; delete the table where you change the energy or the margin of method"
+                ) from None
 
 
 class PresetMeasurement(_Table):
@@ -83,6 +145,7 @@ class PresetFile(_Table):
     model: PresetModel
     method: MergeSettings = Field(description="how tokens merge; what is left out is the method's own")
     schedule: ScheduleOptions = Field(description="how many: num_merged per layer, a ratio, or flops")
+    energy: PresetEnergy | None = Field(default=None, description="the numbers that method leads to")
     measured: tuple[PresetMeasurement, ...] = ()
     speed: PresetSpeed | None = None
     origin: PresetOrigin | None = None
@@ -91,6 +154,12 @@ class PresetFile(_Table):
     def _has_a_schedule(self) -> PresetFile:
         if not {"r", "ratio", "flops"}.intersection(self.schedule.given()):
             raise ValueError("schedule: one of num_merged, ratio and flops is needed")
+        return self
+
+    @model_validator(mode="after")
+    def _numbers_follow_from_the_method(self) -> PresetFile:
+        if self.energy is not None:
+            self.energy.check(self.method)
         return self
 
 
@@ -178,6 +247,7 @@ def preset_text(preset: PresetFile, path: Path) -> str:
     header = (
         f"# `pitome engine {path}` builds an engine with these settings; options given there win.\n"
         "# Edit [method] and [schedule] as you like: what was [[measured]] then no longer holds.\n"
+        "# With another energy or margin in [method], delete [energy], which follows from them.\n"
     )
     content = preset.model_dump(mode="json", by_alias=True, exclude_none=True)
     if not preset.method.seed:

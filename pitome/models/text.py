@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pitome.errors import InputError
-from pitome.models.family import AuthorSettings, Family, ModelShape, linear_flops
+from pitome.models.author_settings import AUTHOR_SETTINGS
+from pitome.models.family import Family, ModelShape, linear_flops
 
 DEFAULT_SEQUENCE_LENGTH = 128
 INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
@@ -23,9 +24,7 @@ class TextFamily(Family):
     """
 
     modality = "text"
-    author_settings = AuthorSettings(
-        "keys", 0.9, 0.25, "never", energy="gaussian", split="half", first_layers=3
-    )
+    author_settings = AUTHOR_SETTINGS["bert"]
 
     def check_model(self, model: Any) -> None:
         """Refuse (InputError) a decoder."""

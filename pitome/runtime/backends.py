@@ -22,8 +22,8 @@ class PlanBackend:
     """The package that the module comes in."""
     install: str
     """The command that installs it."""
-    has_plugins: bool
-    """Whether it makes plugin layers; where not, a plugin library must never be loaded into its process."""
+    oldest_with_plugin: tuple[int, int]
+    """The first version whose parser is known to take the plugin although the file has a function too."""
 
 
 TENSORRT_RTX = PlanBackend(
@@ -32,7 +32,7 @@ TENSORRT_RTX = PlanBackend(
     module="tensorrt_rtx",
     distribution="tensorrt-rtx-cu13",
     install=install_command("build"),
-    has_plugins=False,  # it would end in std::terminate
+    oldest_with_plugin=(1, 7),  # tried with 1.7.1; what was written of older ones says they have no plugins
 )
 TENSORRT = PlanBackend(
     name="tensorrt",
@@ -40,7 +40,7 @@ TENSORRT = PlanBackend(
     module="tensorrt",
     distribution="tensorrt",
     install=install_command("gpu"),
-    has_plugins=True,
+    oldest_with_plugin=(10, 7),  # older ones prefer the function
 )
 PLAN_BACKENDS = (TENSORRT_RTX, TENSORRT)
 

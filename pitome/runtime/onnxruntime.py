@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitome.errors import BackendError, InputError
 from pitome.runtime.devices import CPU, Device, check_device
+from pitome.runtime.operator_version import check_operator_version
 from pitome.runtime.protocol import Array, DeclaredInput, Inputs, RunResult
 
 if TYPE_CHECKING:
@@ -37,14 +38,15 @@ def open_session(
         device: whose providers are offered the graph, in order.
 
     Raises:
-        InputError: the file is missing, onnxruntime does not have the device's provider, or can't load the
-            file.
+        InputError: the file is missing or of another version of the operator, onnxruntime does not have the
+            device's provider, or can't load the file.
         BackendError: onnxruntime is not installed, or twice, or the device's provider took nothing of the
             graph.
     """
     asked = purpose or f"running {path}"
     if not path.is_file():
         raise InputError(asked, "there is no such file", "Export the model first")
+    check_operator_version(path)
     check_device(device)
     import onnxruntime
 

@@ -7,6 +7,7 @@ No plan has run yet: that needs a GPU.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pitome.errors import BackendError, InputError
-from pitome.runtime.backends import find_plan_backend
+from pitome.runtime.backends import PlanBackend, find_plan_backend
 from pitome.runtime.protocol import DeclaredInput, Inputs, RunResult
 from pitome.runtime.pytorch import to_array
 from pitome.runtime.tensorrt_plugin import load_plugin
@@ -32,7 +33,8 @@ _TORCH_TYPES = {
     "INT8": torch.int8,
     "UINT8": torch.uint8,
 }
-_loaded_plugins: set[Path] = set()
+_registered: dict[str, tuple[Path, str]] = {}
+"""Backend -> the plugin library in its registry and its digest; a registry takes one library of a kind."""
 
 
 class Engine:
@@ -41,7 +43,8 @@ class Engine:
     Args:
         backend: "tensorrt" or "tensorrt_rtx".
         plan: the file.
-        plugin: the plugin library to load into this process; never with TensorRT-RTX.
+        plugin: the plugin library to load into this process, for a plan that was built with it and does not
+            carry it.
         host_code: allow libraries inside the plan to run, as an embedded plugin needs.
         precision: of the graph that it was built from.
         assignments: those of its outputs that are the decisions of merges, in their order.
@@ -74,7 +77,7 @@ class Engine:
             raise InputError(self.asked, "there is no such file", "Build the plan first")
         self._log = _make_log(self._trt)
         if plugin is not None:
-            self._load_plugin(plugin, found.has_plugins)
+            _register_plugin(self._trt, found, self.asked, plugin, self._log.errors)
         try:
             self._runtime: Any = self._trt.Runtime(self._log)
         except Exception as error:  # pybind11's TypeError where the library returns no runtime
@@ -125,14 +128,6 @@ class Engine:
         bound = self.bind(len(next(iter(inputs.values()))))
         bound.feed({name: torch.from_numpy(inputs[name]) for name in self._inputs if name in inputs})
         return bound
-
-    def _load_plugin(self, plugin: Path, has_plugins: bool) -> None:
-        if not has_plugins:
-            raise InputError(self.asked, "it has no plugin layers", "Leave the plugin library out")
-        plugin = plugin.resolve()
-        if plugin not in _loaded_plugins:  # the registry refuses a second time
-            load_plugin(self._trt, self.asked, plugin, self._log.errors)
-            _loaded_plugins.add(plugin)
 
     def _refusal(self, what: str) -> BackendError:
         said = "; ".join(self._log.errors) or "it gives no reason"
@@ -254,6 +249,28 @@ class BoundEngine:
             graph.replay()
 
         return replay
+
+
+def _register_plugin(trt: Any, backend: PlanBackend, asked: str, plugin: Path, errors: Sequence[str]) -> None:
+    """Put the plugin library into the process's registry; each bundle has a copy of it, and one is enough.
+
+    Raises:
+        InputError: no such file, or another library is registered.
+        BackendError: the runtime refuses it.
+    """
+    if not plugin.is_file():
+        raise InputError(asked, f"there is no plugin library {plugin}", "Get the bundle again")
+    digest = hashlib.sha256(plugin.read_bytes()).hexdigest()
+    before, registered = _registered.get(backend.name, (plugin, digest))
+    if registered != digest:
+        raise InputError(
+            f"{asked} with the plugin library {plugin}",
+            f"this process has loaded another one, {before}, and takes no second",
+            "Run it in a process of its own, or build both plans with one library",
+        )
+    if backend.name not in _registered:
+        load_plugin(trt, backend, asked, plugin.resolve(), errors)
+        _registered[backend.name] = plugin, digest
 
 
 def _make_log(trt: Any) -> Any:

@@ -1,6 +1,7 @@
-"""The merge's plugin library and TensorRT's registry: which TensorRT takes it, and how it is put in.
+"""The merge's plugin library and the plugin registry: which TensorRT takes it, and how it is put in.
 
-No classic TensorRT has run this yet; ``load_plugin`` ran with the registry of TensorRT 11.4's lean runtime.
+TensorRT-RTX has a registry of its own with the same interface, and takes the same library. ``load_plugin``
+ran with it and with the registry of TensorRT 11.4's lean runtime; no classic TensorRT has run it yet.
 """
 
 from __future__ import annotations
@@ -11,49 +12,52 @@ from pathlib import Path
 from typing import Any
 
 from pitome.errors import BackendError
+from pitome.runtime.backends import PlanBackend
 
 MERGE_OPERATOR = "EnergyMerge"
 """The ONNX operator, and the plugin's name. Not from pitome.op, which imports torch."""
-OLDEST_FOR_PLUGIN = (10, 7)
-"""Older parsers take an ONNX function although a plugin of its name is registered."""
-CREATOR = (MERGE_OPERATOR, "1", "pitome")
+CREATOR = (MERGE_OPERATOR, "2", "pitome")
 """Name, version and namespace of the plugin's creator: those that the ONNX nodes carry."""
 
 
-def check_plugin_support(version: str) -> None:
-    """Refuse a TensorRT that is too old to prefer the plugin.
+def check_plugin_support(backend: PlanBackend, version: str) -> None:
+    """Refuse a version that is too old to prefer the plugin to the function.
 
     Raises:
-        BackendError: it is older than 10.7.
+        BackendError: as said.
     """
-    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST_FOR_PLUGIN:
-        oldest = ".".join(map(str, OLDEST_FOR_PLUGIN))
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < backend.oldest_with_plugin:
+        oldest = ".".join(map(str, backend.oldest_with_plugin))
         raise BackendError(
-            "MERGE_PATH=plugin with BACKEND=tensorrt",
-            f"TensorRT {version} prefers the function's body to the plugin; {oldest} is the first not to",
-            f"Install TensorRT {oldest} or newer, or use MERGE_PATH=function",
+            f"MERGE_PATH=plugin with BACKEND={backend.name}",
+            f"{backend.label} {version} is not known to prefer the plugin to the function's body; {oldest} "
+            "is the first that is",
+            f"Install {backend.label} {oldest} or newer, or use MERGE_PATH=function",
         )
 
 
-def load_plugin(trt: Any, asked: str, library: Path, errors: Sequence[str]) -> None:
-    """Put the creator of a plugin library into TensorRT's registry, for as long as this process lives.
+def load_plugin(trt: Any, backend: PlanBackend, asked: str, library: Path, errors: Sequence[str]) -> None:
+    """Put the creator of a plugin library into the registry, for as long as this process lives.
 
     Args:
         trt: the imported module.
+        backend: which it is.
         asked: what an error begins with.
         library: the plugin library.
         errors: what the logger has heard, and goes on hearing.
 
     Raises:
-        BackendError: this TensorRT is too old, it did not load the library, or the merge is not in it.
+        BackendError: this version is too old, it did not load the library, or the merge is not in it.
     """
-    check_plugin_support(trt.__version__)
+    check_plugin_support(backend, trt.__version__)
     registry = trt.get_plugin_registry()
     remedy = "Run `make plugin` or `pitome plugin`, or use MERGE_PATH=function"
     heard = len(errors)
     if registry.load_library(str(library)) is None:
         reasons = [f"- {line.strip()}" for line in errors[heard:]]
-        raise BackendError(asked, f"TensorRT did not load the plugin library {library}", remedy, reasons)
+        raise BackendError(
+            asked, f"{backend.label} did not load the plugin library {library}", remedy, reasons
+        )
     if registry.get_creator(*CREATOR) is None:
         name, version, namespace = CREATOR
         raise BackendError(

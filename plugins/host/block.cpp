@@ -60,6 +60,7 @@ void Block::prepare(const std::function<void()>& body) {
     Fiber& fiber = *fibers_[index];
     unsigned number = static_cast<unsigned>(index);
     fiber.index = index;
+    fiber.has_waited = false;
     fiber.thread = {number % blockDim.x, number / blockDim.x % blockDim.y,
                     number / (blockDim.x * blockDim.y)};
     fiber.start(body);

@@ -19,6 +19,7 @@ class Block {
   int wait(bool value, Place place);
   const uint64_t* exchange(unsigned mask, uint64_t value, Place place);
   void* shared_memory(size_t bytes);
+  Fiber& running() { return *current_; }
 
  private:
   struct Warp {

@@ -37,12 +37,14 @@ void name_kernel(const char* name) {
 }
 
 void count_load(const void* address, size_t bytes) {
+  watch_access(address, false);
   if (counters.current == nullptr) return;
   counters.current->loaded_bytes += static_cast<int64_t>(bytes);
   counters.touch(address, bytes);
 }
 
 void count_store(const void* address, size_t bytes) {
+  watch_access(address, true);
   if (counters.current == nullptr) return;
   counters.current->stored_bytes += static_cast<int64_t>(bytes);
   counters.touch(address, bytes);

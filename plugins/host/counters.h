@@ -37,6 +37,9 @@ struct Counters {
 
 extern Counters counters;
 
+// Every access of a kernel to device memory, for what early launches must not do.
+void watch_access(const void* address, bool stores);
+
 // How often the threads of one block met, and the lanes of its first warp.
 void count_waits(int64_t barriers, int64_t warp_waits);
 

@@ -35,11 +35,12 @@ class Fiber {
   void pause();
 
   State state = State::kFinished;
-  Place place = {};    // where it waits
-  uint64_t value = 0;  // what it brought there
-  unsigned mask = 0;   // with which lanes it exchanges
-  uint3 thread = {};   // its threadIdx
-  int index = 0;       // its number in the block
+  Place place = {};         // where it waits
+  uint64_t value = 0;       // what it brought there
+  unsigned mask = 0;        // with which lanes it exchanges
+  uint3 thread = {};        // its threadIdx
+  int index = 0;            // its number in the block
+  bool has_waited = false;  // for the kernel before this one
 
  private:
   static void enter();

@@ -8,6 +8,7 @@
 
 #include "block.h"
 #include "counters.h"
+#include "early_launch.h"
 #include "include/cuda_runtime.h"
 
 // What cudaStream_t points to: kernels that wait for their turn. Nothing runs before the stream is
@@ -32,6 +33,7 @@ void run_kernel(const cudaLaunchConfig_t& config, const std::function<void()>& t
   blockDim = config.blockDim;
   const int64_t blocks = int64_t{gridDim.x} * gridDim.y * gridDim.z;
   counters.begin(blocks, int64_t{blockDim.x} * blockDim.y * blockDim.z);
+  early_launch.begin(config.numAttrs != 0);
   std::vector<int64_t> order(static_cast<size_t>(blocks));
   std::iota(order.begin(), order.end(), 0);
   std::shuffle(order.begin(), order.end(), random_numbers);
@@ -42,6 +44,7 @@ void run_kernel(const cudaLaunchConfig_t& config, const std::function<void()>& t
     block.run(config.blockDim, thread, random_numbers);
   }
   counters.end();
+  early_launch.end();
 }
 
 bool is_possible(const cudaLaunchConfig_t& config) {
@@ -49,7 +52,8 @@ bool is_possible(const cudaLaunchConfig_t& config) {
   const int64_t threads = int64_t{size.x} * size.y * size.z;
   return grid.x > 0 && grid.y > 0 && grid.z > 0 && grid.x <= 0x7fffffffu && grid.y <= 65535 &&
          grid.z <= 65535 && threads > 0 && threads <= 1024 && size.z <= 64 && config.dynamicSmemBytes == 0 &&
-         config.numAttrs == 0;
+         (config.numAttrs == 0 ||
+          (config.numAttrs == 1 && config.attrs->id == cudaLaunchAttributeProgrammaticStreamSerialization));
 }
 
 }  // namespace
@@ -59,6 +63,12 @@ const uint64_t* exchange_in_warp(unsigned mask, uint64_t value, Place place) {
   return block.exchange(mask, value, place);
 }
 void* shared_memory(size_t bytes) { return block.shared_memory(bytes); }
+void wait_for_last_launch() { block.running().has_waited = true; }
+
+void watch_access(const void* address, bool stores) {
+  early_launch.check(address, block.running().has_waited);
+  if (stores) early_launch.remember(address);
+}
 
 cudaError_t launch(const cudaLaunchConfig_t& config, std::function<void()> thread) {
   if (!is_possible(config)) return cudaErrorInvalidConfiguration;
@@ -88,11 +98,24 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     return cudaSuccess;
   } catch (const Fault& fault) {
     counters.end();
+    early_launch.end();
     fault_text = fault.text;
     if (faults_are_kept) return cudaErrorLaunchFailure;
     std::fprintf(stderr, "fault in a kernel: %s\n", fault.text.c_str());
     std::abort();
   }
+}
+
+cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+
+// A GPU that takes early launches.
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  if (attribute != cudaDevAttrComputeCapabilityMajor) return cudaErrorInvalidValue;
+  *value = 9;
+  return cudaSuccess;
 }
 
 const char* cudaGetErrorString(cudaError_t error) {
@@ -145,6 +168,12 @@ PITOME_HOST_API void pitome_host_open_barrier(const char* place) {
   open_barriers.clear();
   if (*place != 0) open_barriers.insert(place);
 }
+
+// From here on an early kernel that looks at what the one before it wrote without a wait is a fault.
+PITOME_HOST_API void pitome_host_watch_early_launches() { early_launch.watch(); }
+
+// How many kernels might have started early so far.
+PITOME_HOST_API int32_t pitome_host_early_launches() { return early_launch.number(); }
 
 // Count from zero (1), or stop counting (0).
 PITOME_HOST_API void pitome_host_count(int32_t enabled) {

@@ -8,6 +8,7 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include <cmath>
 #include <cstdint>
 #include <type_traits>
 
@@ -101,6 +102,21 @@ __device__ inline float infinity() { return HUGE_VALF; }
 
 __host__ __device__ constexpr int ceil_divide(int number, int divisor) {
   return (number + divisor - 1) / divisor;
+}
+
+// A kernel that was launched with leave to start while the one before it still runs: nothing of that one may
+// be looked at before the wait. Where there is no such leave, and before sm90, both do nothing.
+__device__ inline void allow_next_launch() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+__device__ inline void wait_for_last_launch() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#elif defined(PITOME_HOST)
+  pitome_host::wait_for_last_launch();
+#endif
 }
 
 }  // namespace pitome

@@ -14,10 +14,10 @@ __device__ inline void keep_better(float& value, int& target, float other_value,
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kTileThreads<kTile>)
     find_edges(Problem problem, Workspace workspace, Global<const T> metric) {
   PITOME_KERNEL("find_edges");
-  PITOME_SHARED(SimilarityTile, tile);
+  PITOME_SHARED(SimilarityTile<kTile>, tile);
   const int target_tiles = problem.num_target_tiles();
   const int num_tiles = problem.num_source_tiles() * target_tiles;
   const int image = blockIdx.x / num_tiles;

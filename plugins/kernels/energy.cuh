@@ -9,17 +9,21 @@
 namespace pitome {
 
 struct EnergyShared {
-  SimilarityTile tile;
+  SimilarityTile<kTile> tile;
   float counted[2][kTile];  // 1 where the token counts in means: it exists, is finite, and is no padding
 };
 
+// f of step 2. Divided by the width, not multiplied by its inverse: the two round differently. Below the
+// margin alone the exponent is not positive, so that it cannot overflow.
 __device__ inline float energy_of(const Problem& problem, float similarity) {
   if (problem.gaussian) {
-    float distance = (1.0f - similarity) / (1.0f - problem.margin);
+    float distance = (1.0f - similarity) / problem.energy_width;
     return expf(-0.5f * (distance * distance));
   }
-  float above = similarity - problem.margin;
-  return above > 0 ? above : problem.alpha * expm1f(above);
+  const bool below = similarity < problem.margin;
+  float distance = similarity - (below ? problem.margin : problem.offset);
+  if (problem.energy_width != 1.0f) distance /= problem.energy_width;
+  return below ? problem.alpha * (expf(distance) - 1.0f) : distance;
 }
 
 // The tile above the diagonal with this number: (0, 0), (0, 1), (1, 1), (0, 2), ...
@@ -37,11 +41,11 @@ __device__ inline float add_four_lanes(float share) {
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kTileThreads<kTile>)
     add_energies(Problem problem, Workspace workspace, Global<const T> metric, Global<const float> size) {
   PITOME_KERNEL("add_energies");
   PITOME_SHARED(EnergyShared, shared);
-  SimilarityTile& tile = shared.tile;
+  SimilarityTile<kTile>& tile = shared.tile;
   const int tiles = problem.num_token_tiles();
   const int num_pairs = tiles * (tiles + 1) / 2;
   const int image = blockIdx.x / num_pairs;
@@ -68,6 +72,7 @@ __global__ void __launch_bounds__(kTileThreads)
   // Four lanes have a row each. The energies take the products' place, for the columns.
   const int line = threadIdx.x / 4, lane = threadIdx.x % 4;
   float share = 0;
+#pragma unroll 1
   for (int step = 0; step < kTile / 4; ++step) {
     int column = 4 * step + lane;
     bool counted = shared.counted[0][line] * shared.counted[1][column] > 0;

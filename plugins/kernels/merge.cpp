@@ -1,108 +1,17 @@
-// The C interface: checks, the workspace's layout, and the order of the launches.
+// The C interface: the workspace's layout, and the order of the launches.
 #include <pitome_merge.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstdarg>
-#include <cstdio>
 #include <limits>
 
 #include "enqueue.h"
+#include "message.h"
 
 namespace pitome {
 namespace {
 
 constexpr size_t kAlignment = 16;
 constexpr int64_t kMostBlocks = std::numeric_limits<int32_t>::max();
-
-// Where a refusal says why.
-class Message {
- public:
-  Message(char* text, size_t size) : text_(text), size_(size) {}
-
-  __attribute__((format(printf, 2, 3))) int32_t refuse(const char* format, ...) const {
-    if (text_ != nullptr && size_ > 0) {
-      va_list arguments;
-      va_start(arguments, format);
-      vsnprintf(text_, size_, format, arguments);
-      va_end(arguments);
-    }
-    return PITOME_INVALID;
-  }
-
- private:
-  char* text_;
-  size_t size_;
-};
-
-int32_t check_parameters(const pitome_merge_parameters& asked, const Message& message) {
-  if (asked.num_merged < 1)
-    return message.refuse(
-        "num_merged=%d: a merge removes at least one token. Leave a layer without merge out",
-        asked.num_merged);
-  if (asked.num_candidates < 2 * int64_t{asked.num_merged})
-    return message.refuse(
-        "num_candidates=%d with num_merged=%d: the operator needs 0 < 2 num_merged <= num_candidates. "
-        "Allow at least %lld candidates",
-        asked.num_candidates, asked.num_merged, static_cast<long long>(2 * int64_t{asked.num_merged}));
-  if (asked.num_protected < 0)
-    return message.refuse("num_protected=%d: negative. Give zero or more", asked.num_protected);
-  if (int64_t{asked.num_candidates} + asked.num_protected > PITOME_MAX_TOKENS)
-    return message.refuse(
-        "num_candidates=%d with num_protected=%d: more than the %d tokens that the kernels take. Merge fewer "
-        "tokens",
-        asked.num_candidates, asked.num_protected, PITOME_MAX_TOKENS);
-  const struct {
-    const char* name;
-    float value;
-  } numbers[] = {{"margin", asked.margin}, {"alpha", asked.alpha}, {"size_penalty", asked.size_penalty}};
-  for (const auto& number : numbers)
-    if (!std::isfinite(number.value))
-      return message.refuse("%s=%g: not a finite number. Give a finite number", number.name,
-                            static_cast<double>(number.value));
-  if (asked.size_penalty < 0)
-    return message.refuse("size_penalty=%g: negative. Give zero or a positive number",
-                          static_cast<double>(asked.size_penalty));
-  if (asked.order != PITOME_ORDER_ENERGY && asked.order != PITOME_ORDER_POSITION)
-    return message.refuse("order=%d: the operator knows 0 (energy) and 1 (position). Choose one of these",
-                          asked.order);
-  if (asked.energy != PITOME_ENERGY_ELU && asked.energy != PITOME_ENERGY_GAUSSIAN)
-    return message.refuse("energy=%d: the operator knows 0 (elu) and 1 (gaussian). Choose one of these",
-                          asked.energy);
-  if (asked.split != PITOME_SPLIT_ALTERNATE && asked.split != PITOME_SPLIT_HALF)
-    return message.refuse("split=%d: the operator knows 0 (alternate) and 1 (half). Choose one of these",
-                          asked.split);
-  if (asked.energy == PITOME_ENERGY_GAUSSIAN && asked.margin >= 1)
-    return message.refuse(
-        "margin=%g with the gaussian energy: its width is 1 - margin, which must be positive. Give a margin "
-        "below 1",
-        static_cast<double>(asked.margin));
-  return PITOME_OK;
-}
-
-int32_t check_shape(const pitome_merge_parameters& asked, const pitome_merge_shape& shape,
-                    const Message& message) {
-  if (shape.dtype != PITOME_FLOAT32 && shape.dtype != PITOME_FLOAT16 && shape.dtype != PITOME_BFLOAT16)
-    return message.refuse(
-        "dtype=%d: the kernels know 0 (float32), 1 (float16) and 2 (bfloat16). Choose one of these",
-        shape.dtype);
-  if (shape.batch < 0) return message.refuse("batch=%d: negative. Give zero or more", shape.batch);
-  if (shape.num_tokens < 1 || shape.num_tokens > PITOME_MAX_TOKENS)
-    return message.refuse("num_tokens=%d: the kernels take 1 to %d. Use the function body for more",
-                          shape.num_tokens, PITOME_MAX_TOKENS);
-  if (shape.width < 1 || shape.width > PITOME_MAX_WIDTH)
-    return message.refuse("width=%d: the kernels take 1 to %d. Use the function body for more", shape.width,
-                          PITOME_MAX_WIDTH);
-  if (shape.metric_width < 1 || shape.metric_width > PITOME_MAX_WIDTH)
-    return message.refuse("metric_width=%d: the kernels take 1 to %d. Use the function body for more",
-                          shape.metric_width, PITOME_MAX_WIDTH);
-  if (asked.num_candidates > shape.num_tokens - asked.num_protected)
-    return message.refuse(
-        "num_candidates=%d for %d tokens, %d of them protected: the operator needs num_candidates <= %d. "
-        "Give the number of tokens that the model was exported for",
-        asked.num_candidates, shape.num_tokens, asked.num_protected, shape.num_tokens - asked.num_protected);
-  return PITOME_OK;
-}
 
 Problem make_problem(const pitome_merge_parameters& asked, const pitome_merge_shape& shape) {
   Problem problem = {};
@@ -114,11 +23,17 @@ Problem make_problem(const pitome_merge_parameters& asked, const pitome_merge_sh
   problem.num_candidates = asked.num_candidates;
   problem.prefix = asked.num_protected;
   problem.margin = asked.margin;
+  problem.offset = asked.offset;
+  problem.energy_width = asked.function == PITOME_FUNCTION_GAUSSIAN ? 1.0f - asked.margin : asked.width;
   problem.alpha = asked.alpha;
   problem.size_penalty = asked.size_penalty;
   problem.by_energy = asked.order == PITOME_ORDER_ENERGY;
-  problem.gaussian = asked.energy == PITOME_ENERGY_GAUSSIAN;
-  problem.alternate = asked.split == PITOME_SPLIT_ALTERNATE;
+  problem.gaussian = asked.function == PITOME_FUNCTION_GAUSSIAN;
+  const pitome_merge_twins twins = pitome_merge_twins_of(&asked);
+  problem.source_start = twins.source_start;
+  problem.target_start = twins.target_start;
+  problem.split_step = twins.split_step;
+  problem.sources = ceil_divide(twins.source_stop - twins.source_start, twins.split_step);
   return problem;
 }
 
@@ -142,6 +57,13 @@ class Layout {
 size_t lay_out(const Problem& problem, void* base, Workspace& workspace) {
   Layout layout(base);
   const int64_t batch = problem.batch;
+  if (problem.has_few_tokens()) {
+    const int64_t unprotected = problem.num_unprotected();
+    layout.place(workspace.similarity, batch * unprotected * problem.few_pitch());
+    layout.place(workspace.inverse_norm, batch * unprotected);
+    if (problem.by_energy) layout.place(workspace.energy_part, batch * problem.num_few_tiles() * unprotected);
+    return layout.bytes();
+  }
   if (problem.by_energy) {
     layout.place(workspace.energy_part, batch * problem.num_token_tiles() * problem.num_unprotected());
     layout.place(workspace.inverse_norm, batch * problem.num_unprotected());
@@ -166,6 +88,10 @@ cudaError_t enqueue(Problem problem, const Workspace& workspace, const pitome_me
   problem.metric_in_vectors = starts_in_vectors(tensors.metric, problem.metric_width * int64_t{sizeof(T)});
   problem.x_in_vectors = starts_in_vectors(tensors.x, row_bytes) && starts_in_vectors(tensors.y, row_bytes);
   cudaError_t status = cudaSuccess;
+  if (problem.has_few_tokens()) {
+    status = enqueue_few_pairs<T>(problem, workspace, tensors, stream);
+    return status == cudaSuccess ? enqueue_few_merge<T>(problem, workspace, tensors, stream) : status;
+  }
   if (problem.by_energy) {
     status = enqueue_energies<T>(problem, workspace, tensors, stream);
     if (status == cudaSuccess) status = enqueue_order(problem, workspace, tensors, stream);
@@ -202,22 +128,6 @@ int32_t check_tensors(const pitome_merge_tensors& tensors, const Message& messag
 }  // namespace pitome
 
 using namespace pitome;
-
-int32_t pitome_merge_check_parameters(const pitome_merge_parameters* parameters, char* message,
-                                      size_t message_size) {
-  Message place(message, message_size);
-  if (parameters == nullptr)
-    return place.refuse("parameters: a null pointer. Give the operator's attributes");
-  return check_parameters(*parameters, place);
-}
-
-int32_t pitome_merge_check(const pitome_merge_parameters* parameters, const pitome_merge_shape* shape,
-                           char* message, size_t message_size) {
-  Message place(message, message_size);
-  if (shape == nullptr) return place.refuse("shape: a null pointer. Give the tensors' shape");
-  int32_t status = pitome_merge_check_parameters(parameters, message, message_size);
-  return status == PITOME_OK ? check_shape(*parameters, *shape, place) : status;
-}
 
 size_t pitome_merge_workspace_size(const pitome_merge_parameters* parameters,
                                    const pitome_merge_shape* shape) {

@@ -2,34 +2,12 @@
 // row.
 #pragma once
 
-#include "problem.cuh"
+#include "row.cuh"
 
 namespace pitome {
 
 constexpr int kMergeThreads = 128;
 constexpr int kSlotsPerBlock = kMergeThreads / kWarp;
-
-// 16 bytes of a row at a time, or one element where rows do not start at multiples of 16 bytes.
-template <typename T, bool kInVectors>
-struct Piece {
-  static constexpr int kCount = kInVectors ? kVector<T> : 1;
-  Elements<T> element;
-
-  __device__ void load(Global<const T> from, int64_t index) {
-    if constexpr (kInVectors) {
-      element.vector = from.load_vector(index);
-    } else {
-      element.value[0] = from.load(index);
-    }
-  }
-  __device__ void store(Global<T> to, int64_t index) const {
-    if constexpr (kInVectors) {
-      to.store_vector(index, element.vector);
-    } else {
-      to.store(index, element.value[0]);
-    }
-  }
-};
 
 __device__ inline float weight_of(Global<const float> size, int64_t token) {
   return fmaxf(size.load(token), 0.0f);

@@ -1,4 +1,4 @@
-// Step 1 of METHOD.md section 2 for a tile of 64 x 64 pairs: dot products of raw rows, and their norms.
+// Step 1 of METHOD.md section 2 for a tile of pairs, 64 x 64 or 32 x 32: dot products of raw rows, and norms.
 #pragma once
 
 #include "multiply.cuh"
@@ -11,13 +11,14 @@ constexpr float kNonFiniteSource = -3.0f;
 constexpr float kNoRow = -1.0f;  // in place of an inverse norm
 
 // What a block holds of one tile. The rows are done with when the products are written.
+template <int kRows>
 struct alignas(128) SimilarityTile {
   union {
-    TileRows rows[2];
-    TileProducts products;
+    TileRows<kRows> rows[2];
+    TileProducts<kRows> products;
   };
-  int token[2][kTile];           // position of each row, negative where there is none
-  float inverse_norm[2][kTile];  // negative where the row is not finite or there is none
+  int token[2][kRows];           // position of each row, negative where there is none
+  float inverse_norm[2][kRows];  // negative where the row is not finite or there is none
 
   // The cosine of two rows that exist (step 1); row = source, column = target.
   __device__ float similarity(int row, int column) const {
@@ -28,29 +29,35 @@ struct alignas(128) SimilarityTile {
 };
 
 // How many pieces of the rows are on their way at once: memory takes longer than the product of one piece.
-// One for float32, whose products take longer, and more registers; and before sm80, where two would spill.
+// Fewer for float32, whose products take longer, and more registers; and before sm80, where more would spill.
+// A smaller tile leaves more registers.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-template <typename T>
-constexpr int kFetches = 1;
+template <typename T, int kRows>
+constexpr int kFetches = 64 / kRows;
 #else
-template <typename T>
-constexpr int kFetches = std::is_same_v<T, float> ? 1 : 2;
+template <typename T, int kRows>
+constexpr int kFetches = (std::is_same_v<T, float> ? 1 : 2) * 64 / kRows;
 #endif
 
-// Reads rows of the metric piece by piece: each thread always has the same vector of the same four rows, so a
+// How rows are read: in vectors of 16 bytes, element by element, or as the problem says, anew for each piece.
+// The last takes more instructions, and no second copy of the loop, for which large tiles lack registers.
+enum class Access { kVectors, kElements, kAsTheProblemSays };
+
+// Reads rows of the metric piece by piece: each thread always has the same vector of the same rows, so a
 // row's sum of squares is added up in the same order wherever the row stands.
-template <typename T>
+template <typename T, int kRows, Access kAccess>
 class RowReader {
  public:
-  __device__ RowReader(const Problem& problem, Global<const T> metric, int image, const SimilarityTile& tile,
-                       bool second_is_first)
+  __device__ RowReader(const Problem& problem, Global<const T> metric, int image,
+                       const SimilarityTile<kRows>& tile, bool second_is_first)
       : metric_(metric),
         width_(problem.metric_width),
-        in_vectors_(problem.metric_in_vectors),
-        num_parts_(second_is_first ? 2 : 4) {
+        in_vectors_(kAccess == Access::kAsTheProblemSays ? problem.metric_in_vectors
+                                                         : kAccess == Access::kVectors),
+        num_parts_(second_is_first ? kParts / 2 : kParts) {
 #pragma unroll
-    for (int part = 0; part < 4; ++part) {
-      int token = part < num_parts_ ? tile.token[part / 2][row(part)] : -1;
+    for (int part = 0; part < kParts; ++part) {
+      int token = part < num_parts_ ? tile.token[side(part)][row(part)] : -1;
       start_[part] = token < 0 ? -1 : (int64_t{image} * problem.num_tokens + token) * width_;
     }
   }
@@ -60,7 +67,7 @@ class RowReader {
   __device__ void fetch(int first, int slot) {
     const int column = first + static_cast<int>(threadIdx.x) % kRowVectors * kVector<T>;
 #pragma unroll
-    for (int part = 0; part < 4; ++part) {
+    for (int part = 0; part < kParts; ++part) {
       Elements<T> piece;
       if (start_[part] >= 0 && column < width_) {
         if (in_vectors_) {
@@ -76,11 +83,11 @@ class RowReader {
   }
 
   // Put what was fetched into the tile and add its squares to the norms.
-  __device__ void store(SimilarityTile& tile, int slot) {
+  __device__ void store(SimilarityTile<kRows>& tile, int slot) {
 #pragma unroll
-    for (int part = 0; part < 4; ++part) {
+    for (int part = 0; part < kParts; ++part) {
       if (part >= num_parts_) break;
-      tile.rows[part / 2][row(part)][threadIdx.x % kRowVectors] = vector_[slot][part];
+      tile.rows[side(part)][row(part)][threadIdx.x % kRowVectors] = vector_[slot][part];
       Elements<T> piece;
       piece.vector = vector_[slot][part];
 #pragma unroll
@@ -91,50 +98,59 @@ class RowReader {
     }
   }
 
-  __device__ void write_norms(SimilarityTile& tile, bool second_is_first) const {
+  // Of the lanes that have a row's squares, each finishes one of their rows.
+  __device__ void write_norms(SimilarityTile<kRows>& tile, bool second_is_first) const {
+    static_assert(kParts <= kRowVectors, "a lane for each part");
+    const int part = threadIdx.x % kRowVectors;
+    float own = 0;
 #pragma unroll
-    for (int part = 0; part < 4; ++part) {
-      float square = square_[part];
+    for (int other = 0; other < kParts; ++other) {
+      float square = square_[other];
 #pragma unroll
       for (int lanes = 1; lanes < kRowVectors; lanes *= 2)
         square += __shfl_xor_sync(kAllLanes, square, lanes);
-      if (part >= num_parts_ || threadIdx.x % kRowVectors != 0) continue;
-      bool usable = start_[part] >= 0 && square < infinity();
-      float inverse = usable ? 1.0f / fmaxf(sqrtf(square), kSmallestNorm) : kNoRow;
-      tile.inverse_norm[part / 2][row(part)] = inverse;
-      if (second_is_first) tile.inverse_norm[1][row(part)] = inverse;
+      if (other == part) own = square;
     }
+    if (part >= num_parts_) return;
+    const bool usable = tile.token[side(part)][row(part)] >= 0 && own < infinity();
+    const float inverse = usable ? 1.0f / fmaxf(sqrtf(own), kSmallestNorm) : kNoRow;
+    tile.inverse_norm[side(part)][row(part)] = inverse;
+    if (second_is_first) tile.inverse_norm[1][row(part)] = inverse;
   }
 
  private:
-  __device__ static int row(int part) { return (threadIdx.x + part % 2 * kTileThreads) / kRowVectors; }
+  // Vectors of each thread in a piece of both sides' rows.
+  static constexpr int kParts = 2 * kRows * kRowVectors / kTileThreads<kRows>;
+
+  __device__ static int side(int part) { return part / (kParts / 2); }
+  __device__ static int row(int part) {
+    return (threadIdx.x + part % (kParts / 2) * kTileThreads<kRows>) / kRowVectors;
+  }
 
   Global<const T> metric_;
   int width_;
   bool in_vectors_;
   int num_parts_;
-  int64_t start_[4];
-  uint4 vector_[kFetches<T>][4];
-  float square_[4] = {};
+  int64_t start_[kParts];
+  uint4 vector_[kFetches<T, kRows>][kParts];
+  float square_[kParts] = {};
 };
 
-// Fill `products` and `inverse_norm` from the rows named in `token`, with all threads of the block.
-template <typename T>
-__device__ void compare_rows(const Problem& problem, Global<const T> metric, int image, bool second_is_first,
-                             SimilarityTile& tile) {
-  __syncthreads();  // `token` is complete
-  RowReader<T> reader(problem, metric, image, tile, second_is_first);
-  TileProduct<T> product;
+template <Access kAccess, int kRows, typename T>
+__device__ void compare_rows_read(const Problem& problem, Global<const T> metric, int image,
+                                  bool second_is_first, SimilarityTile<kRows>& tile) {
+  RowReader<T, kRows, kAccess> reader(problem, metric, image, tile, second_is_first);
+  TileProduct<T, kRows> product;
 #pragma unroll
-  for (int slot = 0; slot < kFetches<T>; ++slot) reader.fetch(slot * kDepth<T>, slot);
-  for (int start = 0; start < problem.metric_width; start += kFetches<T> * kDepth<T>) {
+  for (int slot = 0; slot < kFetches<T, kRows>; ++slot) reader.fetch(slot * kDepth<T>, slot);
+  for (int start = 0; start < problem.metric_width; start += kFetches<T, kRows> * kDepth<T>) {
 #pragma unroll
-    for (int slot = 0; slot < kFetches<T>; ++slot) {
+    for (int slot = 0; slot < kFetches<T, kRows>; ++slot) {
       const int first = start + slot * kDepth<T>;
       if (first >= problem.metric_width) break;
       reader.store(tile, slot);
       __syncthreads();
-      reader.fetch(first + kFetches<T> * kDepth<T>, slot);  // while this piece is multiplied
+      reader.fetch(first + kFetches<T, kRows> * kDepth<T>, slot);  // while this piece is multiplied
       product.add(tile.rows[0], tile.rows[second_is_first ? 0 : 1]);
       __syncthreads();
     }
@@ -142,6 +158,20 @@ __device__ void compare_rows(const Problem& problem, Global<const T> metric, int
   product.write(tile.products);
   reader.write_norms(tile, second_is_first);
   __syncthreads();
+}
+
+// Fill `products` and `inverse_norm` from the rows named in `token`, with all threads of the block.
+template <int kRows, typename T>
+__device__ void compare_rows(const Problem& problem, Global<const T> metric, int image, bool second_is_first,
+                             SimilarityTile<kRows>& tile) {
+  __syncthreads();  // `token` is complete
+  if constexpr (kRows > kFewTile) {
+    compare_rows_read<Access::kAsTheProblemSays>(problem, metric, image, second_is_first, tile);
+  } else if (problem.metric_in_vectors) {
+    compare_rows_read<Access::kVectors>(problem, metric, image, second_is_first, tile);
+  } else {
+    compare_rows_read<Access::kElements>(problem, metric, image, second_is_first, tile);
+  }
 }
 
 }  // namespace pitome

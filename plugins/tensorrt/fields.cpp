@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <vector>
+#include <iterator>
 
 #include "quote.h"
 #include "refusal.h"
@@ -16,32 +16,57 @@ using nvinfer1::PluginFieldCollection;
 using nvinfer1::PluginFieldType;
 
 // The position of a choice is its number in the C interface.
+struct Choices {
+  const char* const* names;
+  int32_t count;
+};
 constexpr const char* kOrders[] = {"energy", "position"};
-constexpr const char* kEnergies[] = {"elu", "gaussian"};
-constexpr const char* kSplits[] = {"alternate", "half"};
+constexpr const char* kFunctions[] = {"piecewise", "gaussian"};
+constexpr const char* kSplits[] = {"alternate", "alternate_second", "half"};
 static_assert(PITOME_ORDER_ENERGY == 0 && PITOME_ORDER_POSITION == 1, "the order of kOrders");
-static_assert(PITOME_ENERGY_ELU == 0 && PITOME_ENERGY_GAUSSIAN == 1, "the order of kEnergies");
-static_assert(PITOME_SPLIT_ALTERNATE == 0 && PITOME_SPLIT_HALF == 1, "the order of kSplits");
-constexpr int32_t kNumChoices = 2;
+static_assert(PITOME_FUNCTION_PIECEWISE == 0 && PITOME_FUNCTION_GAUSSIAN == 1, "the order of kFunctions");
+static_assert(PITOME_SPLIT_ALTERNATE == 0 && PITOME_SPLIT_ALTERNATE_SECOND == 1 && PITOME_SPLIT_HALF == 2,
+              "the order of kSplits");
+constexpr Choices kNoChoices = {nullptr, 0};
 
 struct Attribute {
   const char* name;
   PluginFieldType type;
-  size_t offset;               // of its value, four bytes, in pitome_merge_parameters
-  const char* const* choices;  // of a text; its value is the position
+  size_t offset;    // of its value, four bytes, in Attributes
+  Choices choices;  // of a text; its value is the position
 };
 
+constexpr Attribute integer(const char* name, size_t offset) {
+  return {name, PluginFieldType::kINT32, offset, kNoChoices};
+}
+constexpr Attribute number(const char* name, size_t offset) {
+  return {name, PluginFieldType::kFLOAT32, offset, kNoChoices};
+}
+constexpr Attribute text(const char* name, size_t offset, Choices choices) {
+  return {name, PluginFieldType::kCHAR, offset, choices};
+}
+
+// The parameters first, then the twins.
 constexpr Attribute kAttributes[kNumAttributes] = {
-    {"num_merged", PluginFieldType::kINT32, offsetof(pitome_merge_parameters, num_merged), nullptr},
-    {"num_candidates", PluginFieldType::kINT32, offsetof(pitome_merge_parameters, num_candidates), nullptr},
-    {"num_protected", PluginFieldType::kINT32, offsetof(pitome_merge_parameters, num_protected), nullptr},
-    {"margin", PluginFieldType::kFLOAT32, offsetof(pitome_merge_parameters, margin), nullptr},
-    {"alpha", PluginFieldType::kFLOAT32, offsetof(pitome_merge_parameters, alpha), nullptr},
-    {"size_penalty", PluginFieldType::kFLOAT32, offsetof(pitome_merge_parameters, size_penalty), nullptr},
-    {"order", PluginFieldType::kCHAR, offsetof(pitome_merge_parameters, order), kOrders},
-    {"energy", PluginFieldType::kCHAR, offsetof(pitome_merge_parameters, energy), kEnergies},
-    {"split", PluginFieldType::kCHAR, offsetof(pitome_merge_parameters, split), kSplits},
+    integer("num_merged", offsetof(Attributes, parameters.num_merged)),
+    integer("num_candidates", offsetof(Attributes, parameters.num_candidates)),
+    integer("num_protected", offsetof(Attributes, parameters.num_protected)),
+    number("margin", offsetof(Attributes, parameters.margin)),
+    number("offset", offsetof(Attributes, parameters.offset)),
+    number("width", offsetof(Attributes, parameters.width)),
+    number("alpha", offsetof(Attributes, parameters.alpha)),
+    number("size_penalty", offsetof(Attributes, parameters.size_penalty)),
+    text("order", offsetof(Attributes, parameters.order), {kOrders, std::size(kOrders)}),
+    text("function", offsetof(Attributes, parameters.function), {kFunctions, std::size(kFunctions)}),
+    text("split", offsetof(Attributes, parameters.split), {kSplits, std::size(kSplits)}),
+    integer("by_position", offsetof(Attributes, twins.by_position)),
+    integer("source_start", offsetof(Attributes, twins.source_start)),
+    integer("source_stop", offsetof(Attributes, twins.source_stop)),
+    integer("target_start", offsetof(Attributes, twins.target_start)),
+    integer("target_stop", offsetof(Attributes, twins.target_stop)),
+    integer("split_step", offsetof(Attributes, twins.split_step)),
 };
+constexpr int32_t kNumParameters = 11;
 constexpr size_t kValueSize = 4;
 
 // What an ONNX node says beside the attributes, and what it must say.
@@ -52,6 +77,8 @@ struct Identity {
 constexpr Identity kIdentities[] = {{"plugin_namespace", kPluginNamespace},
                                     {"plugin_version", kPluginVersion}};
 constexpr int32_t kNumIdentities = 2;
+// What files said before, and no released version of pitome wrote.
+constexpr const char* kOldVersion = "1";
 
 // More fields than names means a duplicate or a foreign field, and a wild count: nothing of it is read.
 constexpr int32_t kMaxFields = kNumAttributes + kNumIdentities;
@@ -129,26 +156,40 @@ const void* number_of(const PluginField& field, PluginFieldType type) {
   return field.data;
 }
 
-// Which of `choices` the field says; the NUL at the end may be counted in its length or not.
-int32_t choice_of(const PluginField& field, const char* const* choices, int32_t num_choices) {
+// A field's text, without the NUL at its end, which may be counted in its length or not.
+std::string text_of(const PluginField& field, const std::string& asked) {
   check_type(field, PluginFieldType::kCHAR);
-  std::string asked = std::string("field ") + field.name + " as text, ";
-  for (int32_t choice = 0; choice < num_choices; ++choice) {
-    asked += std::string(choice > 0 ? " or " : "") + "'" + choices[choice] + "'";
-  }
   if (field.length < 1 || field.length > kMaxTextLength) {
     throw Refusal(asked, "its length is " + std::to_string(field.length),
                   "Pass the number of characters with the NUL at the end");
   }
   check_data(field);
-  const char* text = static_cast<const char*>(field.data);
-  auto length = static_cast<size_t>(field.length);
-  if (text[length - 1] == '\0') --length;
-  for (int32_t choice = 0; choice < num_choices; ++choice) {
-    if (std::strlen(choices[choice]) == length && std::memcmp(choices[choice], text, length) == 0)
-      return choice;
+  std::string text(static_cast<const char*>(field.data), static_cast<size_t>(field.length));
+  if (text.back() == '\0') text.pop_back();
+  return text;
+}
+
+// Which of `choices` the field says.
+int32_t choice_of(const PluginField& field, Choices choices) {
+  std::string asked = std::string("field ") + field.name + " as text, ";
+  for (int32_t choice = 0; choice < choices.count; ++choice)
+    asked += std::string(choice > 0 ? " or " : "") + "'" + choices.names[choice] + "'";
+  const std::string text = text_of(field, asked);
+  for (int32_t choice = 0; choice < choices.count; ++choice)
+    if (text == choices.names[choice]) return choice;
+  throw Refusal(asked, "it says " + quoted(text.data(), text.size()), "Pass one of these");
+}
+
+void check_identity(const PluginField& field, const Identity& identity) {
+  const std::string asked = std::string("field ") + field.name + " as text, '" + identity.value + "'";
+  const std::string text = text_of(field, asked);
+  if (text == identity.value) return;
+  const std::string found = "it says " + quoted(text.data(), text.size());
+  if (identity.value == kPluginVersion && text == kOldVersion) {
+    throw Refusal(asked, found + ", a contract that was never released: its energy was another",
+                  "Export the model again");
   }
-  throw Refusal(asked, "it says " + quoted(text, length), "Pass one of these");
+  throw Refusal(asked, found, "Pass this one");
 }
 
 // Where a field's name stands: attributes first, then identities. -1: unknown.
@@ -162,15 +203,15 @@ int32_t position_of(const char* name) {
   return -1;
 }
 
-void read_value(const PluginField& field, int32_t position, pitome_merge_parameters* parameters) {
+void read_value(const PluginField& field, int32_t position, Attributes* attributes) {
   if (position >= kNumAttributes) {
-    choice_of(field, &kIdentities[position - kNumAttributes].value, 1);
+    check_identity(field, kIdentities[position - kNumAttributes]);
     return;
   }
   const Attribute& attribute = kAttributes[position];
-  void* value = reinterpret_cast<char*>(parameters) + attribute.offset;
-  if (attribute.choices != nullptr) {
-    int32_t choice = choice_of(field, attribute.choices, kNumChoices);
+  void* value = reinterpret_cast<char*>(attributes) + attribute.offset;
+  if (attribute.type == PluginFieldType::kCHAR) {
+    int32_t choice = choice_of(field, attribute.choices);
     std::memcpy(value, &choice, kValueSize);
   } else {
     std::memcpy(value, number_of(field, attribute.type), kValueSize);
@@ -190,16 +231,28 @@ int32_t checked_position(const PluginField& field, int32_t index) {
   return position;
 }
 
-const char* choice_name(const Attribute& attribute, const pitome_merge_parameters& parameters) {
-  auto choice = load<int32_t>(reinterpret_cast<const char*>(&parameters) + attribute.offset);
-  return attribute.choices[choice];
+const void* value_of(const Attribute& attribute, const Attributes& attributes) {
+  return reinterpret_cast<const char*>(&attributes) + attribute.offset;
+}
+
+const char* choice_name(const Attribute& attribute, const Attributes& attributes) {
+  return attribute.choices.names[load<int32_t>(value_of(attribute, attributes))];
+}
+
+// Both have been read; the twins are held against parameters that are right.
+void check_values(const Attributes& attributes) {
+  char message[kMessageSize] = "";
+  if (pitome_merge_check_parameters(&attributes.parameters, message, sizeof message) != PITOME_OK ||
+      pitome_merge_check_twins(&attributes.parameters, &attributes.twins, message, sizeof message) !=
+          PITOME_OK)
+    throw Refusal(message);
 }
 
 }  // namespace
 
 pitome_merge_parameters read_parameters(const PluginFieldCollection* collection) {
   check_collection(collection);
-  pitome_merge_parameters parameters{};
+  Attributes attributes;
   bool seen[kMaxFields] = {};
   for (int32_t index = 0; index < collection->nbFields; ++index) {
     const PluginField& field = collection->fields[index];
@@ -208,26 +261,26 @@ pitome_merge_parameters read_parameters(const PluginFieldCollection* collection)
       throw Refusal(std::string("field ") + field.name + " once", "it is there twice", "Pass it once");
     }
     seen[position] = true;
-    read_value(field, position, &parameters);
+    read_value(field, position, &attributes);
   }
   for (int32_t index = 0; index < kNumAttributes; ++index) {
     if (seen[index]) continue;
     throw Refusal("fields " + all_names(), std::string("there is no field ") + kAttributes[index].name,
                   "Pass all of them: none has a default");
   }
-  char message[kMessageSize] = "";
-  if (pitome_merge_check_parameters(&parameters, message, sizeof message) != PITOME_OK)
-    throw Refusal(message);
-  return parameters;
+  check_values(attributes);
+  return attributes.parameters;
 }
 
 std::string describe_parameters(const pitome_merge_parameters& parameters) {
+  const Attributes attributes(parameters);
   std::string text;
-  for (const Attribute& attribute : kAttributes) {
-    const char* value = reinterpret_cast<const char*>(&parameters) + attribute.offset;
+  for (int32_t index = 0; index < kNumParameters; ++index) {
+    const Attribute& attribute = kAttributes[index];
+    const void* value = value_of(attribute, attributes);
     text += std::string(text.empty() ? "" : " ") + attribute.name + "=";
-    if (attribute.choices != nullptr) {
-      text += choice_name(attribute, parameters);
+    if (attribute.type == PluginFieldType::kCHAR) {
+      text += choice_name(attribute, attributes);
     } else if (attribute.type == PluginFieldType::kINT32) {
       text += std::to_string(load<int32_t>(value));
     } else {
@@ -246,14 +299,13 @@ AttributeNames::AttributeNames() noexcept {
   collection_ = {kNumAttributes, fields_.data()};
 }
 
-AttributeFields::AttributeFields(const pitome_merge_parameters& parameters) : parameters_(parameters) {
+AttributeFields::AttributeFields(const pitome_merge_parameters& parameters) : attributes_(parameters) {
   for (int32_t index = 0; index < kNumAttributes; ++index) {
     const Attribute& attribute = kAttributes[index];
-    if (attribute.choices == nullptr) {
-      const char* value = reinterpret_cast<const char*>(&parameters_) + attribute.offset;
-      fields_[index] = PluginField(attribute.name, value, attribute.type, 1);
+    if (attribute.type != PluginFieldType::kCHAR) {
+      fields_[index] = PluginField(attribute.name, value_of(attribute, attributes_), attribute.type, 1);
     } else {
-      const char* text = choice_name(attribute, parameters_);
+      const char* text = choice_name(attribute, attributes_);
       auto length = static_cast<int32_t>(std::strlen(text)) + 1;
       fields_[index] = PluginField(attribute.name, text, attribute.type, length);
     }

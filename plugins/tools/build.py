@@ -111,12 +111,13 @@ def _run(command: Sequence[str | Path], environment: Mapping[str, str], quiet: b
     except OSError as error:
         raise _failure(f"{command[0]} does not run: {error}") from error
     if done.returncode:
-        said = f"; it says\n{done.stdout.strip()}" if quiet else ", its words are above"
-        raise _failure(f"{command[0]} ended with exit code {done.returncode}{said}")
+        said = "; it says:" if quiet else ", its words are above"
+        lines = [f"| {line}" for line in done.stdout.strip().splitlines()] if quiet else []
+        raise _failure(f"{command[0]} ended with exit code {done.returncode}{said}", lines)
 
 
-def _failure(found: str) -> BackendError:
+def _failure(found: str, lines: Sequence[str] = ()) -> BackendError:
     remedy = (
         "Correct what it names; PITOME_CUDA=wheels builds with the toolkit from PyPI instead of an own one"
     )
-    return BackendError("building the plugin", found, remedy)
+    return BackendError("building the plugin", found, remedy, lines)

@@ -33,10 +33,12 @@ class Parameters(ctypes.Structure):
         ("num_candidates", c_int32),
         ("num_protected", c_int32),
         ("margin", c_float),
+        ("offset", c_float),
+        ("width", c_float),
         ("alpha", c_float),
         ("size_penalty", c_float),
         ("order", c_int32),
-        ("energy", c_int32),
+        ("function", c_int32),
         ("split", c_int32),
     )
 
@@ -48,6 +50,8 @@ class Parameters(ctypes.Structure):
             parameters.num_candidates,
             parameters.num_protected,
             parameters.margin,
+            parameters.offset,
+            parameters.width,
             parameters.alpha,
             parameters.size_penalty,
             get_args(Order).index(parameters.order),
@@ -172,6 +176,10 @@ class HostLibrary(MergeLibrary):
         result = self.enqueue(x, metric, size, parameters)
         self.handle.pitome_host_stream_synchronize(None)
         return result
+
+    def early_launches(self) -> int:
+        """Kernels so far that a GPU might start before the one ahead of them has ended."""
+        return int(self.handle.pitome_host_early_launches())
 
     def count(
         self, x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters

@@ -262,7 +262,8 @@ def tensorrt_version(include: Path) -> Version:
     version = tuple(map(int, values))
     if "TRT_MAJOR_RTX" in defined:
         raise Unusable(
-            f"the headers in {include} are of TensorRT-RTX {_dotted(version)}, which has no plugins"
+            f"the headers in {include} are of TensorRT-RTX {_dotted(version)}; the plugin, which that takes "
+            "too, is compiled with those of TensorRT"
         )
     if version < OLDEST_TENSORRT:
         wanted = _dotted(OLDEST_TENSORRT)

@@ -99,7 +99,7 @@ OPTIONS = {
     ),
     "SM75": (
         ("--targets", "sm75"),
-        ("TARGETS=sm75: ", "float32"),
+        ("TARGETS=sm75 with MERGE_PATH=function: ", "float32", "use MERGE_PATH=plugin"),
     ),
     "SM90": (
         ("--targets", "sm80,sm90"),
@@ -128,25 +128,37 @@ OPTIONS = {
         ("--profile", "1,2"),
         ("PROFILE=1,2: not three batch sizes", "Give min,opt,max, such as PROFILE=1,8,32"),
     ),
-    "plugin for TensorRT-RTX": (
-        ("--merge-path", "plugin"),
-        ("MERGE_PATH=plugin with BACKEND=tensorrt_rtx: TensorRT-RTX has no plugin layers. ", "=function"),
+    "SM75 by both paths": (
+        ("--targets", "sm75", "--merge-path", "function,plugin"),
+        ("TARGETS=sm75 with MERGE_PATH=function: ", "use MERGE_PATH=plugin"),
     ),
-    "library for TensorRT-RTX": (
+    "SM75 in bf16": (
+        ("--targets", "sm75", "--merge-path", "plugin", "--precision", "bf16"),
+        ("TARGETS=sm75 with PRECISION=bf16: sm75 has no bfloat16", "use PRECISION=fp16"),
+    ),
+    "a plugin that is not there": (
+        ("--merge-path", "function,plugin", "--plugin", "own.so"),
+        ("the plugin library own.so: there is no such file", "Run `make plugin` or `pitome plugin`"),
+    ),
+    "a plugin without its path": (
         ("--plugin", "own.so"),
-        ("PLUGIN=own.so with ", "only BACKEND=tensorrt with MERGE_PATH=plugin loads a plugin library"),
+        ("PLUGIN=own.so with ", "only MERGE_PATH=plugin loads a plugin library", "or use MERGE_PATH=plugin"),
     ),
-    "embedding in TensorRT-RTX": (
+    "embedding without the plugin's path": (
         ("--embed-plugin", "1"),
         ("EMBED_PLUGIN=1 with MERGE_PATH=function", "Leave EMBED_PLUGIN out"),
     ),
     "unknown merge path": (
         ("--merge-path", "magic"),
-        ("Invalid value for '--merge-path': ", "'magic' is not one of 'function', 'plugin'"),
+        ("MERGE_PATH=magic: there is no merge path 'magic'", "Choose function, plugin or function,plugin"),
+    ),
+    "one merge path twice": (
+        ("--merge-path", "function,function"),
+        ("MERGE_PATH=function,function: function stands there more than once",),
     ),
     "unknown method": (
         ("--method", "pitom"),
-        ("Invalid value for '--method': ", "'pitom' is not one of 'authors', 'none'"),
+        ("Invalid value for '--method': ", "'pitom' is not one of 'authors', 'authors-2024', 'none'"),
     ),
     "unknown precision": (
         ("--precision", "int8"),

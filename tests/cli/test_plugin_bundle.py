@@ -1,6 +1,7 @@
 """The plugin library of a bundle: copied, kept with its plans, and gone with the last of them.
 
-No classic TensorRT builds here, so the plans that were built with the plugin are stand-ins of a few bytes.
+No classic TensorRT builds here, so its plans are stand-ins of a few bytes; test_merge_paths.py builds real
+ones of TensorRT-RTX.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from pitome.bundle import Manifest, NativeRecord, PlanRecord, read_manifest, verify_bundle, write_manifest
-from pitome.engine.checks import plan_request
+from pitome.engine.checks import plan_requests
 from pitome.engine.options import PlanOptions
 from pitome.engine.progress import Silent
 from pitome.engine.steps import Workplace, place_plugin
@@ -26,7 +27,7 @@ from tests.pitome.bundle.bundle_cases import KEY, sha256, with_graph
 __all__ = ["machine"]
 
 LIBRARY = "libpitome_plugin.so"
-OTHER_PLAN = "model.fp32.tensorrt.plan"
+OTHER_PLAN = "model.fp32.tensorrt.plugin.plan"
 
 
 @pytest.fixture
@@ -76,9 +77,11 @@ def test_the_library_is_copied_and_recorded(tmp_path: Path, library: Path) -> No
     published.write_bytes(b"an older library")
     os.link(published, folder / LIBRARY)
     place = Workplace(folder, tmp_path / "bundle", Silent())
-    options = PlanOptions(backend="tensorrt", merge_path="plugin", plugin=library)
+    options = PlanOptions(backend="tensorrt", merge_path=("function", "plugin"), plugin=library)
+    function, plugin = plan_requests(folder, options, "model.onnx", 3)
 
-    record = place_plugin(place, plan_request(folder, options, "model.onnx", 3))
+    assert place_plugin(place, function) is None
+    record = place_plugin(place, plugin)
     assert record is not None
     found = record.model_dump(exclude_defaults=True)
     assert found == {
@@ -91,9 +94,8 @@ def test_the_library_is_copied_and_recorded(tmp_path: Path, library: Path) -> No
     assert published.read_bytes() == b"an older library", "the published bundle stays as it was"
 
     (folder / LIBRARY).unlink()
-    assert place_plugin(place, plan_request(folder, options, "model.onnx", 0)) is None
-    function = PlanOptions(backend="tensorrt", merge_path="function")
-    assert place_plugin(place, plan_request(folder, function, "model.onnx", 3)) is None
+    (unmerged,) = plan_requests(folder, options, "model.onnx", 0)
+    assert place_plugin(place, unmerged) is None
     assert list(folder.iterdir()) == []
 
 
@@ -105,9 +107,10 @@ def test_build_keeps_the_plugin_of_another_plan(with_plugin: Callable[[str], Pat
     after, kept = plugin_of(bundle)
     assert (kept, after.plans[0]) == (plugin, before.plans[1])
     assert [plan.file for plan in after.plans] == [OTHER_PLAN, PLAN]
-    assert "merges by plugin 9.8.7, not embedded" in outcome.out
-    assert "merges by standard operators" in outcome.out
-    assert str(bundle / LIBRARY) in outcome.out
+    words = outcome.out.replace("\u2502", "").split()  # a long row is folded
+    assert "merges by plugin 9.8.7, not embedded" in " ".join(words)
+    assert "merges by standard operators" in " ".join(words)
+    assert str(bundle / LIBRARY) in "".join(words)
 
 
 @pytest.mark.full

@@ -12,7 +12,7 @@ from pitome.bundle import read_manifest, verify_bundle
 from tests.cli.command_line import QUICK, QUICK_PLAN, pitome
 
 GRAPHS = ["model.onnx", "model.fp16.onnx"]
-PLAN = "model.fp16.tensorrt_rtx.plan"
+PLAN = "model.fp16.tensorrt_rtx.function.plan"
 
 
 def test_other_targets_rebuild_the_plan_only(clip_folder: Path, copied: Path) -> None:
@@ -93,5 +93,5 @@ def test_export_of_the_same_graphs_keeps_the_plan(clip_folder: Path, copied: Pat
 def test_export_of_other_graphs_says_what_it_drops(clip_folder: Path, copied: Path) -> None:
     outcome = pitome("export", str(clip_folder), "--out", str(copied.parent), "--ratio", "0.8")
     assert outcome.code == 0, outcome.err
-    assert "dropped: model.fp16.tensorrt_rtx.plan" in outcome.message
+    assert f"dropped: {PLAN}" in outcome.message
     assert verify_bundle(copied).plans == ()

@@ -104,11 +104,11 @@ def test_a_model_without_its_weights_is_never_judged() -> None:
 REFUSALS = {
     "a method": (
         ("--methods", "tofu"),
-        "--methods tofu: the methods are authors, paper, pitome, random",
+        "--methods tofu: the methods are authors, authors-2024, paper, pitome",
     ),
     "a metric": (("--metrics", "hidden,key"), "--metrics hidden,key: 'key' is none of hidden, keys"),
     "a shape": (("--shapes", "round"), "--shapes round: 'round' is none of ratio, constant, decreasing"),
-    "an energy": (("--energies", "own,x"), "--energies own,x: 'x' is none of elu, gaussian"),
+    "an energy": (("--energies", "own,x"), "--energies own,x: 'x' is none of elu, eq4, sharp, gaussian"),
     "a ratio": (("--ratios", "1.5"), "--ratios 1.5: it lies in (0, 1]"),
     "no number": (("--flops", "0.6;0.8"), "--flops 0.6;0.8: not numbers with commas between them"),
     "a margin": (("--margins", "0.9:0.9:1"), "--margins 0.9:0.9:1: not a start and a slope"),

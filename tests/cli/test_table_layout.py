@@ -42,6 +42,7 @@ LAYER = {
     "compared": 123_456,
     "agreed": 123_450,
     "excused": 6,
+    "excused_by_jumps": 1,
     "unexplained": 0,
     "token_agreement": 0.9987,
     "tolerance": 1.2e-7,
@@ -50,6 +51,7 @@ LAYER = {
 }
 DECISIONS = {
     "runtime": "onnxruntime",
+    "verdict": "pass",
     "layers": [LAYER],
     "same_throughout": 4,
     "images": 8,
@@ -62,6 +64,7 @@ ARITHMETIC = {"output": "text_embedding_of_a_long_name", "precision": "fp32", "p
     ("error", "torch_error", "limit", "rms_error", "torch_rms_error", "rms_limit"), 1.23e-7
 )
 PARITY = {
+    "verdict": "pass",
     "decisions": DECISIONS,
     "reported_decisions": [],
     "reduced": [],

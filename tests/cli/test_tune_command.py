@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pitome.models.preset_file import PresetFile, read_preset_file
+from pitome.parameters import to_float32
 from tests.cli.command_line import Outcome, pitome
 from tests.cli.test_sweep_command import SMALL
 
@@ -51,6 +52,41 @@ def test_the_file_says_what_was_picked_and_why(tuned: tuple[Path, Outcome], clip
     assert path.with_name("clip-tiny.sweep.jsonl").is_file()
 
 
+def test_the_file_has_the_numbers_of_the_energy_that_it_names(clip_folder: Path, tmp_path: Path) -> None:
+    options = ("--methods", "pitome", "--energies", "sharp", "--max-drop", "100", "--no-latency")
+    outcome = pitome("tune", clip_folder, *TUNE, *options, "--out", tmp_path, "--json")
+    assert outcome.code == 0, outcome.err
+    path = tmp_path / "clip-tiny.preset.toml"
+    preset = read_preset_file(path)
+    assert preset.method.energy == "sharp"
+    assert preset.energy is not None
+    merging = tuple(layer for layer, merged in enumerate(_counts(preset)) if merged)
+    assert (preset.energy.layers, preset.energy.num_layers) == (merging, len(_counts(preset)))
+    assert preset.energy.margin == preset.energy.offset
+    assert preset.energy.width == (to_float32(0.01),) * len(merging)
+
+    # A margin over the file has its own numbers; in the file it contradicts those that stand there.
+    over = pitome("engine", path, "--margin", "0.5", "--dry-run", "--json")
+    assert [layer["margin"] for layer in over.document["layers"]] == [0.5] * preset.energy.num_layers
+    assert f"{path}: MARGIN=0.5 in place of MARGIN=0.9,0.9" in over.message
+    path.write_text(path.read_text().replace("margin = [0.9, 0.9]", "margin = [0.5, 0.0]"))
+    refused = pitome("engine", path, "--dry-run")
+    assert refused.code == 2
+    assert (
+        "and by energy sharp with margin 0.5 - 0.0 i/3 it is 0.5; delete the table where" in refused.message
+    )
+
+
+def test_a_margin_that_float32_makes_1_is_named_as_it_was_typed(clip_folder: Path) -> None:
+    options = ("--margin", "0.99999999", "--energy", "gaussian", "--dry-run")
+    outcome = pitome("engine", clip_folder, *options)
+    assert outcome.code == 2
+    assert (
+        "MARGIN=0.99999999 in layer 0, margin=1.0 with the gaussian energy: its width is 1 - margin in "
+        "float32, which must be positive" in outcome.message
+    )
+
+
 def test_engine_takes_the_file(tuned: tuple[Path, Outcome]) -> None:
     path, _ = tuned
     preset = read_preset_file(path)
@@ -82,7 +118,8 @@ def test_the_whole_command_line_says_the_same_as_the_file(
     margin = ",".join(map(str, method.margin or ()))
     options = ["--r", ",".join(map(str, _counts(read_preset_file(path)))), "--method", method.method]
     options += ["--metric", str(method.metric), "--margin", margin, "--energy", str(method.energy)]
-    options += ["--split", str(method.split), "--size-penalty", str(method.size_penalty)]
+    options += ["--size-penalty", str(method.size_penalty)]
+    options += [] if method.split is None else ["--split", method.split]  # ToMe's is that of the prefix
     options += [
         "--protect" if isinstance(method.candidates, float) else "--candidates",
         str(method.candidates),

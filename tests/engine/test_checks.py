@@ -28,6 +28,7 @@ from pitome.errors import InputError, PitomeError
 from pitome.models.loading import load_model
 from pitome.models.preset_file import PresetFile, PresetModel, write_preset_file
 from tests.cli.command_line import pitome
+from tests.export.plans.plugin_files import NO_CREATORS, compile_library
 
 
 @pytest.fixture
@@ -64,9 +65,12 @@ def test_a_model_that_merges_nothing_builds_for_sm75(
     assert not final.parent.exists(), "a check writes nothing"
 
 
-def test_a_model_that_merges_does_not(options: EngineOptions) -> None:
-    with pytest.raises(InputError, match=r"TARGETS=sm75: .*float32"):
-        check_all(replace(options, plan=PlanOptions(targets=("sm75",))), Silent())
+def test_a_model_that_merges_does_by_the_plugin_only(options: EngineOptions, tmp_path: Path) -> None:
+    plan = PlanOptions(targets=("sm75",))
+    with pytest.raises(InputError, match=r"TARGETS=sm75 with MERGE_PATH=function: .*float32"):
+        check_all(replace(options, plan=plan), Silent())
+    library = compile_library(tmp_path, NO_CREATORS)
+    check_all(replace(options, plan=replace(plan, merge_path=("plugin",), plugin=library)), Silent())
 
 
 REFUSED = {
@@ -74,7 +78,9 @@ REFUSED = {
     "a target that merges need": (("--targets", "sm75"), "float32"),
     "no target": (("--targets", ""), "compiles for named GPU architectures"),
     "a profile": (("--profile", "8,1,32"), "the batch sizes are not 1 <= min <= opt <= max"),
-    "a merge path": (("--merge-path", "plugin"), "has no plugin layers"),
+    "a merge path": (("--merge-path", "typo"), "there is no merge path 'typo'"),
+    "merge paths": (("--merge-path", "plugin,plugin"), "plugin stands there more than once"),
+    "a plugin that is not there": (("--merge-path", "function,plugin", "--plugin", "a.so"), "no such file"),
     "a plugin": (("--plugin", "own.so"), "loads a plugin library"),
     "an option for texts": (("--sequence-length", "12"), "the model takes images"),
     "a task for texts": (("--image-size", "33"), "the patches are 8 pixels wide"),

@@ -27,7 +27,13 @@ def test_every_option_is_named_as_the_command_line_takes_it() -> None:
         ModelOptions("my model", image_size=64, strict=True, seed=3),
         ScheduleOptions(r=(3, 0, 2)),
         MergeSettings("paper", candidates=0.2, margin=(0.9, 0.5), proportional_attention=False, seed=3),
-        PlanOptions("fp32", targets=("sm80", "sm89"), profile=(1, 2, 4), plugin=Path("own.so")),
+        PlanOptions(
+            "fp32",
+            targets=("sm80", "sm89"),
+            profile=(1, 2, 4),
+            merge_path=("function", "plugin"),
+            plugin=Path("own.so"),
+        ),
         CheckOptions(batches=(1, 4), threads=1),
         PlaceOptions(Path("elsewhere"), "mine"),
     )
@@ -35,7 +41,8 @@ def test_every_option_is_named_as_the_command_line_takes_it() -> None:
     expected = (
         "pitome engine|my model|--image-size 64 --seed 3 --strict 1 --r 3,0,2 --method paper --protect 0.2 "
         "--margin 0.9,0.5 --prop-attn 0 --precision fp32 --targets sm80,sm89 --profile 1,2,4 "
-        "--plugin own.so --batch 1 --batch 4 --threads 1 --out elsewhere --name mine"
+        "--merge-path function,plugin --plugin own.so --batch 1 --batch 4 --threads 1 --out elsewhere "
+        "--name mine"
     )
     command, model, rest = expected.split("|")
     assert words == [*command.split(), model, *rest.split()]

@@ -14,7 +14,7 @@ from pitome.bundle import verify_bundle
 from pitome.models.presets import PRESETS
 from tests.cli.command_line import QUICK, Outcome, pitome
 
-PLAN = "model.fp16.tensorrt_rtx.plan"
+PLAN = "model.fp16.tensorrt_rtx.function.plan"
 FILES = {"model.onnx", "model.fp16.onnx", PLAN, "report.html", "manifest.json", "manifest.json.sha256"}
 
 Built = tuple[Path, Outcome]

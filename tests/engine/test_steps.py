@@ -10,7 +10,7 @@ import pytest
 from pitome.bundle import verify_bundle
 from tests.cli.command_line import QUICK_PLAN, Outcome, pitome
 
-PLAN = "model.fp32.tensorrt_rtx.plan"
+PLAN = "model.fp32.tensorrt_rtx.function.plan"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,27 @@ def test_export_leaves_graphs_that_nothing_checked(exported: tuple[Path, Outcome
     assert (manifest.plans, manifest.parity, manifest.latency) == ((), None, None)
     for part in ("17 14 12 10", "not checked", "not measured", str(folder / "model.onnx")):
         assert part in outcome.out
+
+
+def test_export_writes_inlined_graphs_beside_the_others_and_reuses_them(
+    vit_folder: Path, tmp_path: Path
+) -> None:
+    asked = ("export", vit_folder, "--out", tmp_path, "--precision", "fp16", "--ratio", "0.8", "--inlined")
+    assert pitome(*asked).code == 0
+    manifest = verify_bundle(tmp_path / "vit-tiny")
+    (graph,) = manifest.graphs
+    assert [(record.file, record.precision, record.inlined) for record in graph.onnx] == [
+        ("model.onnx", "fp32", False),
+        ("model.fp16.onnx", "fp16", False),
+        ("model.inlined.onnx", "fp32", True),
+        ("model.fp16.inlined.onnx", "fp16", True),
+    ]
+    assert manifest.onnx == graph.onnx[:2], "what is checked, measured and built from"
+    again = pitome(*asked, "--json")
+    assert set(again.document["reused"]) == {record.file for record in graph.onnx}
+    without = pitome(*asked[:-1])
+    assert without.code == 0
+    assert not (tmp_path / "vit-tiny" / "model.inlined.onnx").exists()
 
 
 def test_build_adds_a_plan_and_reuses_it(bundle: Path) -> None:
@@ -93,8 +114,9 @@ def test_compare_shows_two_bundles_side_by_side(bundle: Path, built: tuple[Path,
     outcome = pitome("compare", bundle, built[0], "--json")
     assert outcome.code == 0
     assert outcome.document["Tokens per layer"] == ["17 14 12 10", "17 16 15 14"]
-    assert outcome.document["Plan fp16"][0] == "-"
-    assert "model.fp16.tensorrt_rtx.plan" in outcome.document["Plan fp16"][1]
+    row = outcome.document["Plan fp16 tensorrt_rtx function"]
+    assert row[0] == "-"
+    assert "model.fp16.tensorrt_rtx.function.plan" in row[1]
     table = pitome("compare", bundle, built[0])
     assert table.code == 0
     assert "17 14 12 10" in table.out

@@ -19,21 +19,27 @@ from tests.export.small_model import PIXELS, Small
 from tests.export.tiny_models import make_images
 
 
-@pytest.mark.parametrize(
-    ("second", "found"),
-    [
-        ({"order": "position"}, "energy/elu/alternate; position/elu/alternate"),
-        ({"energy": "gaussian"}, "energy/elu/alternate; energy/gaussian/alternate"),
-        ({"split": "half"}, "energy/elu/alternate; energy/elu/half"),
-    ],
-)
-def test_merges_that_need_two_bodies_are_refused(tmp_path: Path, second: dict[str, Any], found: str) -> None:
+def test_merges_that_need_two_bodies_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
-        export_onnx(Small({}, second).eval(), tmp_path / "small.onnx", outputs=["y"], inputs=PIXELS)
-    assert error.value.asked == "one ONNX file for merges of different order, energy or split"
-    assert error.value.found == (f"the merges are {found}, and parsers take the first body for all of them")
-    assert error.value.remedy == "Use one order, energy and split in all layers"
+        export_onnx(
+            Small({}, {"energy": "gaussian"}).eval(), tmp_path / "small.onnx", outputs=["y"], inputs=PIXELS
+        )
+    assert error.value.asked == "one ONNX file for merges by energies of different functions"
+    assert error.value.found == (
+        "the merges have gaussian and piecewise, and parsers take the first body for all of them"
+    )
+    assert error.value.remedy == "Use one function in all layers that merge by energy"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "second", [{"order": "position"}, {"split": "half"}, {"split": "alternate_second"}, {"energy": "eq4"}]
+)
+def test_one_file_holds_merges_of_different_rules(tmp_path: Path, second: dict[str, Any]) -> None:
+    path = tmp_path / "small.onnx"
+    export_onnx(Small({}, second).eval(), path, outputs=["y"], inputs=PIXELS)
+    (body,) = onnx.load(path).functions
+    assert body.name == "EnergyMerge"
 
 
 def remove_a_result(graph: onnx.ModelProto) -> None:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.gpu
 WAYS: list[tuple[str, MergePath]] = [
     ("tensorrt", "plugin"),
     ("tensorrt", "function"),
+    ("tensorrt_rtx", "plugin"),
     ("tensorrt_rtx", "function"),
 ]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")

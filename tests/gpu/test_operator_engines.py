@@ -1,4 +1,4 @@
-"""One merge alone as a TensorRT engine with the plugin, on cases of the operator's table."""
+"""One merge alone as an engine with the plugin, of TensorRT and TensorRT-RTX, on cases of the table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from pitome.errors import PitomeError
 from pitome.export.plans import PlanRequest, build_plan, check_request
 from pitome.merge import MergeResult
+from pitome.validate.gpu.environment import machine_target
 from pitome.validate.gpu.requests import EngineFile, RunRequest
 from pitome.validate.gpu.session import run_session
 from tests.device_library import DEVICE_LIBRARY
@@ -22,15 +23,16 @@ from tests.operator_model import operator_model
 from tests.pitome.test_merge import by_name
 from tests.plugins.test_kernels import held_to_the_contract
 
+BACKENDS = ("tensorrt", "tensorrt_rtx")
 OUTPUTS = ("y", "size_out", "assignment")
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
 
 
 def one_case_per_rule() -> list[tuple[OperatorCase, torch.dtype]]:
-    """Every combination of order, energy and split once, exact and with something special in it."""
+    """Every combination of order, function and split once, exact and with something special in it."""
     found: dict[tuple[str, str, str], OperatorCase] = {}
     for case in CASES:
-        rule = (case.parameters.order, case.parameters.energy, case.parameters.split)
+        rule = (case.parameters.order, case.parameters.function, case.parameters.split)
         if case.exact and case.content != "signs" and 17 <= case.num_tokens < 300:
             found.setdefault(rule, case)
     return [(case, DTYPES[index % len(DTYPES)]) for index, case in enumerate(found.values())]
@@ -40,6 +42,7 @@ def one_case_per_rule() -> list[tuple[OperatorCase, torch.dtype]]:
 class OperatorEngine:
     """One case's merge, built into a plan in a folder."""
 
+    backend: str
     case: OperatorCase
     dtype: torch.dtype
     folder: Path
@@ -49,8 +52,8 @@ class OperatorEngine:
         return PlanRequest(
             onnx=self.folder / "merge.onnx",
             plan=self.folder / "merge.plan",
-            backend="tensorrt",
-            targets=(),
+            backend=self.backend,
+            targets=() if self.backend == "tensorrt" else (machine_target(),),
             profile=(1, self.case.batch, self.case.batch),
             precision=PRECISIONS[self.dtype],
             num_merges=1,
@@ -81,7 +84,7 @@ class OperatorEngine:
             plugin=None if self.embed_plugin else DEVICE_LIBRARY,
             host_code=self.embed_plugin,
         )
-        run_session(RunRequest(backend="tensorrt", engine=engine, inputs=inputs, outputs=outputs))
+        run_session(RunRequest(backend=self.backend, engine=engine, inputs=inputs, outputs=outputs))
         return load_file(str(outputs))
 
 
@@ -90,15 +93,16 @@ def result_of(found: dict[str, torch.Tensor], suffix: str = "") -> MergeResult:
 
 
 def test_the_cases_are_of_all_rules() -> None:
-    assert len(one_case_per_rule()) == 8
+    assert len(one_case_per_rule()) == 12
 
 
 @pytest.mark.gpu
-def test_one_merge_through_the_plugin(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_merge_through_the_plugin(backend: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """In one test, so that the report's part is passed when all cases are."""
-    with recorded("tensorrt-operator"):
+    with recorded(f"{backend}-operator"):
         for case, dtype in one_case_per_rule():
-            engine = OperatorEngine(case, dtype, tmp_path_factory.mktemp("operator"))
+            engine = OperatorEngine(backend, case, dtype, tmp_path_factory.mktemp("operator"))
             engine.skip_where_unavailable()
             found = engine.run()
             held_to_the_contract((case, dtype), result_of(found))
@@ -107,9 +111,10 @@ def test_one_merge_through_the_plugin(tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.gpu
-def test_a_plan_that_carries_its_plugin(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_plan_that_carries_its_plugin(backend: str, tmp_path: Path) -> None:
     case, dtype = one_case_per_rule()[0]
-    with recorded("tensorrt-embedded"):
-        engine = OperatorEngine(case, dtype, tmp_path, embed_plugin=True)
+    with recorded(f"{backend}-embedded"):
+        engine = OperatorEngine(backend, case, dtype, tmp_path, embed_plugin=True)
         engine.skip_where_unavailable()
         held_to_the_contract((case, dtype), result_of(engine.run()))

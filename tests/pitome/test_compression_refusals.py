@@ -39,12 +39,12 @@ def refusal(**options: Any) -> str:
         ({"r": 10}, "R=10, merging 10 tokens in layer 2: 16 unprotected tokens are left there"),
         ({"r": -1}, "R=-1, merging -1 tokens in layer 0: it is not a number of tokens from 0 up"),
         ({"layers": [4]}, "LAYERS=4: the model has the layers 0 to 3, not 4"),
-        ({"method": "pitme"}, "METHOD=pitme: the methods are authors, none, paper, pitome, random, tome. "
-                              "Did you mean pitome"),
-        ({"method": "qqq"}, "METHOD=qqq: the methods are authors, none, paper, pitome, random, tome. C"),
+        ({"method": "pitme"}, "METHOD=pitme: the methods are authors, authors-2024, none, paper, pitome, "
+                              "random, tome. Did you mean pitome"),
+        ({"method": "qqq"}, "METHOD=qqq: the methods are authors, authors-2024, none, paper, pitome, random"),
         ({"metric": "values"}, "METRIC=values: the choices are hidden, keys. Choose one"),
-        ({"size_penalty": -0.1}, "SIZE_PENALTY=-0.1: not a number from 0 up"),
-        ({"size_penalty": float("nan")}, "SIZE_PENALTY=nan: not a number from 0 up"),
+        ({"size_penalty": -0.1}, "SIZE_PENALTY=-0.1: not a number from 0 to 1024"),
+        ({"size_penalty": float("nan")}, "SIZE_PENALTY=nan: not a number from 0 to 1024"),
         ({"candidates": 1.5}, "PROTECT=1.5: a protected fraction lies in [0, 1)"),
         ({"candidates": 40}, "CANDIDATES=40: a layer with 36 unprotected tokens that merges 3 takes 6 to 36"),
         ({"candidates": "most"}, "CANDIDATES=most"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,13 +21,12 @@ from pitome.merge import (
     unmerge,
 )
 from pitome.parameters import MergeParameters
+from tests.merge_contract import UNIT, assert_values, exact_decisions, rounding
 from tests.merge_parameters import merge_parameters
 from tests.operator_cases import CASES, DTYPES, OperatorCase, make_inputs
 from tests.pitome.slow_checker import TooManyTies, explains, unexplained
-from tests.pitome.slow_merge import as_float64, merge_values, slow_merge
+from tests.pitome.slow_merge import slow_merge
 
-UNIT = 2.0**-24
-"""Rounding unit of float32."""
 EXACT = [case for case in CASES if case.exact]
 
 IN_DTYPES = [
@@ -40,40 +38,12 @@ def by_name(value: Any) -> str:
     return value.name if isinstance(value, OperatorCase) else str(value)
 
 
-def rounding(parameters: MergeParameters, metric_width: int) -> float:
-    """By how much two rounded scores can be off against each other.
-
-    A dot product of D terms, two norms and two products: (D + 4) units (Higham, Accuracy and Stability of
-    Numerical Algorithms, section 3.1), times the steepest slope of the energy's function, twice.
-    """
-    slope = max(1.0, parameters.alpha) / parameters.width
-    if parameters.function == "gaussian":
-        slope = max(slope, np.exp(-0.5) / (1 - parameters.margin))
-    return 2 * (metric_width + 4) * UNIT * slope
-
-
-def assert_values(result: MergeResult, x: Tensor, size: Tensor) -> None:
-    """Values to 1e-6 of the largest output, given the decisions; half a unit of the dtype on top."""
-    y, size_out = merge_values(x, size, result.assignment)
-    half_unit = torch.finfo(x.dtype).eps / 2 if x.dtype != torch.float32 else 0.0
-    tolerance = 1e-6 * np.abs(y).max() + half_unit * np.abs(y)
-    assert (np.abs(as_float64(result.x) - y) <= tolerance).all()
-    np.testing.assert_allclose(as_float64(result.size), size_out, rtol=1e-6, atol=0)
-    assert (as_float64(result.x)[np.broadcast_to(size_out == 0, y.shape)] == 0).all()
-
-
 @pytest.mark.parametrize(("case", "dtype"), [pair for pair in IN_DTYPES if pair[0].exact], ids=by_name)
 def test_exact_metrics_give_the_decisions_of_the_slow_loops(case: OperatorCase, dtype: torch.dtype) -> None:
     x, metric, size = make_inputs(case, dtype)
     result = merge(x, metric, size, case.parameters)
     np.testing.assert_array_equal(result.assignment.numpy(), exact_decisions(case))
     assert_values(result, x, size)
-
-
-@cache
-def exact_decisions(case: OperatorCase) -> np.ndarray:
-    """The assignment [B, N] of an exact case, which no dtype changes."""
-    return slow_merge(*make_inputs(case, torch.float32), case.parameters).assignment
 
 
 @pytest.mark.parametrize(("case", "dtype"), [pair for pair in IN_DTYPES if not pair[0].exact], ids=by_name)

@@ -5,16 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from pitome.energies import Energy
 from pitome.errors import InputError
 from pitome.option import option_text, options_of, read_value
-from pitome.settings import MergeSettings, ScheduleOptions, parse_candidates, parse_counts, parse_margin
+from pitome.parameters import Split
+from pitome.settings import (
+    MergeSettings,
+    ScheduleOptions,
+    margin_text,
+    parse_candidates,
+    parse_counts,
+    parse_margin,
+)
 from tests.checkout import ROOT
 
 FINITE = st.floats(-2, 2)
@@ -24,8 +33,8 @@ SETTINGS = st.builds(
     metric=st.sampled_from([None, "hidden", "keys"]),
     candidates=st.none() | st.floats(0, 0.99) | st.integers(0, 99) | st.sampled_from(["all", "paper"]),
     margin=st.none() | st.tuples(FINITE, FINITE),
-    energy=st.sampled_from([None, "elu", "gaussian"]),
-    split=st.sampled_from([None, "alternate", "half"]),
+    energy=st.sampled_from([None, *get_args(Energy)]),
+    split=st.sampled_from([None, *get_args(Split)]),
     size_penalty=st.none() | st.floats(0, 9),
     proportional_attention=st.none() | st.booleans(),
     seed=st.integers(0, 9),
@@ -94,16 +103,27 @@ def test_margins_and_counts() -> None:
     assert (parse_counts("3"), parse_counts("3,4")) == (3, (3, 4))
     with pytest.raises(ValueError, match="not a start and a slope"):
         parse_margin("1,2,3")
+    assert (margin_text((0.99999999, 0.0)), margin_text((0.9, 0.5))) == ("0.99999999", "0.9,0.5")
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "metric": ({"metric": "values"}, "METRIC=values: the choices are hidden, keys. Choose one of these"),
-    "energy": ({"energy": "steep"}, "ENERGY=steep: the choices are elu, gaussian. Choose one of these"),
-    "split": ({"split": "thirds"}, "SPLIT=thirds: the choices are alternate, half. Choose one of these"),
-    "penalty": ({"size_penalty": -0.1}, "SIZE_PENALTY=-0.1: not a number from 0 up. Give a number from 0 up"),
+    "energy": (
+        {"energy": "steep"},
+        "ENERGY=steep: the choices are elu, eq4, sharp, gaussian. Choose one of these",
+    ),
+    "split": (
+        {"split": "thirds"},
+        "SPLIT=thirds: the choices are alternate, alternate_second, half. Choose one of these",
+    ),
+    "penalty": (
+        {"size_penalty": -0.1},
+        "SIZE_PENALTY=-0.1: not a number from 0 to 1024. Give a number from 0 to 1024",
+    ),
+    "large penalty": ({"size_penalty": 1025.0}, "SIZE_PENALTY=1025.0: not a number from 0 to 1024"),
     "margin": (
         {"margin": (float("nan"), 0.0)},
-        "MARGIN=nan,0.0: a margin is a start and a slope",
+        "MARGIN=nan: a margin is a start and a slope",
     ),
     "large seed": (
         {"seed": 2**63},

@@ -32,13 +32,23 @@ TABLES = {
 }
 
 
-INPUTS = (
-    torch.randn(2, 150, 40, generator=torch.Generator().manual_seed(0)),
-    torch.randn(2, 150, 80, generator=torch.Generator().manual_seed(1)),
-    torch.ones(2, 150, 1),
-    MergeParameters(30, 130, 1, margin=0.1, size_penalty=0.05),
-)
-"""x, metric, size and parameters of two images: three tiles of tokens, rows in pieces that are not full."""
+Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, MergeParameters]
+
+
+def _inputs(num_tokens: int, num_merged: int, num_candidates: int) -> Inputs:
+    """x, metric, size and parameters of two images; rows in pieces that are not full."""
+    return (
+        torch.randn(2, num_tokens, 40, generator=torch.Generator().manual_seed(0)),
+        torch.randn(2, num_tokens, 80, generator=torch.Generator().manual_seed(1)),
+        torch.ones(2, num_tokens, 1),
+        MergeParameters(num_merged, num_candidates, 1, margin=0.1, offset=0.1, size_penalty=0.05),
+    )
+
+
+INPUTS = _inputs(150, 30, 130)
+"""Few tokens, in five tiles, for the two launches that they have."""
+MANY_INPUTS = _inputs(300, 60, 260)
+"""More, in five tiles, for the five launches."""
 
 
 def results(table: str, sanitized: bool = False, seed: int = 0) -> list[MergeResult]:

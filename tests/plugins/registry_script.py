@@ -24,11 +24,19 @@ VALUES: Values = {
     "num_candidates": 176,
     "num_protected": 1,
     "margin": 0.5,
+    "offset": 0.5,
+    "width": 1.0,
     "alpha": 1.0,
     "size_penalty": 0.25,
     "order": "energy",
-    "energy": "elu",
+    "function": "piecewise",
     "split": "alternate",
+    "by_position": 0,
+    "source_start": 0,
+    "source_stop": 176,
+    "target_start": 1,
+    "target_stop": 176,
+    "split_step": 2,
 }
 # Places in the virtual table of IPluginV3; gcc's destructors take two.
 DELETE, GET_CAPABILITY_INTERFACE, CLONE = 3, 4, 5
@@ -38,13 +46,13 @@ def main() -> None:
     registry = tensorrt.get_plugin_registry()
     found = {
         "version": tensorrt.__version__,
-        "creator_before": registry.get_creator("EnergyMerge", "1", "pitome") is not None,
+        "creator_before": registry.get_creator("EnergyMerge", "2", "pitome") is not None,
     }
     handle = registry.load_library(sys.argv[1])
     # Python owns the plugins: none may outlive the library.
-    found |= use(registry.get_creator("EnergyMerge", "1", "pitome"))
+    found |= use(registry.get_creator("EnergyMerge", "2", "pitome"))
     registry.deregister_library(handle)
-    found["creator_after"] = registry.get_creator("EnergyMerge", "1", "pitome") is not None
+    found["creator_after"] = registry.get_creator("EnergyMerge", "2", "pitome") is not None
     print(json.dumps(found))
 
 
@@ -61,6 +69,7 @@ def use(creator: Any) -> dict[str, Any]:
         "refused": [
             create(creator, {**VALUES, "num_merged": 89}, build) is None,
             create(creator, {**VALUES, "order": "size"}, runtime) is None,
+            create(creator, {**VALUES, "split_step": 1}, build) is None,
             create(creator, {}, runtime) is None,
         ],
     }

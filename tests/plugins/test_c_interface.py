@@ -72,19 +72,59 @@ NOT_FINITE = "not a finite number. Give a finite number"
         ({"margin": float("nan")}, f"margin=nan: {NOT_FINITE}"),
         ({"alpha": float("inf")}, f"alpha=inf: {NOT_FINITE}"),
         ({"size_penalty": float("-inf")}, f"size_penalty=-inf: {NOT_FINITE}"),
-        ({"size_penalty": -0.5}, "size_penalty=-0.5: negative. Give zero or a positive number"),
+        ({"offset": float("nan")}, f"offset=nan: {NOT_FINITE}"),
+        ({"width": float("inf")}, f"width=inf: {NOT_FINITE}"),
+        ({"margin": 1024.5}, "margin=1024.5: outside -1024 to 1024. Give a number between them"),
+        ({"margin": -1024.5}, "margin=-1024.5: outside -1024 to 1024"),
+        ({"offset": 2000.0}, "offset=2000: outside -1024 to 1024"),
+        ({"alpha": -2000.0}, "alpha=-2000: outside -1024 to 1024"),
+        ({"width": 0.0}, "width=0: outside 0.000976562 to 1024"),
+        ({"width": 0.0009}, "width=0.0009: outside 0.000976562 to 1024"),
+        ({"width": -1.0}, "width=-1: outside 0.000976562 to 1024"),
+        ({"width": 1024.5}, "width=1024.5: outside 0.000976562 to 1024"),
+        ({"size_penalty": -0.5}, "size_penalty=-0.5: outside 0 to 1024"),
+        ({"size_penalty": 1025.0}, "size_penalty=1025: outside 0 to 1024"),
         ({"order": 2}, "order=2: the operator knows 0 (energy) and 1 (position). Choose one of these"),
-        ({"energy": -1}, "energy=-1: the operator knows 0 (elu) and 1 (gaussian). Choose one of these"),
-        ({"split": 7}, "split=7: the operator knows 0 (alternate) and 1 (half). Choose one of these"),
+        ({"order": -1}, "order=-1: the operator knows 0 (energy) and 1 (position)"),
         (
-            {"energy": 1, "margin": 1.0},
-            "margin=1 with the gaussian energy: its width is 1 - margin, which must be positive",
+            {"function": -1},
+            "function=-1: the operator knows 0 (piecewise) and 1 (gaussian). Choose one of these",
+        ),
+        ({"function": 2}, "function=2: the operator knows 0 (piecewise) and 1 (gaussian)"),
+        ({"split": -1}, "split=-1: the operator knows 0 (alternate), 1 (alternate_second) and 2 (half)"),
+        (
+            {"split": 3},
+            "split=3: the operator knows 0 (alternate), 1 (alternate_second) and 2 (half). "
+            "Choose one of these",
+        ),
+        (
+            {"function": 1, "margin": 1.0},
+            "margin=1 with the gaussian function: its width is 1 - margin, which must be positive. Give a "
+            "margin below 1",
         ),
     ],
 )
 def test_bad_parameters_are_refused(library: MergeLibrary, change: dict[str, Any], text: str) -> None:
     assert text in library.check(changed(GOOD, **change), SHAPE)
     assert library.workspace_size(changed(GOOD, **change), SHAPE) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({name: sign * 1024.0} for name in ("margin", "offset", "alpha") for sign in (1, -1)),
+        {"width": 2.0**-10},
+        {"width": 2.0**10},
+        {"size_penalty": 0.0},
+        {"size_penalty": 1024.0},
+        {"function": 1, "margin": 1 - 2.0**-24},
+        {"split": 1},
+        {"split": 2},
+        {"num_candidates": 6},
+    ],
+)
+def test_the_limits_themselves_are_taken(library: MergeLibrary, change: dict[str, Any]) -> None:
+    assert library.check(changed(GOOD, **change), SHAPE) == ""
 
 
 @pytest.mark.parametrize(
@@ -164,9 +204,9 @@ def test_the_workspace_grows_with_batch_and_tokens_only(library: MergeLibrary) -
     larger = library.workspace_size(GOOD, changed(SHAPE, batch=32))
     assert 15 * size < larger <= 16 * size
     assert library.workspace_size(GOOD, changed(SHAPE, num_tokens=24)) > size
-    # CLIP ViT-B/16 at batch 8: well under a megabyte.
+    # CLIP ViT-B/16 at batch 8: the similarities of 196 x 196 tokens, and little else.
     clip = Parameters.of(MergeParameters(19, 176, 1))
-    assert library.workspace_size(clip, Shape(8, 197, 768, 768, 1)) < 2**20
+    assert 8 * 196**2 * 4 < library.workspace_size(clip, Shape(8, 197, 768, 768, 1)) < 1.25 * 8 * 196**2 * 4
 
 
 def test_nothing_outside_the_workspace_is_written() -> None:
@@ -195,9 +235,11 @@ def test_the_version_is_the_project_s(library: MergeLibrary) -> None:
 
 
 def test_parameters_are_handed_over_in_the_order_of_the_contract() -> None:
-    parameters = MergeParameters(3, 8, 1, 0.25, 0.5, 0.125, "position", "gaussian", "half")
+    parameters = MergeParameters(
+        3, 8, 1, 0.25, 0.75, 4.0, 0.5, 0.125, "position", "gaussian", "alternate_second"
+    )
     found = [getattr(Parameters.of(parameters), name) for name, *_ in Parameters._fields_]
-    assert found == [3, 8, 1, 0.25, 0.5, 0.125, 1, 1, 1]
+    assert found == [3, 8, 1, 0.25, 0.75, 4.0, 0.5, 0.125, 1, 1, 1]
     assert [name for name, *_ in Parameters._fields_] == [
         field.name for field in dataclasses.fields(MergeParameters)
     ]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pitome.parameters import MergeParameters
+from pitome.parameters import MergeParameters, Split
 from tests.plugins.plugin_program import (
     BUILDS,
     CHAR,
@@ -25,9 +25,10 @@ from tests.plugins.plugin_program import (
     text_field,
 )
 
-PARAMETERS = MergeParameters(19, 176, 1, margin=0.3, alpha=1.0, size_penalty=0.05)
-ALL_NAMES = "num_merged, num_candidates, num_protected, margin, alpha, size_penalty, order, energy, split"
-NAMES = ALL_NAMES.split(", ")
+PARAMETERS = MergeParameters(19, 176, 1, margin=0.3, offset=0.3, alpha=1.0, size_penalty=0.05)
+NAMES = [field.name for field in dataclasses.fields(MergeParameters)]
+TWINS = ["by_position", "source_start", "source_stop", "target_start", "target_stop", "split_step"]
+ALL_NAMES = ", ".join([*NAMES, *TWINS])
 COLLECTION = f"a field collection with {ALL_NAMES}: "
 ONCE = ". Pass a collection of these fields, each once"
 ORDER = "field order as text, 'energy' or 'position': "
@@ -59,11 +60,12 @@ def refusal(fields: list[Field] | None, **options: object) -> str:
 
 
 @pytest.mark.parametrize("build", EVERY_BUILD)
-def test_the_creator_asks_for_the_nine_attributes(build: str) -> None:
+def test_the_creator_asks_for_the_attributes_and_their_twins(build: str) -> None:
     description = describe(None, build=BUILDS[build])
-    assert description["creator"] == ["EnergyMerge", "1", "pitome"]
-    assert [field["name"] for field in description["field_names"]] == NAMES
-    assert [field["type"] for field in description["field_names"]] == [INT32] * 3 + [FLOAT32] * 3 + [CHAR] * 3
+    assert description["creator"] == ["EnergyMerge", "2", "pitome"]
+    assert [field["name"] for field in description["field_names"]] == [*NAMES, *TWINS]
+    types = [INT32] * 3 + [FLOAT32] * 5 + [CHAR] * 3 + [INT32] * 6
+    assert [field["type"] for field in description["field_names"]] == types
 
 
 REFUSALS: dict[str, tuple[Change, str]] = {
@@ -89,7 +91,7 @@ REFUSALS: dict[str, tuple[Change, str]] = {
     ),
     "name null": (
         lambda fields: fields.update(order=Field(None, CHAR, b"energy\0")),
-        f"a name for every field: field 6 has a null name. Name it one of {ALL_NAMES}",
+        f"a name for every field: field 8 has a null name. Name it one of {ALL_NAMES}",
     ),
     "integer as int64": (
         put(Field("num_merged", INT64, struct.pack("<q", 19))),
@@ -136,8 +138,21 @@ REFUSALS: dict[str, tuple[Change, str]] = {
         ORDER + "it says 'energy\\x00'. Pass one of these",
     ),
     "unknown text": (
-        put(text_field("energy", "ELU")),
-        "field energy as text, 'elu' or 'gaussian': it says 'ELU'. Pass one of these",
+        put(text_field("function", "ELU")),
+        "field function as text, 'piecewise' or 'gaussian': it says 'ELU'. Pass one of these",
+    ),
+    "unknown split": (
+        put(text_field("split", "third")),
+        "field split as text, 'alternate' or 'alternate_second' or 'half': it says 'third'. "
+        "Pass one of these",
+    ),
+    "the attribute of version 1": (
+        put(text_field("energy", "elu")),
+        f"fields {ALL_NAMES}: there is a field 'energy'. Leave it out or correct its name",
+    ),
+    "a twin missing": (
+        lambda fields: fields.pop("split_step"),
+        f"fields {ALL_NAMES}: there is no field split_step. Pass all of them: none has a default",
     ),
     "data null": (
         put(Field("num_protected", INT32, None, length=1)),
@@ -149,11 +164,16 @@ REFUSALS: dict[str, tuple[Change, str]] = {
     ),
     "other namespace": (
         put(text_field("plugin_namespace", "nvidia")),
-        "field plugin_namespace as text, 'pitome': it says 'nvidia'. Pass one of these",
+        "field plugin_namespace as text, 'pitome': it says 'nvidia'. Pass this one",
     ),
     "other version": (
-        put(text_field("plugin_version", "2")),
-        "field plugin_version as text, '1': it says '2'. Pass one of these",
+        put(text_field("plugin_version", "3")),
+        "field plugin_version as text, '2': it says '3'. Pass this one",
+    ),
+    "the version before": (
+        put(text_field("plugin_version", "1")),
+        "field plugin_version as text, '2': it says '1', a contract that was never released: its energy was "
+        "another. Export the model again",
     ),
 }
 
@@ -169,9 +189,9 @@ def test_what_is_wrong_with_fields_is_said(defect: str) -> None:
 def test_what_is_wrong_with_the_collection_is_said() -> None:
     fields = list(attribute_fields(PARAMETERS).values())
     assert refusal(None) == COLLECTION + "the collection is null" + ONCE
-    assert refusal(fields, null_fields=True) == COLLECTION + "nbFields is 9 but fields is null" + ONCE
-    for count in (-1, 12, 2**31 - 1, -(2**31)):
-        expected = COLLECTION + f"nbFields is {count}, outside 0 to 11" + ONCE
+    assert refusal(fields, null_fields=True) == COLLECTION + "nbFields is 17 but fields is null" + ONCE
+    for count in (-1, 20, 2**31 - 1, -(2**31)):
+        expected = COLLECTION + f"nbFields is {count}, outside 0 to 19" + ONCE
         assert refusal(fields, count=count) == expected
 
 
@@ -189,9 +209,11 @@ OUT_OF_RANGE: dict[str, tuple[Change, str]] = {
     "alpha infinite": (put(number("alpha", math.inf)), "alpha=inf"),
     "size_penalty negative": (put(number("size_penalty", -0.5)), "size_penalty=-0.5"),
     "size_penalty NaN": (put(number("size_penalty", math.nan)), "size_penalty=nan"),
+    "width too small": (put(number("width", 2.0**-11)), "width=0.000488281: outside 0.000976562 to 1024"),
+    "offset too large": (put(number("offset", 1025.0)), "offset=1025: outside -1024 to 1024"),
     "gaussian without width": (
-        put(text_field("energy", "gaussian"), number("margin", 1.0)),
-        "margin=1 with the gaussian energy",
+        put(text_field("function", "gaussian"), number("margin", 1.0)),
+        "margin=1 with the gaussian function",
     ),
 }
 
@@ -206,6 +228,47 @@ def test_what_is_out_of_range_is_said(defect: str) -> None:
     assert re.fullmatch(r".+: .+\. [A-Z].+", message), "asked: found. What to do"
 
 
+OTHER_TWINS = {
+    ("energy", "alternate"): {"by_position": 1, "source_start": 1, "source_stop": 88, "target_start": 0}
+    | {"target_stop": 175, "split_step": 1},
+    ("position", "alternate_second"): {"by_position": 0, "source_start": 0, "source_stop": 175}
+    | {"target_start": 1, "target_stop": 177, "split_step": -2},
+    ("energy", "half"): {"by_position": 2, "source_start": -1, "source_stop": 87, "target_start": 87}
+    | {"target_stop": 0, "split_step": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("texts", "twin"), [(texts, twin) for texts, others in OTHER_TWINS.items() for twin in others]
+)
+def test_a_twin_that_says_another_thing_than_the_text_is_refused(texts: tuple[str, str], twin: str) -> None:
+    order, split = texts
+    fields = attribute_fields(dataclasses.replace(PARAMETERS, order=order, split=split))  # type: ignore[arg-type]
+    right, wrong = struct.unpack("<i", fields[twin].data or b"")[0], OTHER_TWINS[texts][twin]
+    put(integer(twin, wrong))(fields)
+    text = f"order '{order}'" if twin == "by_position" else f"split '{split}' of 176 candidates"
+    said = f"{twin}={wrong} with {text}: the two say different things, it must be {right}"
+    assert refusal(list(fields.values())) == f"{said}. Export the model again"
+
+
+@pytest.mark.parametrize(
+    ("split", "candidates", "slices"),
+    [
+        ("alternate", 39, [0, 39, 1, 39, 2]),
+        ("alternate_second", 39, [1, 39, 0, 39, 2]),
+        ("half", 39, [0, 20, 20, 39, 1]),
+        ("half", 38, [0, 19, 19, 38, 1]),
+    ],
+)
+def test_the_serialised_twins_are_those_of_the_contract(
+    split: Split, candidates: int, slices: list[int]
+) -> None:
+    parameters = MergeParameters(19, candidates, 1, order="position", split=split)
+    fields = {field["name"]: field for field in describe(attribute_fields(parameters).values())["fields"]}
+    found = [struct.unpack("<i", fields[name]["data"].encode("latin-1"))[0] for name in TWINS]
+    assert found == [1, *slices]
+
+
 def test_a_layer_without_a_name_and_one_with_a_wild_name_can_be_refused() -> None:
     unnamed = describe(None, layer=None)["calls"]["createPlugin"]["message"]
     assert unnamed.startswith("pitome::EnergyMerge, createPlugin of an unnamed layer: ")
@@ -216,10 +279,12 @@ def test_a_layer_without_a_name_and_one_with_a_wild_name_can_be_refused() -> Non
 ACCEPTED: dict[str, Change] = {
     "as the parser gives them": lambda fields: None,
     "texts without NUL": put(
-        Field("order", CHAR, b"energy"), Field("energy", CHAR, b"elu"), Field("split", CHAR, b"alternate")
+        Field("order", CHAR, b"energy"),
+        Field("function", CHAR, b"piecewise"),
+        Field("split", CHAR, b"alternate"),
     ),
     "with the node's identity": put(
-        text_field("plugin_namespace", "pitome"), Field("plugin_version", CHAR, b"1")
+        text_field("plugin_namespace", "pitome"), Field("plugin_version", CHAR, b"2")
     ),
 }
 
@@ -235,12 +300,12 @@ def test_every_form_of_the_same_attributes_makes_the_same_plugin(form: str, phas
 
 
 def identity(parameters: MergeParameters) -> str:
-    """The timing cache ID: all nine, floats exactly (as float32)."""
+    """The timing cache ID: all parameters, floats exactly (as float32)."""
     texts = []
     for name in NAMES:
         value = getattr(parameters, name)
         if isinstance(value, float):
-            value = c_hexadecimal(struct.unpack("<f", struct.pack("<f", value))[0])
+            value = c_hexadecimal(value)
         texts.append(f"{name}={value}")
     return " ".join(texts)
 
@@ -255,11 +320,13 @@ VARIATIONS = {
     "num_merged": 18,
     "num_candidates": 175,
     "num_protected": 0,
-    "margin": math.nextafter(0.3, 1.0) + 2**-25,
+    "margin": PARAMETERS.margin + 2**-25,
+    "offset": PARAMETERS.margin + 2**-25,
+    "width": 0.01,
     "alpha": 0.5,
     "size_penalty": 0.0,
     "order": "position",
-    "energy": "gaussian",
+    "function": "gaussian",
     "split": "half",
 }
 
@@ -277,7 +344,9 @@ def test_the_timing_cache_id_differs_with_every_attribute() -> None:
 
 @pytest.mark.parametrize("build", EVERY_BUILD)
 def test_the_serialised_fields_make_the_same_plugin_again(build: str) -> None:
-    parameters = MergeParameters(3, 7, 2, 1 / 3, -0.1, 1e-30, "position", "gaussian", "half")
+    parameters = MergeParameters(
+        3, 7, 2, 1 / 3, 0.3, 0.01, -0.1, 1e-30, "position", "gaussian", "alternate_second"
+    )
     given = attribute_fields(parameters)
     first = describe(given.values(), build=BUILDS[build])
     serialised = [

@@ -27,6 +27,7 @@ KINDS = {
     "wrong_number_length",
     "wrong_text",
     "wrong_text_length",
+    "wrong_twin",
     "wrong_type",
 }
 

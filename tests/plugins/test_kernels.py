@@ -5,70 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
-from pitome.merge import MergeResult, merge
-from pitome.parameters import MergeParameters
-from pitome.validate.parity.decisions import Rounding, judge
-from tests.operator_cases import LARGE_CASES, OperatorCase, make_inputs
-from tests.pitome.slow_checker import TooManyTies, unexplained
-from tests.pitome.test_merge import assert_values, by_name, exact_decisions, rounding
-from tests.plugins.kernel_runs import TABLES, Call, results
-
-FEW_TOKENS = 300
-"""Up to here the slow loops of the tests take seconds."""
-
-
-def held_to_the_contract(call: Call, result: MergeResult) -> None:
-    case, dtype = call
-    x, metric, size = make_inputs(case, dtype)
-    assert (result.x.dtype, result.size.dtype, result.assignment.dtype) == (dtype, torch.float32, torch.int32)
-    if case.exact:
-        # In float64 by slow loops where they end, else by the reference, which the same loops hold.
-        slow = exact_decisions(case) if case.num_tokens < FEW_TOKENS else None
-        expected = merge(x, metric, size, case.parameters).assignment.numpy() if slow is None else slow
-        np.testing.assert_array_equal(result.assignment.numpy(), expected)
-    else:
-        assert_within_rounding(case, result, metric, size)
-    assert_values(result, x, size)
-    assert_untouched(result, x, size, case.parameters.num_protected)
-
-
-def assert_within_rounding(
-    case: OperatorCase, result: MergeResult, metric: torch.Tensor, size: torch.Tensor
-) -> None:
-    """The slow checker within the worst rounding; where that is too wide for it, the judge of real models."""
-    try:
-        eps = rounding(case.parameters, case.metric_width)
-        assert not unexplained(result.assignment, metric, size, case.parameters, eps)
-        return
-    except TooManyTies:
-        eps = min(eps, probable_rounding(case.parameters, case.metric_width))
-    for image, assignment in enumerate(result.assignment):
-        verdict = judge(assignment, metric[image].double(), size[image], case.parameters, Rounding(eps, eps))
-        assert verdict.explained
-
-
-def probable_rounding(parameters: MergeParameters, metric_width: int) -> float:
-    """``rounding`` with the square root of its number of terms, six times.
-
-    Errors of independent roundings grow so, but for one product in 10 ^ 4 (Higham and Mary, A New Approach to
-    Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41, 2019, theorem 3.1: 2 n exp(-6 ^ 2 / 2)).
-    """
-    return rounding(parameters, metric_width) * 6 / np.sqrt(metric_width + 4)
-
-
-def assert_untouched(result: MergeResult, x: torch.Tensor, size: torch.Tensor, prefix: int) -> None:
-    """Tokens that stay alone are the input's bit for bit, in their order; padding among them is exactly 0."""
-    for image, slots in enumerate(result.assignment.long()):
-        assert slots[:prefix].tolist() == list(range(prefix))
-        alone = slots.bincount()[slots] == 1
-        real = size[image, :, 0] > 0
-        assert torch.equal(result.x[image, slots[alone & real]], x[image, alone & real])
-        assert (result.x[image, slots[alone & ~real]] == 0).all()
-        assert slots[alone].diff().gt(0).all()
+from tests.merge_contract import held_to_the_contract
+from tests.operator_cases import LARGE_CASES
+from tests.pitome.test_merge import by_name
+from tests.plugins.kernel_runs import TABLES, results
 
 
 def named(table: str, marks: Sequence[pytest.MarkDecorator] = ()) -> list[Any]:

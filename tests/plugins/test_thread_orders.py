@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pitome.merge import MergeResult
-from tests.plugins.kernel_runs import INPUTS, assert_same_bits, results
+from tests.plugins.kernel_runs import INPUTS, MANY_INPUTS, Inputs, assert_same_bits, results
 from tests.plugins.watched_library import WatchedLibrary
 
 SEEDS = [1, 2, 3, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(4, 10))]
@@ -36,19 +36,20 @@ def library() -> WatchedLibrary:
     return WatchedLibrary()
 
 
+@pytest.mark.parametrize(("inputs", "name"), [(INPUTS, "few"), (MANY_INPUTS, "many")], ids=["few", "many"])
 @pytest.mark.parametrize(
     "dtype", [torch.float32, pytest.param(torch.float16, marks=pytest.mark.full)], ids=str
 )
 def test_every_barrier_of_the_kernels_is_missed_where_it_is_removed(
-    library: WatchedLibrary, dtype: torch.dtype
+    library: WatchedLibrary, dtype: torch.dtype, inputs: Inputs, name: str
 ) -> None:
     """Without it, some order of the threads gives other results, a fault, or an access out of bounds."""
-    x, metric, size, parameters = INPUTS
+    x, metric, size, parameters = inputs
     merge = partial(library.merge, x.to(dtype), metric.to(dtype), size, parameters)
     library.forget_barriers()
     expected = merge()
     barriers = library.barriers()
-    assert len(barriers) == NUM_BARRIERS[dtype]
+    assert len(barriers) == NUM_BARRIERS[name, dtype]
     for place in barriers:
         outcomes = [shows(library, merge, place, seed, expected) for seed in range(5)]
         assert any(outcomes), f"nothing happens without the barrier at {place}"
@@ -56,8 +57,13 @@ def test_every_barrier_of_the_kernels_is_missed_where_it_is_removed(
         assert not shows(library, merge, "", seed, expected), "with all barriers nothing changes"
 
 
-NUM_BARRIERS = {torch.float32: 13, torch.float16: 14}
-"""Tensor cores have one more: two groups of warps add their products."""
+NUM_BARRIERS = {
+    ("few", torch.float32): 12,
+    ("few", torch.float16): 12,
+    ("many", torch.float32): 13,
+    ("many", torch.float16): 14,
+}
+"""Of large tiles tensor cores have one more: two groups of warps add their products."""
 
 
 def shows(

@@ -23,6 +23,7 @@ from pitome.validate.thresholds import (
     PASSED,
     MinCosine,
     Thresholds,
+    decisions_verdict,
     judge,
     judge_accuracy_drop,
     judge_share_of_bound,
@@ -61,7 +62,7 @@ def test_every_key_is_in_the_default_file(tmp_path: Path) -> None:
     [
         (
             "max_unexplained = 3",
-            "max_unexplained is not a key that is known; the keys are max_unexplained_decisions, arithmetic",
+            "max_unexplained is not a key that is known; the keys are max_unexplained_decisions, max_share",
             "Did you mean max_unexplained_decisions",
         ),
         (
@@ -208,6 +209,33 @@ def test_decisions_up_to_the_limit_pass() -> None:
         "2 merge decisions differ from PyTorch's by more than rounding, the first of them in layer 1 "
         "(2 of 8 inputs)"
     )
+
+
+def jumped(excused: int, **changes: Any) -> Decisions:
+    """Of 16 decisions, ``excused`` by a jump alone."""
+    wrong = changes.get("unexplained", 0)
+    first = layer(0, agreed=8 - excused - wrong, excused=excused, excused_by_jumps=excused, **changes)
+    return Decisions(runtime="onnxruntime fp32", images=8, layers=(first, layer(1)))
+
+
+def test_too_many_decisions_excused_by_jumps_are_not_judged() -> None:
+    """A share at the limit is allowed; above it nothing passes, and what is wrong still fails."""
+    limits = Thresholds(max_share_excused_by_jumps=0.125)
+    assert decisions_verdict(jumped(2), limits) == "pass"
+    assert judge(report(decisions=jumped(2)), limits).verdict == "pass"
+    found = judge(report(decisions=jumped(3)), limits)
+    assert decisions_verdict(jumped(3), limits) == found.verdict == "not judged"
+    assert found.failures == ()
+    assert found.reason == (
+        "the merge decisions are not judged: nothing but the jump of the energy at its margin excuses 3 of "
+        "16, where a share of 0.125 is allowed"
+    )
+    wrong = jumped(3, unexplained=1)
+    assert decisions_verdict(wrong, limits) == judge(report(decisions=wrong), limits).verdict == "fail"
+    off = report(decisions=jumped(3), arithmetic=(arithmetic(passed=False),))
+    assert judge(off, limits).verdict == "fail"
+    assert judge(report(decisions=jumped(1)), Thresholds()).verdict == "not judged", "1 of 16 is over 0.05"
+    assert judge(report(decisions=None), limits).verdict == "pass"
 
 
 def test_free_running_agreement() -> None:

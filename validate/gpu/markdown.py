@@ -222,12 +222,13 @@ def _decisions(found: EngineParity) -> str:
             f"{record.compared:,}",
             percent(record.agreed, record.compared),
             f"{record.excused:,}",
+            f"{record.excused_by_jumps:,}",
             f"{record.unexplained:,}",
             "yes" if record is found.decisions else "no, reported",
         )
         for record in decisions
     ]
-    header = ("Decisions", "compared", "agree", "within rounding", "otherwise", "judged")
+    header = ("Decisions", "compared", "agree", "within rounding", "by a jump alone", "otherwise", "judged")
     return _table(header, rows) if rows else ""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from pitome.bundle.manifest import Record
 from pitome.runtime import Runtime
@@ -16,7 +15,7 @@ from pitome.validate.parity.check import (
     report_decisions,
 )
 from pitome.validate.parity.passes import Passes
-from pitome.validate.parity.records import Arithmetic, Cosine, Decisions
+from pitome.validate.parity.records import Arithmetic, Cosine, Decisions, LevelVerdict
 from pitome.validate.runs import Advance, Run, run_samples
 from pitome.validate.samples import Samples
 
@@ -42,7 +41,7 @@ class EngineParity(Record):
 
     name: str
     """Such as "tensorrt plugin"."""
-    verdict: Literal["pass", "fail"]
+    verdict: LevelVerdict
     reason: str
     images: int
     decisions: Decisions | None

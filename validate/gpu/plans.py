@@ -87,9 +87,7 @@ class BuiltEngine(Record):
 
 def measured_engines(backend: str) -> tuple[EngineSpec, ...]:
     """The engines of one backend that are measured against each other."""
-    paths: tuple[MergePath, ...] = ("function", "none")
-    if backend == "tensorrt":
-        paths = ("plugin", *paths)
+    paths: tuple[MergePath, ...] = ("plugin", "function", "none")
     return tuple(EngineSpec(backend, path) for path in paths)
 
 

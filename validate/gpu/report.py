@@ -35,7 +35,10 @@ PARTS: Mapping[str, str] = {
     "tensorrt-plugin": "TensorRT with the plugin against PyTorch",
     "tensorrt-function": "TensorRT with the function body against PyTorch",
     "tensorrt-speed": "TensorRT: speed",
-    "tensorrt_rtx-function": "TensorRT-RTX against PyTorch",
+    "tensorrt_rtx-operator": "TensorRT-RTX: one merge through the plugin",
+    "tensorrt_rtx-embedded": "TensorRT-RTX: plan with the plugin library inside",
+    "tensorrt_rtx-plugin": "TensorRT-RTX with the plugin against PyTorch",
+    "tensorrt_rtx-function": "TensorRT-RTX with the function body against PyTorch",
     "tensorrt_rtx-speed": "TensorRT-RTX: speed",
 }
 """Everything that a report can hold, in the order in which it shows it."""

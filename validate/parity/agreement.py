@@ -9,25 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pitome.validate.parity.decisions import (
-    Floats,
-    MarginKind,
-    decision_margins,
-    judge,
-    same_groups,
-    same_tokens,
-    smallest_margin,
-)
+from pitome.validate.parity.decision_margins import MarginKind, decision_margins, smallest_margin
+from pitome.validate.parity.decisions import judge, same_groups, same_tokens
+from pitome.validate.parity.energy_intervals import Floats
 from pitome.validate.parity.passes import Passes
 from pitome.validate.parity.records import Decisions, LayerDecisions, Margins
+from pitome.validate.thresholds import Thresholds, decisions_verdict
 
-ROUNDING_FACTOR = 2.0
-"""Both values of a comparison may be off by the measured rounding."""
 _PERCENTILES = (1, 10, 50)
 
 
-def judge_decisions(passes: Passes) -> Decisions | None:
-    """fp32 on the runtime: every merge of every input with the layers before forced."""
+def judge_decisions(passes: Passes, limits: Thresholds | None = None) -> Decisions | None:
+    """fp32 on the runtime: every merge of every input with the layers before forced, under the limits."""
     if not passes.layers:
         return None
     target = passes.runtime["fp32"].assignments
@@ -35,27 +28,27 @@ def judge_decisions(passes: Passes) -> Decisions | None:
     layers = tuple(
         _judge_layer(passes, index, layer, first[index]) for index, layer in enumerate(passes.layers)
     )
-    return Decisions(
+    found = Decisions(
         runtime=f"{passes.runtime_name} fp32",
         images=layers[0].compared,
         layers=layers,
         same_throughout=throughout,
         margins=tuple(_margins(passes)),
     )
+    return found.model_copy(update={"verdict": decisions_verdict(found, limits or Thresholds())})
 
 
 def _judge_layer(passes: Passes, index: int, layer: int, first: int) -> LayerDecisions:
     target = passes.runtime["fp32"].assignments[index]
     parameters = passes.layers[layer]
     agreed = same_groups(passes.forced["fp32"].assignments[index], target)
-    tolerance = passes.rounding[layer].times(ROUNDING_FACTOR)
-    excused, margins, gaps = 0, [0.0], [float("inf")]
+    tolerance = passes.rounding[layer].tolerance
+    excused, gaps = [], [float("inf")]
     for row in torch.nonzero(~agreed).flatten().tolist():
         record = passes.exact_records[row][index]
         found = judge(target[row], record.metric[0], record.size[0], parameters, tolerance)
         if found.explained:
-            excused += 1
-            margins.append(found.margin)
+            excused.append(found)
     for row in passes.exact:
         record = passes.exact_records[row][index]
         gaps.append(smallest_margin(record.metric[0], record.size[0], parameters))
@@ -66,12 +59,13 @@ def _judge_layer(passes: Passes, index: int, layer: int, first: int) -> LayerDec
         merged=parameters.num_merged,
         compared=len(agreed),
         agreed=same,
-        excused=excused,
-        unexplained=len(agreed) - same - excused,
+        excused=len(excused),
+        excused_by_jumps=sum(found.by_jump for found in excused),
+        unexplained=len(agreed) - same - len(excused),
         tolerance=tolerance.energy,
         similarity_tolerance=tolerance.similarity,
         smallest_margin=min(gaps) if np.isfinite(min(gaps)) else None,
-        largest_excused_margin=max(margins),
+        largest_excused_margin=max((found.margin for found in excused), default=0.0),
         free_running_agreement=_share(same_groups(passes.free.assignments[index], target)),
         token_agreement=float(same_tokens(passes.forced["fp32"].assignments[index], target).mean()),
         first_differences=first,

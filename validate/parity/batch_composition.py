@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from pitome.models.text import ATTENTION_MASK
 from pitome.parameters import MergeParameters
 from pitome.validate.outputs import real_positions
-from pitome.validate.parity.agreement import ROUNDING_FACTOR
-from pitome.validate.parity.decisions import Rounding, judge, same_groups
+from pitome.validate.parity.decisions import Verdict, judge, same_groups
 from pitome.validate.parity.module_trace import trace
 from pitome.validate.parity.passes import Progress
 from pitome.validate.parity.records import BatchComposition
+from pitome.validate.parity.rounding import Rounding
 from pitome.validate.parity.targets import Target
 from pitome.validate.runs import Run
 from pitome.validate.samples import CheckedInputs, Samples
@@ -82,17 +82,18 @@ def compare_batching(
         for row in differing
         if judged is not None
     ]
-    wrong = [layer for pair in found for layer, _ in pair if layer is not None]
-    excused = [max(margin for _, margin in pair) for pair in found if all(layer is None for layer, _ in pair)]
+    wrong = [run.wrong for pair in found for run in pair if run.wrong is not None]
+    excused = [pair for pair in found if all(run.wrong is None for run in pair)]
     return BatchComposition(
         runtime=f"{target.runtime} fp32",
         texts=len(texts),
         same_decisions=int(same.sum()),
         largest_difference=_largest_difference(together, alone, same, texts.inputs.get(ATTENTION_MASK)),
         excused=len(excused),
+        excused_by_jumps=sum(any(run.by_jump for run in pair) for pair in excused),
         unexplained=len(found) - len(excused),
         first_unexplained_layer=min(wrong, default=None),
-        largest_excused_margin=max(excused, default=0.0),
+        largest_excused_margin=max((run.margin for pair in excused for run in pair), default=0.0),
     )
 
 
@@ -119,26 +120,34 @@ def _relative(value: Tensor, reference: Tensor, mask: Tensor | None) -> float:
 
 
 @dataclass(frozen=True)
+class _JudgedRun:
+    wrong: int | None
+    """The first layer whose decision nothing explains, if there is one."""
+    margin: float
+    """The largest of all layers."""
+    by_jump: bool
+    """Whether a jump alone explains the decision of any layer."""
+
+
+@dataclass(frozen=True)
 class _Judge:
     double: nn.Module
     layers: Mapping[int, MergeParameters]
     rounding: Mapping[int, Rounding]
 
-    def judge(self, text: Samples, decided: list[Tensor]) -> tuple[int | None, float]:
-        """The first layer whose decision nothing explains, if there is one, and the largest margin."""
-        margins = [0.0]
-        for layer, explained, margin in self._verdicts(text, decided):
-            if not explained:
-                return layer, inf
-            margins.append(margin)
-        return None, max(margins)
+    def judge(self, text: Samples, decided: list[Tensor]) -> _JudgedRun:
+        margin, by_jump = 0.0, False
+        for layer, found in self._verdicts(text, decided):
+            if not found.explained:
+                return _JudgedRun(layer, inf, by_jump)
+            margin, by_jump = max(margin, found.margin), by_jump or found.by_jump
+        return _JudgedRun(None, margin, by_jump)
 
-    def _verdicts(self, text: Samples, decided: list[Tensor]) -> Iterator[tuple[int, bool, float]]:
+    def _verdicts(self, text: Samples, decided: list[Tensor]) -> Iterator[tuple[int, Verdict]]:
         _, records = trace(self.double, text.inputs, decided)
         for record, target in zip(records, decided, strict=True):
             if bool(same_groups(record.decided, target)):
                 continue
-            tolerance = self.rounding[record.layer].times(ROUNDING_FACTOR)
+            tolerance = self.rounding[record.layer].tolerance
             parameters = self.layers[record.layer]
-            found = judge(target[0], record.metric[0], record.size[0], parameters, tolerance)
-            yield record.layer, found.explained, found.margin
+            yield record.layer, judge(target[0], record.metric[0], record.size[0], parameters, tolerance)

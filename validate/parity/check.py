@@ -24,12 +24,13 @@ from pitome.validate.parity.records import (
     Cosine,
     Decisions,
     GraphFinding,
+    LevelVerdict,
     ParityReport,
     ReducedTorch,
 )
 from pitome.validate.parity.targets import GraphTarget, Target
 from pitome.validate.samples import CheckedInputs
-from pitome.validate.thresholds import PASSED, Thresholds, judge, judge_levels
+from pitome.validate.thresholds import PASSED, Thresholds, judge, judge_levels, why_not_judged
 
 NOT_RUN = ("bf16",)
 """Precisions that onnxruntime has no kernels for on a CPU; on other devices nobody tried."""
@@ -122,7 +123,7 @@ def check_parity(
     report = ParityReport(
         verdict="pass",
         reason=PASSED,
-        decisions=judge_decisions(passes),
+        decisions=judge_decisions(passes, limits),
         reported_decisions=tuple(
             report_decisions(passes, precision)
             for precision in passes.runtime
@@ -198,12 +199,14 @@ def _counts(inputs: CheckedInputs) -> dict[str, int]:
     return {"random": len(inputs.random), real: len(inputs.real)}
 
 
-def decide(
-    decisions: Decisions | None, arithmetic: Sequence[Arithmetic]
-) -> tuple[Literal["pass", "fail"], str]:
+def decide(decisions: Decisions | None, arithmetic: Sequence[Arithmetic]) -> tuple[LevelVerdict, str]:
     """The verdict on levels 1 and 2 under the default thresholds, and its reason in a sentence."""
-    failures = judge_levels(decisions, arithmetic, (), (), Thresholds())
-    return ("fail", failures[0]) if failures else ("pass", PASSED)
+    limits = Thresholds()
+    failures = judge_levels(decisions, arithmetic, (), (), limits)
+    if failures:
+        return "fail", failures[0]
+    unknown = why_not_judged(decisions, limits)
+    return ("not judged", unknown) if unknown else ("pass", PASSED)
 
 
 def _task(passes: Passes) -> Iterator[Cosine]:

@@ -14,7 +14,8 @@ import numpy as np
 from torch import nn
 
 from pitome.export.function import energy_merge_function
-from pitome.export.onnx import TORCH_TYPES, merge_nodes
+from pitome.export.merge_nodes import attribute_value, load_graph, merge_nodes
+from pitome.export.onnx import TORCH_TYPES
 from pitome.op import ONNX_NAME, node_attributes
 from pitome.parameters import MergeParameters
 from pitome.validate.parity.graph_structure import first_difference
@@ -47,13 +48,11 @@ def check_graph(
         runs: whether a runtime runs it and measuring decides what reading can't. Where none does, everything
             that differs fails, and every node is compared with ``judged``.
     """
-    import onnx_ir
-
-    model = onnx_ir.load(path)
+    model = load_graph(path)
     findings = [
         *_epsilons(model, norms, decides=not runs),
         *_merges(model, layers),
-        *_bodies(model, layers, precision, judged and onnx_ir.load(judged)),
+        *_bodies(model, layers, precision, judged and load_graph(judged)),
         *check_weights(model, merged, TORCH_TYPES[precision], used, decides=not runs),
     ]
     if not runs and judged is not None:
@@ -94,8 +93,7 @@ def _merges(model: Any, layers: Mapping[int, MergeParameters]) -> Iterator[Graph
         return
     for node, (layer, parameters) in zip(nodes, layers.items(), strict=True):
         for name, wanted in node_attributes(parameters).items():
-            attribute = node.attributes.get(name)
-            found = None if attribute is None else attribute.value
+            found = attribute_value(node, name)
             same = np.float32(found) == np.float32(wanted) if isinstance(wanted, float) else found == wanted
             if not same:
                 shown = f"{found:g}" if isinstance(found, float) else str(found)
@@ -106,22 +104,20 @@ def _merges(model: Any, layers: Mapping[int, MergeParameters]) -> Iterator[Graph
 def _bodies(
     model: Any, layers: Mapping[int, MergeParameters], precision: str, judged: Any
 ) -> Iterator[GraphFinding]:
-    """Bodies of merges that are neither this version's nor that of the graph whose decisions are judged."""
-    kinds = {(parameters.order, parameters.function, parameters.split) for parameters in layers.values()}
-    for kind in kinds if len(kinds) == 1 else ():
-        import onnx_ir
+    """A body that is neither this version's nor that of the graph whose decisions are judged."""
+    if not layers:
+        return
+    import onnx_ir
 
-        expected: Any = onnx_ir.from_proto(energy_merge_function(*kind))
-        known = {_described(expected)} | (_bodies_of(judged) if judged is not None else set())
-        if _bodies_of(model) <= known:
-            continue
-        # Other versions of this project may write it in another way: measuring decides, where it can.
-        text = "the body of EnergyMerge is not the one that this version writes"
-        if judged is not None:
-            text += (
-                f" and not that of fp32, and nothing that was measured judges the decisions of {precision}"
-            )
-        yield GraphFinding(kind="body", layer=None, text=text, decides=judged is not None)
+    expected: Any = onnx_ir.from_proto(energy_merge_function(layers.values()))
+    known = {_described(expected)} | (_bodies_of(judged) if judged is not None else set())
+    if _bodies_of(model) <= known:
+        return
+    # Other versions of this project may write it in another way: measuring decides, where it can.
+    text = "the body of EnergyMerge is not the one that this version writes"
+    if judged is not None:
+        text += f" and not that of fp32, and nothing that was measured judges the decisions of {precision}"
+    yield GraphFinding(kind="body", layer=None, text=text, decides=judged is not None)
 
 
 def _bodies_of(model: Any) -> set[bytes]:

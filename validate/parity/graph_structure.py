@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pitome.export.merge_nodes import load_graph
 from pitome.export.onnx import TORCH_TYPES
 
 Described = tuple[Any, ...]
@@ -33,10 +34,8 @@ def first_difference(path: Path, measured: Path, precision: str) -> str | None:
         measured: the float32 graph of the same model.
         precision: of ``path``.
     """
-    import onnx_ir
-
     dtype = TORCH_TYPES[precision]
-    ours, theirs = (list(_described(onnx_ir.load(each).graph, dtype)) for each in (path, measured))
+    ours, theirs = (list(_described(load_graph(each).graph, dtype)) for each in (path, measured))
     for index, (found, expected) in enumerate(zip(ours, theirs, strict=False)):  # both end with "the end"
         if found[0] != expected[0]:
             return f"node {index} but for casts is {found[1]}, in {measured.name} it is {expected[1]}"

@@ -16,7 +16,8 @@ from pitome.models.text import ATTENTION_MASK
 from pitome.observe import MergeRecord
 from pitome.parameters import MergeParameters
 from pitome.runtime.pytorch import PyTorchRuntime
-from pitome.validate.parity.decisions import Rounding, measure_rounding, same_groups
+from pitome.validate.parity.decisions import same_groups
+from pitome.validate.parity.rounding import Rounding, measure_rounding
 from pitome.validate.parity.targets import Target
 from pitome.validate.runs import Advance, Run, arrays, run_forced, run_samples
 from pitome.validate.samples import CheckedInputs, Samples

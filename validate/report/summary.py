@@ -62,7 +62,8 @@ def rows_of(
     for plan in manifest.plans:
         rows.append(
             SummaryRow(
-                f"Plan {plan.precision}",
+                # A row is named by all that tells plans apart: two bundles are compared by these names.
+                f"Plan {plan.precision} {plan.backend} {plan.merge_path}",
                 f"{plan.file}, {megabytes(plan.bytes)}, {plan.backend} {plan.backend_version}, "
                 f"{', '.join(plan.targets)}, batch {'/'.join(map(str, plan.profile))}, "
                 f"{merge_path_text(manifest, plan)} ({plan_status(plan, manifest, parity)})",
@@ -138,15 +139,15 @@ def _method_row(manifest: Manifest) -> SummaryRow:
     if not any(manifest.schedule.num_merged):
         return SummaryRow("Method", f"{settings.method}: nothing is merged")
     attention = ", proportional attention" if settings.proportional_attention else ""
-    operator = next(filter(None, manifest.method.layers), None)
-    if operator is None:
+    orders = " and ".join(dict.fromkeys(each.order for each in manifest.method.layers if each))
+    if not orders:
         return SummaryRow("Method", f"{settings.method} pairs (seed {settings.seed}){attention}")
     told = [
         " ".join(option_text(name, described, getattr(settings, name))).replace("_", " ")
         for name, described in options_of(MergeSettings).items()
         if described.plural and name != "method" and getattr(settings, name) is not None
     ]
-    return SummaryRow("Method", f"{settings.method}: {operator.order} order, {', '.join(told)}{attention}")
+    return SummaryRow("Method", f"{settings.method}: {orders} order, {', '.join(told)}{attention}")
 
 
 def _tokens_row(manifest: Manifest) -> SummaryRow:
@@ -162,6 +163,8 @@ def _parity_row(parity: ParityReport | None) -> SummaryRow:
         told = f"{found.agreed:,} of {found.compared:,} decisions agree"
         if found.excused:
             told += f", {found.excused:,} differ within rounding"
+        if found.excused_by_jumps:
+            told += f" ({found.excused_by_jumps:,} only by the energy's jump)"
         if found.unexplained:
             told += f", {found.unexplained:,} differ without an excuse"
         value = f"{parity.verdict}: {told}{reason}"
@@ -181,6 +184,8 @@ def _batching_rows(batching: BatchComposition | None) -> list[SummaryRow]:
     )
     if batching.excused:
         found += f", {batching.excused} of {texts} in a decision within rounding"
+    if batching.excused_by_jumps:
+        found += f" ({batching.excused_by_jumps} only by the energy's jump)"
     if batching.unexplained:
         found += f", {batching.unexplained} of {texts} in a decision without an excuse"
     return [SummaryRow("Batch composition", found, "bad" if batching.unexplained else "plain")]

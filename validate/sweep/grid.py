@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
+from pitome.energies import Energy
 from pitome.errors import InputError
 from pitome.methods import all_methods, method_names
 from pitome.option import options_of
+from pitome.parameters import Split
 from pitome.settings import MergeSettings, Shape
 
 OWN = MergeSettings()
@@ -90,7 +93,7 @@ class Grid:
 
 QUICK = Grid()
 FULL = Grid(
-    methods=("pitome", "tome", "paper", "random", "authors"),
+    methods=("pitome", "tome", "paper", "random", "authors", "authors-2024"),
     flops=(0.6, 0.8, 0.7, 0.5),
     shapes=("ratio", "constant", "decreasing", "increasing"),
     axes=(
@@ -113,8 +116,8 @@ FULL = Grid(
                 MergeSettings(margin=(0.5, 0.0)),
             ),
         ),
-        Axis("energy", (OWN, MergeSettings(energy="elu"), MergeSettings(energy="gaussian"))),
-        Axis("split", (OWN, MergeSettings(split="alternate"), MergeSettings(split="half"))),
+        Axis("energy", (OWN, *(MergeSettings(energy=energy) for energy in get_args(Energy)))),
+        Axis("split", (OWN, *(MergeSettings(split=split) for split in get_args(Split)))),
         Axis(
             "size_penalty",
             (

@@ -16,11 +16,11 @@ from pitome.errors import InputError
 from pitome.flops import count_flops
 from pitome.methods import Method, make_method, method_class
 from pitome.models.family import Family, ModelShape
-from pitome.option import options_of
 from pitome.parameters import AMOUNTS, MergeParameters
 from pitome.schedule import TokenSchedule
 from pitome.settings import MergeSettings, ScheduleOptions, Shape
 from pitome.validate.sweep.grid import Axis, Grid
+from pitome.validate.sweep.labels import label_of
 
 Merges = list[dict[str, object] | None]
 """The attributes of each layer's operator, as a digest takes them."""
@@ -93,7 +93,8 @@ def make_points(grid: Grid, family: Family, shape: ModelShape) -> tuple[list[Poi
         try:
             point = make_point(settings, planned, family, shape)
         except InputError as error:
-            refused.append(Refused(f"{label_of(settings)} at {planned.name}", str(error)))
+            label = f"{label_of(settings, family.modality)} at {planned.name}"
+            refused.append(Refused(label, str(error)))
             continue
         plain = is_baseline(point.settings, family)
         if plain:
@@ -142,17 +143,6 @@ def plan_schedules(
             continue
         planned.setdefault(schedule.num_merged, PlannedSchedule(name, form, layers, schedule))
     return list(planned.values()), refused
-
-
-def label_of(settings: MergeSettings) -> str:
-    """What tables show: the method, and the settings that it takes where they are chosen."""
-    taken = method_class(settings.method).takes
-    told = [
-        described.told(getattr(settings, name))
-        for name, described in options_of(MergeSettings).items()
-        if name in taken and getattr(settings, name) is not None
-    ]
-    return " ".join([settings.method, *filter(None, told)])
 
 
 def _of_keep_ratio(
@@ -214,7 +204,7 @@ def make_point(settings: MergeSettings, planned: PlannedSchedule, family: Family
     return Point(
         key=_digest(method, schedule, merges),
         graph=_digest(method, schedule, [_same_speed(each) for each in merges]),
-        label=f"{label_of(method.settings)} at {planned.name}",
+        label=f"{label_of(method.settings, family.modality)} at {planned.name}",
         settings=method.settings,
         margins=method.margins,
         planned=planned,
@@ -246,9 +236,7 @@ def _meant(parameters: tuple[MergeParameters | None, ...]) -> Merges:
         if each is None:
             found.append(None)
             continue
-        # 0.9 - 0.9 i/L and 0.9 - (0.9 i)/L differ in their last bit only.
-        meant = each.meaning(equal_sizes=not any(found))
-        found.append(asdict(replace(meant, margin=round(meant.margin, 9))))
+        found.append(asdict(each.meaning(equal_sizes=not any(found))))
     return found
 
 

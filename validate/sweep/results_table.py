@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from pitome.errors import InputError
 from pitome.methods import method_class
+from pitome.models.task import Modality
 from pitome.settings import MergeSettings
 from pitome.validate.padding_records import BUCKET, FULL_LENGTH
+from pitome.validate.sweep.labels import completed_label
 from pitome.validate.sweep.records import (
     FailedPoint,
     SweepFile,
@@ -48,7 +50,12 @@ def read_sweep_file(path: Path) -> SweepFile:
     records = records_of(parsed)
     failed = tuple(record for record in records if isinstance(record, FailedPoint))
     commands = tuple(dict.fromkeys(line.command for line in parsed if isinstance(line, SweepRun)))
-    return SweepFile(configuration, tuple(measured(records)), failed, commands)
+    return SweepFile(configuration, tuple(map(_with_whole_label, measured(records))), failed, commands)
+
+
+def _with_whole_label(record: SweepRecord) -> SweepRecord:
+    label = completed_label(record.label, record.schedule, record.settings, _modality(record))
+    return record.model_copy(update={"label": label})
 
 
 def _told(error: Exception) -> str:
@@ -136,7 +143,11 @@ def _setting(record: SweepRecord) -> str:
 def _is_default(record: SweepRecord) -> bool:
     """Whether these are what a user gets who chooses nothing, for texts or for images."""
     default = method_class(MergeSettings().method)
-    return record.settings == default.own_settings("image" if record.padding is None else "text")
+    return record.settings == default.own_settings(_modality(record))
+
+
+def _modality(record: SweepRecord) -> Modality:
+    return "image" if record.padding is None else "text"
 
 
 def _cell(record: SweepRecord) -> str:

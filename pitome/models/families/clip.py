@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from pitome.models.author_settings import AUTHOR_SETTINGS
 from pitome.models.families import register
 from pitome.models.family import (
-    AuthorSettings,
     Family,
     ModelShape,
     linear_flops,
@@ -39,7 +39,7 @@ class Clip(Family):
         "image-features": ("last_hidden_state", "pooler_output"),
         "image-classification": ("logits",),
     }
-    author_settings = AuthorSettings("hidden", 0.95, 0.95, "never")
+    author_settings = AUTHOR_SETTINGS["clip"]
     whole_configuration = ("CLIPForImageClassification",)
     text_tower = "CLIPTextModelWithProjection"
     default_preprocess = make_preprocess(224, CLIP_COLOURS)

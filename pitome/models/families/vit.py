@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from pitome.models.author_settings import AUTHOR_SETTINGS
 from pitome.models.families import register
 from pitome.models.family import (
-    AuthorSettings,
     Family,
     ModelShape,
     linear_flops,
@@ -32,7 +32,7 @@ class Vit(Family):
         "image-classification": ("logits",),
         "image-features": ("last_hidden_state",),
     }
-    author_settings = AuthorSettings("keys", 0.75, 0.75, "first half")
+    author_settings = AUTHOR_SETTINGS["deit"]
     """The authors' rows for ViT are DeiT's and MAE's; supervised checkpoints take DeiT's."""
     default_preprocess = make_preprocess(224, HALF_COLOURS, "squash", resample="bilinear")
     prefix_tokens: ClassVar[int] = 1

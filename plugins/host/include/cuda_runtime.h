@@ -57,6 +57,9 @@ void count_load(const void* address, size_t bytes);
 void count_store(const void* address, size_t bytes);
 void count_multiply_adds(int64_t number);
 
+// That the kernel is about to look at what the one before it wrote.
+void wait_for_last_launch();
+
 // Put a kernel at the end of a stream; it runs when the stream is synchronised.
 cudaError_t launch(const cudaLaunchConfig_t& config, std::function<void()> thread);
 
@@ -134,6 +137,9 @@ inline int __all_sync(unsigned mask, int value, PITOME_HOST_PLACE) {
   return __ballot_sync(mask, value, place) == mask;
 }
 
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+inline int __ffs(unsigned bits) { return __builtin_ffs(static_cast<int>(bits)); }
+
 using std::max;
 using std::min;
 
@@ -147,4 +153,6 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 cudaError_t cudaStreamCreate(cudaStream_t* stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 const char* cudaGetErrorString(cudaError_t error);

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pitome.errors import InputError, PitomeError
 from pitome.plugins.tools.account.account import PTXAS_LOG, make_account
+from pitome.plugins.tools.account.comparison import comparison, floors, read_kernels
 from pitome.plugins.tools.account.page import print_page, put_between_marks, to_markdown
 from pitome.plugins.tools.merge_library import HOST_LIBRARY
 
@@ -44,6 +45,12 @@ def _parser() -> argparse.ArgumentParser:
         "--readme", type=Path, metavar="FILE", help="put the Markdown between the marks of this file"
     )
     parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="FILE",
+        help="print as Markdown how the kernels stand to others, whose JSON document this is",
+    )
+    parser.add_argument(
         "--library",
         type=Path,
         metavar="FILE",
@@ -61,14 +68,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _show(options: argparse.Namespace) -> None:
-    if options.json + options.markdown + (options.readme is not None) > 1:
+    ways = (options.json, options.markdown, options.readme is not None, options.compare is not None)
+    if sum(ways) > 1:
         raise InputError(
-            "more than one of --json, --markdown and --readme",
+            "more than one of --json, --markdown, --readme and --compare",
             "they are different ways to show the same",
             "Give one of them",
         )
+    before = None if options.compare is None else read_kernels(options.compare)
     account = make_account(_say, options.library, options.ptxas_log)
-    if options.json:
+    if before is not None:
+        page = (comparison(before, (account.merges, account.usages)), floors(account.merges))
+        sys.stdout.write(to_markdown(page))
+    elif options.json:
         _print_json(account.document())
     elif options.markdown:
         sys.stdout.write(to_markdown(account.page()))
@@ -76,8 +88,8 @@ def _show(options: argparse.Namespace) -> None:
         width = None if sys.stdout.isatty() else 140
         print_page(Console(width=width, markup=False, emoji=False), account.page())
     else:
-        page = put_between_marks(options.readme.read_text(encoding="utf-8"), to_markdown(account.page()))
-        options.readme.write_text(page, encoding="utf-8")
+        readme = options.readme.read_text(encoding="utf-8")
+        options.readme.write_text(put_between_marks(readme, to_markdown(account.page())), encoding="utf-8")
 
 
 def _say(text: str) -> None:

@@ -13,9 +13,14 @@ from pitome.plugins.tools.merge_library import HostLibrary
 from pitome.plugins.tools.ptxas_log import Usage
 from pitome.settings import Metric
 
-KERNELS = ("add_energies", "order_tokens", "find_edges", "select_edges", "merge_rows")
-"""In the order in which they run."""
+MANY_TOKENS = ("add_energies", "order_tokens", "find_edges", "select_edges", "merge_rows")
+FEW_TOKENS = ("compare_pairs", "decide_and_merge")
+KERNELS = (*MANY_TOKENS, *FEW_TOKENS)
+"""A merge runs those of one of the two, in their order."""
+FEW = 256
+"""Tokens after the prefix, up to which two launches do."""
 TILE_ROWS = 64
+"""Of the tiles of many tokens."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def count_merge(
     batch: int = 1,
     dtype: torch.dtype = torch.float16,
 ) -> dict[str, KernelCount]:
-    """Run one merge of random tokens on the CPU, and count.
+    """Run one merge of random tokens on the CPU, and count: its kernels, in the order in which they run.
 
     Other tokens give the same counts, but for sectors that rows of candidates share with others' rows.
     """
@@ -69,12 +74,14 @@ def count_merge(
     x = rows(layer.width)
     similar = x if metric == "hidden" else rows(layer.metric_width(metric))
     found = library.count(x, similar, torch.ones(batch, layer.num_tokens, 1), layer.parameters)
-    return {kernel: KernelCount(kernel, **found[kernel]) for kernel in KERNELS}
+    return {kernel: KernelCount(kernel, **found[kernel]) for kernel in KERNELS if kernel in found}
 
 
 def usage_of(usages: Sequence[Usage], kernel: str, target: int) -> Usage | None:
     """What ptxas says of a kernel for float16, with 16-byte accesses where it has a choice."""
-    arguments = {"merge_rows": "I6__halfLb1E", "order_tokens": "E", "select_edges": "E"}
+    in_vectors = "I6__halfLb1E"
+    arguments = {"order_tokens": "E", "select_edges": "E"}
+    arguments |= {"merge_rows": in_vectors, "decide_and_merge": in_vectors}
     name = re.compile(rf"\d{kernel}{arguments.get(kernel, 'I6__half')}")
     found = [usage for usage in usages if usage.target == target and name.search(usage.kernel)]
     return found[0] if found else None

@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 
 from pitome.errors import InputError
 from pitome.plugins.tools.account.assumptions import ASSUMPTIONS, LAUNCH
-from pitome.plugins.tools.account.counts import metric_reads
+from pitome.plugins.tools.account.counts import FEW, metric_reads
 from pitome.plugins.tools.account.gpus import GPUS, Gpu
 from pitome.plugins.tools.account.layers import BATCHES, LAYERS, METRICS, Layer
 from pitome.plugins.tools.account.shares import GOAL_BATCH, GOALS, Merge, Prediction
@@ -100,20 +100,23 @@ def _introduction() -> str:
         ratio 0.9, a tenth of the tokens protected, size penalty 0.05; the metric is hidden (D = C) or keys
         (D = C / heads). The execution model on the CPU counts what each kernel asks for, ptxas says what it
         occupies, datasheets say how fast a GPU is. `make plugin-account` prints this page,
-        `python -m pitome.plugins.tools.account --json` every number. Five launches, one of each kernel. For
-        one image: its blocks; bytes that threads ask for, and of the sectors that they touch, each once (what
-        device memory moves, while the images at work fit in L2); multiply-adds of whole tiles, 64 x 64.
+        `python -m pitome.plugins.tools.account --json` every number. A merge is two launches where few tokens
+        come after the prefix (up to {FEW}), else five. For one image: its blocks; bytes that threads ask for,
+        and of the sectors that they touch, each once (what device memory moves, while the images at work fit
+        in L2); multiply-adds of whole tiles, 32 x 32 of few tokens, else 64 x 64.
         Registers, and blocks that a multiprocessor holds, for compute capability {targets}.
     """)
 
 
 def _reads() -> str:
-    found = ", ".join(f"{_reads_of(layer)} ({layer.model})" for layer in LAYERS)
+    many = [layer for layer in LAYERS if layer.num_tokens - layer.prefix > FEW]
+    found = ", ".join(f"{_reads_of(layer)} ({layer.model})" for layer in many)
     return _paragraph(f"""
         add_energies asks for each row of the metric ceil(T / 64) times, find_edges for that of a source
         ceil(floor(M / 2) / 64) times and of a target ceil(ceil(M / 2) / 64) times: {found}; device memory
         gives it once to each of the two. merge_rows reads each row of x exactly once and writes each row of y
-        once, in accesses of 16 bytes.
+        once, in accesses of 16 bytes; so does decide_and_merge, and compare_pairs asks for each row of the
+        metric ceil(T / 32) times.
     """)
 
 
@@ -138,7 +141,7 @@ def _shares() -> str:
     hidden, keys = (percent(GOALS[metric]) for metric in METRICS)
     return _paragraph(f"""
         The merge's time, and its share of the time of its block without a merge: without launches, then with
-        {LAUNCH.value / MICRO:g} µs for each of its five. Bold: within the goal, under {keys} with keys and
+        {LAUNCH.value / MICRO:g} µs for each. Bold: within the goal, under {keys} with keys and
         {hidden} with hidden from batch {GOAL_BATCH} up. Each launch fetches its inputs from device memory; in
         the rows with L2, x and the metric are found there, for they fill at most half of it; so does y where
         that half has room for it too; and of the block only the weights move.

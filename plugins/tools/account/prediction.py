@@ -11,8 +11,8 @@ A kernel takes the longest of six bounds, as if it overlapped perfectly all that
 - latency: the accesses and barriers of one block that wait for each other, as often as blocks take turns.
 
 The four in the middle fall to single multiprocessors, and the busiest one counts: the one with the number of
-blocks over the number of multiprocessors, rounded up. Shared memory and instructions are counted only where a
-tile is computed: the other kernels wait for memory and barriers.
+blocks over the number of multiprocessors, rounded up. Shared memory is counted only where a tile is computed,
+instructions there and where every block decides for itself: the other kernels wait for memory and barriers.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from pitome.plugins.tools.account.assumptions import (
     SHARED_LATENCY,
 )
 from pitome.plugins.tools.account.counts import KernelCount
+from pitome.plugins.tools.account.decision_work import block_instructions, block_latency
 from pitome.plugins.tools.account.gpus import Gpu
 from pitome.plugins.tools.account.layers import ELEMENT_BYTES, Layer
-from pitome.plugins.tools.account.tile_work import FETCHES, PIECE_COLUMNS, TILE_WORK
+from pitome.plugins.tools.account.tile_work import PIECE_COLUMNS, TILE_WORK
 from pitome.plugins.tools.ptxas_log import Usage
 
 _WARP_BYTES = 32 * 16
@@ -95,6 +96,8 @@ def predict_kernel(
     if work is not None:
         clocks["shared memory"] = busiest * work.shared_bytes(pieces, multiply_adds) / SHARED_BYTES.value
         clocks["instructions"] = busiest * work.instructions(pieces) / ISSUE.value
+    if count.kernel == "decide_and_merge":
+        clocks["instructions"] = busiest * block_instructions(layer) / ISSUE.value
     bounds = {name: number / gpu.clock for name, number in clocks.items()}
     return KernelTime(count.kernel, resident, {"device memory": moved / gpu.bandwidth, **bounds})
 
@@ -105,8 +108,11 @@ def _latency(layer: Layer, count: KernelCount, pieces: int, in_l2: bool) -> floa
     device = l2 if in_l2 else DEVICE_LATENCY.value
     if count.kernel in TILE_WORK:
         # Ranks or sizes, and the pieces of the rows, some of which are fetched while one is multiplied.
-        waits = l2 + -(-pieces // FETCHES) * device + count.barriers * BARRIER.value
-        return waits + TILE_WORK[count.kernel].serial_clocks()
+        work = TILE_WORK[count.kernel]
+        waits = l2 + -(-pieces // work.fetches) * device + count.barriers * BARRIER.value
+        return waits + work.serial_clocks()
+    if count.kernel == "decide_and_merge":
+        return block_latency(layer, count, l2, device)
     if count.kernel == "merge_rows":
         # The slot, its token's size, a source and its size; then a piece of x, and that of the source.
         pieces_of_x = -(-layer.width * ELEMENT_BYTES // _WARP_BYTES)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pitome.plugins.tools.account.assumptions import LAUNCH
-from pitome.plugins.tools.account.counts import KERNELS, KernelCount, count_merge, usage_of
+from pitome.plugins.tools.account.counts import KernelCount, count_merge, usage_of
 from pitome.plugins.tools.account.gpus import GPUS, Gpu
 from pitome.plugins.tools.account.layers import BATCHES, ELEMENT_BYTES, LAYERS, METRICS, Layer
 from pitome.plugins.tools.account.prediction import KernelTime, predict_block, predict_kernel
@@ -128,8 +128,8 @@ def predict_merge(
     layer, width = merge.layer, merge.layer.metric_width(merge.metric)
     y_fits = _fits(gpu, merge.input_bytes(batch) + merge.output_bytes(batch))
     times = []
-    for kernel in KERNELS:
-        count = merge.counts[kernel].of_batch(batch)
+    for kernel, of_one in merge.counts.items():
+        count = of_one.of_batch(batch)
         usage = usage_of(usages, kernel, gpu.target)
         moved = count.distinct_bytes if not in_l2 else 0 if y_fits else count.stored_bytes
         times.append(predict_kernel(gpu, layer, width, count, usage, moved, in_l2=in_l2))

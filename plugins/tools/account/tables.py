@@ -26,16 +26,20 @@ def counts_table(merges: Sequence[Merge], usages: Sequence[Usage]) -> Table:
     """What each kernel asks for and occupies."""
     rows = [("kernel", "registers", "shared memory", "blocks held", *(layer.model for layer in LAYERS))]
     for kernel in KERNELS:
-        metrics = _metrics_of(merges[0].counts[kernel])
+        running = [merge for merge in merges if kernel in merge.counts]
+        if not running:
+            continue
+        metrics = _metrics_of(running[0].counts[kernel])
         for metric in metrics:
-            counts = [merge.counts[kernel] for merge in merges if merge.metric == metric]
-            rows.append(
-                (_label(kernel, metric, metrics), *_occupancy(counts[0], usages), *map(_count_cell, counts))
-            )
+            counts = [merge.counts.get(kernel) for merge in merges if merge.metric == metric]
+            occupancy = _occupancy(running[0].counts[kernel], usages)
+            rows.append((_label(kernel, metric, metrics), *occupancy, *map(_count_cell, counts)))
     return Table(tuple(rows))
 
 
-def _count_cell(count: KernelCount) -> str:
+def _count_cell(count: KernelCount | None) -> str:
+    if count is None:
+        return ""
     asked = count.loaded_bytes + count.stored_bytes
     text = f"{count.blocks}; {asked / KILO:.0f} kB, {count.distinct_bytes / KILO:.0f} kB"
     return f"{text}; {count.multiply_adds / MEGA:.1f} M" if count.multiply_adds else text
@@ -82,8 +86,8 @@ def _share(share: float, goal: float | None) -> str:
 def kernels_table(predictions: Sequence[Prediction]) -> Table:
     """Every kernel of these predictions: one model and batch, both metrics, all GPUs."""
     rows = [("kernel", *(gpu.name for gpu in GPUS))]
-    for position, kernel in enumerate(KERNELS):
-        metrics = _metrics_of(predictions[0].merge.counts[kernel])
+    for position, (kernel, count) in enumerate(predictions[0].merge.counts.items()):
+        metrics = _metrics_of(count)
         for metric in metrics:
             times = [one.kernels[position] for one in predictions if one.merge.metric == metric]
             cells = (f"{time.seconds / MICRO:.1f} µs, {time.bound}" for time in times)

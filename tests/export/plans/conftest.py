@@ -12,9 +12,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from pitome.export.plans import PlanRequest
+from pitome.runtime.tensorrt_plugin import CREATOR
 from tests.export.plans.fake_machine import machine
 
 __all__ = ["machine"]
+
+_, VERSION, NAMESPACE = CREATOR
 
 OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("pitome", 1)]
 
@@ -87,8 +90,8 @@ def save_merged(path: Path, functions: list[onnx.FunctionProto] | None = None) -
             name=name,
             domain="pitome",
             keep=[keep],
-            plugin_namespace="pitome",
-            plugin_version="1",
+            plugin_namespace=NAMESPACE,
+            plugin_version=VERSION,
         )
 
     nodes = [

@@ -31,6 +31,22 @@ __attribute__((constructor)) static void sing(void) {{
 """Leaves the file that the variable names wherever it is loaded."""
 
 
+def with_creators_of(library: Path) -> str:
+    """A library that has the plugin of another one: the build for the CPU, which the checks refuse.
+
+    Builders run no kernels, so that plans are made with it as with the library for GPUs, which needs nvcc.
+    """
+    return f"""
+#include <dlfcn.h>
+typedef void** (*GetCreators)(int*);
+void** getCreators(int* count) {{
+  return ((GetCreators)dlsym(dlopen("{library}", RTLD_NOW | RTLD_LOCAL), "getCreators"))(count);
+}}
+void setLoggerFinder(void* finder) {{}}
+const char* pitome_merge_version(void) {{ return "9.8.7"; }}
+"""
+
+
 def compile_library(folder: Path, source: str, name: str = "library") -> Path:
     """A shared library from C."""
     (folder / f"{name}.c").write_text(source)

@@ -10,16 +10,21 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 
 from pitome.errors import BackendError, InputError
-from pitome.export.plans import build_plan, read_plan_version
+from pitome.export.plans import PlanRequest, build_plan, read_plan_version
 from tests.checkout import ROOT
+from tests.export.plans.plugin_files import BUILT_PLUGIN, built
+from tests.merge_parameters import merge_parameters
+from tests.operator_model import operator_model
 
 pytest.importorskip("tensorrt_rtx")
 
@@ -71,6 +76,30 @@ def test_external_data_is_found_from_another_folder(request_plan, linear_onnx, t
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     assert build_plan(request_plan(path)).bytes > 256 * 256 * 4
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("embed_plugin", [False, True])
+def test_merges_by_the_plugin_for_five_targets(
+    request_plan: Callable[..., PlanRequest], tmp_path: Path, embed_plugin: bool
+) -> None:
+    """With the library for GPUs, which needs nvcc; test_worker.py has the build for the CPU."""
+    file, library = tmp_path / "merge.onnx", built(BUILT_PLUGIN)
+    onnx.save(operator_model(merge_parameters(3, 8), 12, 6, 4, "float16"), str(file))
+    request = request_plan(
+        file,
+        targets=("sm75", "sm80", "sm86", "sm89", "sm120"),
+        precision="fp16",
+        num_merges=1,
+        merge_path="plugin",
+        plugin=library,
+        embed_plugin=embed_plugin,
+    )
+    result = build_plan(request)
+    assert (result.merge_path, result.num_merges, result.num_layers) == ("plugin", 1, 1)
+    assert (result.targets, result.plugin_embedded) == (request.targets, embed_plugin)
+    assert (result.bytes > library.stat().st_size) is embed_plugin
+    assert files(request.plan.parent) == ["test.plan"]
 
 
 def test_an_old_plan_is_replaced(request_plan, linear_onnx):

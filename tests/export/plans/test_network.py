@@ -11,6 +11,7 @@ import pytest
 from pitome.errors import BackendError
 from pitome.export.plans import BACKENDS
 from pitome.export.plans.network import Layer, check_merge_path, count_merges, describe_layer, make_config
+from pitome.runtime.tensorrt_plugin import CREATOR
 
 trt = pytest.importorskip("tensorrt_rtx")
 
@@ -50,7 +51,7 @@ PLUGIN_LAYERS = [
     Layer("ACTIVATION", "relu", "[ONNX Layer: relu]"),
     Layer("PLUGIN_V3", "merge_1", "[ONNX Layer: merge_1]", "EnergyMerge"),
 ]
-"""What the source of TensorRT's parser makes of the same file with the plugin; nobody has seen it do so."""
+"""What the parser makes of the same file with the plugin: TensorRT-RTX's does, see test_worker.py."""
 OTHER_PLUGINS = [
     Layer("PLUGIN_V3", "EnergyMerge", "[ONNX Layer: EnergyMerge]", "InstanceNormalization_TRT"),
     Layer("PLUGIN_V2", "resize", "[ONNX Layer: resize]"),
@@ -83,8 +84,8 @@ def test_the_other_way_is_an_error(request_plan: Callable[..., Any], function_la
     astray = "merge_0, merge_1 went the other way"
     assert refusal("plugin", function_layers) == (
         f"{asked} plugin, and the parser took 2 by the function's body and 0 by the plugin: {astray}. Export "
-        'the ONNX file again, so that every EnergyMerge node has plugin_namespace "pitome" and '
-        'plugin_version "1", or use MERGE_PATH=function'
+        "the ONNX file again, so that every EnergyMerge node has plugin_namespace "
+        f'"{CREATOR[2]}" and plugin_version "{CREATOR[1]}", or use MERGE_PATH=function'
     )
     assert refusal("function", PLUGIN_LAYERS) == (
         f"{asked} function, and the parser took 0 by the function's body and 2 by the plugin: {astray}. "

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pitome.bundle import Manifest, ParityReport, verify_bundle, write_manifest
+from pitome.energies import Energy
 from pitome.errors import BundleError
 from pitome.settings import MergeSettings
 from tests.merge_parameters import merge_parameters
@@ -70,7 +71,7 @@ def document() -> dict[str, Any]:
             "card": None,
         },
         "method": {
-            "settings": settings(candidates=0.1, margin=[0.9, 0.9], metric="hidden"),
+            "settings": settings(candidates=0.1, margin=[0.9, 0.9], metric="hidden", energy="elu"),
             "restore": "groups",
             "num_protected": 1,
             "layers": [operator(2, 14, 0.9), None],
@@ -187,9 +188,9 @@ def settings(**chosen: Any) -> dict[str, Any]:
     return found | chosen
 
 
-def operator(num_merged: int, num_candidates: int, margin: float) -> dict[str, Any]:
+def operator(num_merged: int, num_candidates: int, margin: float, energy: Energy = "elu") -> dict[str, Any]:
     """The operator's attributes in one layer, as JSON."""
-    return asdict(merge_parameters(num_merged, num_candidates, num_protected=1, margin=margin))
+    return asdict(merge_parameters(num_merged, num_candidates, 1, margin=margin, energy=energy))
 
 
 def onnx(name: str, precision: str, external_data: list[dict[str, Any]]) -> dict[str, Any]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pitome.bundle import Manifest, read_manifest, verify_bundle, write_manifest
+from pitome.bundle import Manifest, MethodRecord, read_manifest, verify_bundle, write_manifest
 from pitome.bundle.schema_page import describe_schema
+from pitome.energies import Energy
 from pitome.errors import BundleError
+from pitome.methods import make_method, method_names
+from pitome.models.families import family_of_type
+from pitome.parameters import to_float32
+from pitome.schedule import TokenSchedule
+from pitome.settings import MergeSettings
 from tests.checkout import ROOT
 from tests.pitome.bundle.bundle_cases import (
     OWN,
@@ -33,6 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
+margins = st.floats(-500, 500)
 names = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,20}", fullmatch=True).filter(
     lambda name: name not in OWN
 )
@@ -55,10 +63,15 @@ def manifests(draw: st.DrawFn) -> Manifest:
         for count, before in zip(merged, tokens, strict=False)
     ]
     result["schedule"] = {"tokens": tokens, "num_merged": merged, "num_candidates": candidates}
+    start, slope = draw(margins), draw(margins)
+    energy = draw(st.sampled_from(["elu", "eq4", "sharp"]))
+    result["method"]["settings"] |= {"margin": [start, slope], "energy": energy}
     result["method"]["num_protected"] = prefix
     result["method"]["layers"] = [
-        operator(count, most, draw(finite)) | {"num_protected": prefix} if count else None
-        for count, most in zip(merged, candidates, strict=True)
+        operator(count, most, start - slope * layer / len(merged), energy) | {"num_protected": prefix}
+        if count
+        else None
+        for layer, (count, most) in enumerate(zip(merged, candidates, strict=True))
     ]
     result["build"]["schedule"] = {"r": merged}
     result["build"]["merge"]["candidates"] = draw(st.none() | st.sampled_from([0.1, 1.0, 40, "all"]))
@@ -128,7 +141,7 @@ def test_the_same_manifest_gives_the_same_bytes_whatever_the_order_of_its_keys(f
         ("method.layers.0.order", "size", "method.layers.0.order: Input should be 'energy' or 'position'"),
         ("method.settings.metric", "values", "method.settings.metric: Input should be 'hidden' or 'keys'"),
         ("method.settings.extra", 1, "method.settings.extra: Unexpected keyword argument"),
-        ("build.merge.size_penalty", -1.0, "SIZE_PENALTY=-1.0: not a number from 0 up"),
+        ("build.merge.size_penalty", -1.0, "SIZE_PENALTY=-1.0: not a number from 0 to 1024"),
         ("build.schedule.ratio", 0.9, "RATIO=0.9 and R=2,0: each of them sets the whole schedule"),
         ("build.plan.precision", "fp32", "a plan in fp32 of a build in fp16"),
         ("build.model.extra", 1, "build.model.extra: Unexpected keyword argument"),
@@ -154,6 +167,81 @@ def test_what_the_schema_refuses(folder: Path, path: str, value: object, text: s
     found = refusal(folder)
     assert "manifest.json does not fit its schema: " in found
     assert text in found
+
+
+OFFSET = 0.8999999761581421  # of elu: the margin 0.9 as a float32
+EXPECTED = "and by energy elu with margin 0.9 - 0.9 i/2 it is"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ("layers.0.function", "gaussian", f"layer 0 has function gaussian, {EXPECTED} piecewise"),
+        ("layers.0.margin", 0.5, f"layer 0 has margin 0.5, {EXPECTED} {OFFSET}"),
+        ("layers.0.offset", 0.0, f"layer 0 has offset 0.0, {EXPECTED} {OFFSET}"),
+        ("layers.0.width", 0.5, f"layer 0 has width 0.5, {EXPECTED} 1.0"),
+        ("layers.0.alpha", 0.25, f"layer 0 has alpha 0.25, {EXPECTED} 1.0"),
+        (
+            "settings.margin",
+            [0.8, 0.8],
+            f"layer 0 has margin {OFFSET}, and by energy elu with margin 0.8 - 0.8",
+        ),
+        (
+            "settings.energy",
+            "eq4",
+            f"layer 0 has offset {OFFSET}, and by energy eq4 with margin 0.9 - 0.9 i/2",
+        ),
+        ("settings.energy", "gaussian", "layer 0 has function piecewise, and by energy gaussian with margin"),
+        (
+            "layers.0.order",
+            "position",
+            f"layer 0 has offset {OFFSET}, and by the order of positions with margin",
+        ),
+        ("settings.energy", None, "layer 0 has numbers of an energy and a margin, and the settings name not"),
+        ("settings.margin", None, "layer 0 has numbers of an energy and a margin, and the settings name not"),
+    ],
+)
+def test_numbers_that_do_not_follow_from_the_name(folder: Path, path: str, value: object, text: str) -> None:
+    write_raw(folder, json.dumps(changed(f"method.{path}", value)).encode())
+    assert text in refusal(folder)
+
+
+def test_the_last_bit_of_a_number_is_written_and_held_against_the_name(folder: Path) -> None:
+    layer = read_manifest(folder).method.layers[0]
+    assert layer is not None
+    assert layer.margin == layer.offset == OFFSET == to_float32(0.9)
+    written = json.loads((folder / OWN[0]).read_text())["method"]["layers"][0]
+    assert (written["margin"], written["offset"]) == (OFFSET, OFFSET)
+    # 0.9 is the same float32 and the next one is another.
+    write_raw(folder, json.dumps(changed("method.layers.0.margin", 0.9)).encode())
+    assert read_manifest(folder).method.layers[0] == layer
+    write_raw(folder, json.dumps(changed("method.layers.0.margin", OFFSET + 2**-24)).encode())
+    assert f"layer 0 has margin {OFFSET + 2**-24}, {EXPECTED} {OFFSET}" in refusal(folder)
+
+
+def test_a_layer_by_position_has_no_numbers_of_an_energy(folder: Path) -> None:
+    by_position = operator(2, 14, 0.9) | {"order": "position", "offset": 0.0}
+    write_raw(folder, json.dumps(changed("method.layers.0", by_position)).encode())
+    found = read_manifest(folder).method.layers[0]
+    assert found is not None
+    assert (found.order, found.offset, found.width) == ("position", 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "chosen"),
+    [
+        *((each, {}) for each in method_names()),
+        *(("pitome", {"energy": energy, "margin": (0.7, 0.3)}) for energy in get_args(Energy)),
+        ("authors-2024", {"energy": "eq4"}),
+    ],
+)
+def test_what_every_method_leads_to_is_read_back(method: str, chosen: dict[str, Any]) -> None:
+    made = make_method(MergeSettings(method, **chosen), family_of_type("clip"), 7)
+    schedule = TokenSchedule.from_ratio(0.8 if made.merges else 1.0, 7, 50)
+    record = MethodRecord(
+        settings=made.settings, restore=made.restore, num_protected=1, layers=made.parameters(schedule)
+    )
+    assert MethodRecord.model_validate_json(record.model_dump_json()) == record
 
 
 @pytest.mark.parametrize(

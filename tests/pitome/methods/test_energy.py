@@ -37,7 +37,7 @@ def test_parameters_of_one_layer(method: str, candidates: Any, num_candidates: i
     assert (found.num_merged, found.num_candidates, found.num_protected) == (4, num_candidates, 1)
     assert merger.num_candidates == num_candidates
     assert found.margin == pytest.approx(0.45)
-    assert found.size_penalty == chosen.settings.size_penalty
+    assert found.size_penalty == pytest.approx(chosen.settings.size_penalty)
     assert found.order == ("position" if method == "tome" else "energy")
 
 

@@ -212,7 +212,7 @@ REFUSALS = {
     ),
     "no penalty": (
         changed("candidates = 0.1", "size_penalty = -0.1"),
-        "SIZE_PENALTY=-0.1: not a number from 0 up. Give a number from 0 up",
+        "SIZE_PENALTY=-0.1: not a number from 0 to 1024. Give a number from 0 to 1024",
     ),
     "large seed": (
         changed("candidates = 0.1", "seed = 99999999999999999999999"),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
 import pytest
 
+from pitome.child_process import module_environment
 from pitome.errors import BackendError, InputError
 from pitome.export.plans import PlanRequest, build_plan
 from pitome.parameters import MergeParameters
-from pitome.plugins.tools.merge_library import HOST_LIBRARY
 from pitome.runtime.tensorrt import Engine
 from pitome.validate.gpu.environment import missing_gpu
+from tests.export.plans.plugin_files import BUILT_HOST_PLUGIN, NO_CREATORS, built, compile_library
 from tests.operator_model import operator_model
 
 USED = {
@@ -76,9 +79,39 @@ def test_without_a_driver_the_runtimes_own_words_are_shown(plan: Path) -> None:
         Engine("tensorrt_rtx", plan)
 
 
-def test_rtx_gets_no_plugin_library(plan: Path) -> None:
-    with pytest.raises(InputError, match=r"it has no plugin layers\. Leave the plugin library out"):
-        Engine("tensorrt_rtx", plan, plugin=HOST_LIBRARY)
+REGISTER = """
+import shutil, sys
+from pathlib import Path
+from pitome.errors import PitomeError
+from pitome.runtime.tensorrt import Engine
+plan, library, another = map(Path, sys.argv[1:])
+copy = Path(shutil.copy(library, plan.with_name("copy.so")))
+for plugin in (library, copy, another, plan.with_name("absent.so")):
+    try:
+        Engine("tensorrt_rtx", plan, plugin=plugin)
+    except PitomeError as error:
+        print("refused:", error)
+import tensorrt_rtx
+from pitome.runtime.tensorrt_plugin import CREATOR
+print("registered:", tensorrt_rtx.get_plugin_registry().get_creator(*CREATOR).name)
+"""
+
+
+@pytest.mark.skipif(not missing_gpu(), reason="this machine has a GPU")
+def test_a_process_registers_the_plugin_once(plan: Path, tmp_path: Path) -> None:
+    """Two bundles have a copy each. Without a GPU the runtime ends just behind that."""
+    library = built(BUILT_HOST_PLUGIN)
+    another = compile_library(tmp_path, NO_CREATORS)
+    command = [sys.executable, "-c", REGISTER, str(plan), str(library), str(another)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=module_environment())
+    refused = [line for line in done.stdout.splitlines() if line.startswith("refused: ")]
+    asked = "refused: running merge.plan with TensorRT-RTX 1."
+    assert all(line.startswith(asked) for line in refused)
+    assert ["cudaError" in line for line in refused] == [True, True, False, False]
+    assert f"with the plugin library {another}: this process has loaded another one, {library}" in refused[2]
+    assert "Run it in a process of its own, or build both plans with one library" in refused[2]
+    assert f"there is no plugin library {plan.with_name('absent.so')}. Get the bundle again" in refused[3]
+    assert done.stdout.splitlines()[-1] == "registered: EnergyMerge"
 
 
 def test_a_missing_plan(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 #include <pitome_merge.h>
 
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,18 +53,41 @@ class FieldList {
   }
 };
 
+// Splits by their number, and each as slices of M ranks: source start and stop, target start and stop, step.
+struct Split {
+  const char* name;
+  int32_t slices[5];
+};
+inline constexpr const char* kSliceNames[] = {"source_start", "source_stop", "target_start", "target_stop",
+                                              "split_step"};
+
+inline Split split_of(const pitome_merge_parameters& parameters) {
+  const int32_t all = parameters.num_candidates, half = (all + 1) / 2;
+  const Split splits[] = {{"alternate", {0, all, 1, all, 2}},
+                          {"alternate_second", {1, all, 0, all, 2}},
+                          {"half", {0, half, half, all, 1}}};
+  return splits[parameters.split];
+}
+
 // The attributes as a parser hands them over.
 inline FieldList fields_of(const pitome_merge_parameters& parameters) {
+  const bool by_energy = parameters.order == PITOME_ORDER_ENERGY;
+  const Split split = split_of(parameters);
   FieldList fields;
   fields.add_integer("num_merged", parameters.num_merged);
   fields.add_integer("num_candidates", parameters.num_candidates);
   fields.add_integer("num_protected", parameters.num_protected);
   fields.add_number("margin", parameters.margin);
+  fields.add_number("offset", parameters.offset);
+  fields.add_number("width", parameters.width);
   fields.add_number("alpha", parameters.alpha);
   fields.add_number("size_penalty", parameters.size_penalty);
-  fields.add_text("order", parameters.order == PITOME_ORDER_ENERGY ? "energy" : "position");
-  fields.add_text("energy", parameters.energy == PITOME_ENERGY_ELU ? "elu" : "gaussian");
-  fields.add_text("split", parameters.split == PITOME_SPLIT_ALTERNATE ? "alternate" : "half");
+  fields.add_text("order", by_energy ? "energy" : "position");
+  fields.add_text("function", parameters.function == PITOME_FUNCTION_PIECEWISE ? "piecewise" : "gaussian");
+  fields.add_text("split", split.name);
+  fields.add_integer("by_position", by_energy ? 0 : 1);
+  for (size_t index = 0; index < std::size(kSliceNames); ++index)
+    fields.add_integer(kSliceNames[index], split.slices[index]);
   return fields;
 }
 

@@ -31,6 +31,7 @@ inline constexpr Kind kKinds[] = {
     {"integer_out_of_range", change_integer},
     {"number_out_of_range", change_number},
     {"gaussian_without_width", give_gaussian_no_width},
+    {"wrong_twin", change_twin},
     {"wrong_count", claim_count},
     {"null_collection", make_collection_null},
     {"null_fields", make_fields_null},
@@ -71,7 +72,7 @@ class Fuzzer {
     require(plugin != nullptr && logger_.count() == 0, std::string("a plugin, not: ") + logger_.last());
     const nvinfer1::PluginFieldCollection* fields = Capabilities(*plugin).runtime.getFieldsToSerialize();
     FieldList expected = fields_of(parameters);
-    require(fields->nbFields == static_cast<int32_t>(expected.entries.size()), "nine fields");
+    require(fields->nbFields == static_cast<int32_t>(expected.entries.size()), "all fields");
     for (int32_t index = 0; index < fields->nbFields; ++index) {
       const nvinfer1::PluginField& field = fields->fields[index];
       const FieldList::Entry& entry = expected.named(field.name);

@@ -66,7 +66,7 @@ class MemoryScenarios {
   }
 
   void run() {
-    pitome_merge_parameters parameters{2, 5, 1, 0.9F, 1.0F, 0.0F, 0, 0, 0};
+    pitome_merge_parameters parameters{2, 5, 1, 0.9F, 0.9F, 1.0F, 1.0F, 0.0F, 0, 0, 0};
     HeapCollection right(fields_of(parameters));
     parameters.num_merged = 3;
     HeapCollection wrong(fields_of(parameters));

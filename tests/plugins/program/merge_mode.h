@@ -1,7 +1,7 @@
 // `merge SEED`: every case on stdin through a whole life of the plugin; the results to stdout.
 //
-// A case is the nine attributes, B, N, C, D and the type, four bytes each, then x, metric and size; a result
-// is y, size_out and assignment. Nothing but bytes, in the machine's order.
+// A case is the eleven parameters, B, N, C, D and the type, four bytes each, then x, metric and size; a
+// result is y, size_out and assignment. Nothing but bytes, in the machine's order.
 #pragma once
 
 #include <NvInferRuntime.h>
@@ -49,7 +49,7 @@ struct MergeCase {
   pitome_merge_parameters parameters;
   pitome_merge_shape shape;
 };
-static_assert(sizeof(MergeCase) == 14 * 4, "the layout of a case on stdin");
+static_assert(sizeof(MergeCase) == 16 * 4, "the layout of a case on stdin");
 
 inline void read_exactly(void* destination, size_t size) {
   require(std::fread(destination, 1, size, stdin) == size, "more bytes on stdin");
@@ -73,7 +73,7 @@ inline std::vector<nvinfer1::DynamicPluginTensorDesc> profile_of(const MergeCase
 
 inline void check_identity(nvinfer1::IPluginV3OneCore& core) {
   require(std::strcmp(core.getPluginName(), "EnergyMerge") == 0, "the name EnergyMerge");
-  require(std::strcmp(core.getPluginVersion(), "1") == 0, "the version 1");
+  require(std::strcmp(core.getPluginVersion(), "2") == 0, "the version 2");
   require(std::strcmp(core.getPluginNamespace(), "pitome") == 0, "the namespace pitome");
 }
 

@@ -46,8 +46,11 @@ class Random {
 inline constexpr int32_t kLargest = std::numeric_limits<int32_t>::max();
 inline constexpr int32_t kSmallest = std::numeric_limits<int32_t>::min();
 inline constexpr const char* kIntegerNames[] = {"num_merged", "num_candidates", "num_protected"};
-inline constexpr const char* kNumberNames[] = {"margin", "alpha", "size_penalty"};
-inline constexpr const char* kTextNames[] = {"order", "energy", "split"};
+inline constexpr const char* kNumberNames[] = {"margin", "offset", "width", "alpha", "size_penalty"};
+inline constexpr const char* kTextNames[] = {"order", "function", "split"};
+inline constexpr const char* kTwinNames[] = {"by_position",  "source_start", "source_stop",
+                                             "target_start", "target_stop",  "split_step"};
+inline constexpr size_t kMostFields = 19;  // 17 attributes and 2 identities
 inline constexpr const char* kIdentityNames[] = {"plugin_namespace", "plugin_version"};
 
 inline pitome_merge_parameters random_parameters(Random& random) {
@@ -56,11 +59,13 @@ inline pitome_merge_parameters random_parameters(Random& random) {
   parameters.num_candidates = 2 * parameters.num_merged + static_cast<int32_t>(random.integer(0, 500));
   parameters.num_protected = static_cast<int32_t>(random.integer(0, 10));
   parameters.margin = random.number(-2.0F, 0.99F);
+  parameters.offset = random.number(-1024.0F, 1024.0F);
+  parameters.width = random.coin() ? 1.0F / 1024.0F : random.number(1.0F / 1024.0F, 1024.0F);
   parameters.alpha = random.number(-3.0F, 3.0F);
-  parameters.size_penalty = random.coin() ? 0.0F : random.number(0.0F, 1.0F);
+  parameters.size_penalty = random.coin() ? 0.0F : random.number(0.0F, 1024.0F);
   parameters.order = static_cast<int32_t>(random.integer(0, 1));
-  parameters.energy = static_cast<int32_t>(random.integer(0, 1));
-  parameters.split = static_cast<int32_t>(random.integer(0, 1));
+  parameters.function = static_cast<int32_t>(random.integer(0, 1));
+  parameters.split = static_cast<int32_t>(random.integer(0, 2));
   return parameters;
 }
 
@@ -69,7 +74,7 @@ inline pitome_merge_parameters random_parameters(Random& random) {
 inline FieldList random_valid_fields(const pitome_merge_parameters& parameters, Random& random) {
   FieldList fields = fields_of(parameters);
   if (random.coin()) fields.add_text("plugin_namespace", "pitome");
-  if (random.coin()) fields.add_text("plugin_version", "1");
+  if (random.coin()) fields.add_text("plugin_version", "2");
   for (FieldList::Entry& entry : fields.entries) {
     entry.misalignment = static_cast<size_t>(random.integer(0, 7));
     if (entry.type == nvinfer1::PluginFieldType::kCHAR && random.coin()) {
@@ -85,8 +90,10 @@ inline FieldList random_valid_fields(const pitome_merge_parameters& parameters, 
 using Defect = std::string (*)(FieldList& fields, Random& random);
 
 inline std::string leave_out(FieldList& fields, Random& random) {
-  const auto& names = random.coin() ? kIntegerNames : (random.coin() ? kNumberNames : kTextNames);
-  std::string name = random.pick(names);
+  std::string name;
+  do {
+    name = *random.pick(fields.entries).name;
+  } while (name == kIdentityNames[0] || name == kIdentityNames[1]);
   fields.entries.erase(std::remove_if(fields.entries.begin(), fields.entries.end(),
                                       [&](const FieldList::Entry& entry) { return entry.name == name; }),
                        fields.entries.end());
@@ -97,7 +104,7 @@ inline std::string duplicate(FieldList& fields, Random& random) {
   FieldList::Entry entry = random.pick(fields.entries);
   fields.entries.push_back(entry);
   random.shuffle(fields.entries);
-  return fields.entries.size() > 11 ? "nbFields" : *entry.name;
+  return fields.entries.size() > kMostFields ? "nbFields" : *entry.name;
 }
 
 inline std::string change_type(FieldList& fields, Random& random) {
@@ -161,31 +168,47 @@ inline std::string change_integer(FieldList& fields, Random& random) {
 }
 
 inline std::string change_number(FieldList& fields, Random& random) {
-  const char* name = random.pick(kNumberNames);
+  const std::string name = random.pick(kNumberNames);
   const float infinity = std::numeric_limits<float>::infinity();
-  std::vector<float> values = {std::nanf(""), -std::nanf(""), infinity, -infinity};
-  if (name == std::string("size_penalty")) values.insert(values.end(), {-1e-30F, -1.0F, -3e38F});
-  fields.named(name).data = FieldList::bytes_of(random.pick(values));
-  return name;
+  std::vector<float> values = {std::nanf(""), -std::nanf(""), infinity, -infinity,
+                               1024.1F,       3e38F,          -3e38F,   -1024.1F};
+  if (name == "size_penalty") values.insert(values.end(), {-1e-30F, -1.0F});
+  if (name == "width") values.insert(values.end(), {0.0F, 1e-30F, 0.00097F, -1.0F});
+  fields.named(name.c_str()).data = FieldList::bytes_of(random.pick(values));
+  return name + "=";
+}
+
+// Any other number than the one that the order, or the split, stands for.
+inline std::string change_twin(FieldList& fields, Random& random) {
+  const std::string name = random.pick(kTwinNames);
+  FieldList::Entry& entry = fields.named(name.c_str());
+  int32_t value, right;
+  std::memcpy(&right, entry.data->data(), sizeof right);
+  do {
+    value = static_cast<int32_t>(random.coin() ? random.integer(right - 2, right + 2)
+                                               : random.integer(kSmallest, kLargest));
+  } while (value == right);
+  entry.data = FieldList::bytes_of(value);
+  return name + "=" + std::to_string(value);
 }
 
 inline std::string give_gaussian_no_width(FieldList& fields, Random& random) {
-  FieldList::Entry& energy = fields.named("energy");
-  energy.data = "gaussian";
-  energy.length = 8;
-  const float values[] = {1.0F, 1.5F, 3e38F};
+  FieldList::Entry& function = fields.named("function");
+  function.data = "gaussian";
+  function.length = 8;
+  const float values[] = {1.0F, 1.5F, 1024.0F};
   fields.named("margin").data = FieldList::bytes_of(random.pick(values));
   return "margin";
 }
 
 inline std::string claim_count(FieldList& fields, Random& random) {
-  const int32_t counts[] = {-1, kSmallest, 12, 64, 1 << 20, kLargest};
+  const int32_t counts[] = {-1, kSmallest, 20, 64, 1 << 20, kLargest};
   fields.claimed_count = random.pick(counts);
   return "nbFields is " + std::to_string(*fields.claimed_count);
 }
 
 inline std::string claim_fewer(FieldList& fields, Random& random) {
-  fields.claimed_count = static_cast<int32_t>(random.integer(0, 8));
+  fields.claimed_count = static_cast<int32_t>(random.integer(0, 16));
   return "there is no field";
 }
 
@@ -220,7 +243,7 @@ inline std::string add_unknown(FieldList& fields, Random& random) {
                                "plugin_names",
                                random.bytes(random.integer(1, 40)) + "?",
                                random.bytes(random.integer(1000, 3000)) + "?"};
-  if (random.coin() || fields.entries.size() > 10) {
+  if (random.coin() || fields.entries.size() >= kMostFields) {
     entry.name = random.pick(names);
   } else {
     FieldList::Entry unknown = entry;
@@ -236,7 +259,7 @@ inline std::string change_identity(FieldList& fields, Random& random) {
                                       [&](const FieldList::Entry& entry) { return entry.name == name; }),
                        fields.entries.end());
   const std::string values[] = {
-      "", "2", "1.0", "pitom", "PITOME", "pitome2", random.bytes(random.integer(1, 20)) + "?"};
+      "", "1", "2.0", "pitom", "PITOME", "pitome2", random.bytes(random.integer(1, 20)) + "?"};
   fields.add_text(name, random.pick(values), random.coin());
   random.shuffle(fields.entries);
   return name;

@@ -16,6 +16,7 @@ from transformers import Blip2VisionConfig
 from pitome.errors import InputError
 from pitome.flops import count_flops
 from pitome.plugins.tools.account.counts import KERNELS, KernelCount, count_merge, usage_of
+from pitome.plugins.tools.account.decision_work import block_instructions
 from pitome.plugins.tools.account.gpus import GPUS, Gpu
 from pitome.plugins.tools.account.layers import BATCHES, LAYERS, METRICS, Layer
 from pitome.plugins.tools.account.page import BEGIN, END, TITLE, put_between_marks
@@ -153,6 +154,10 @@ def test_latency_grows_with_barriers_and_pieces_and_shrinks_in_l2() -> None:
     one, two, three = (bounds(plain("find_edges"), width=width)["latency"] for width in (64, 128, 192))
     assert two == one
     assert three - two == pytest.approx(650 / 1.41e9)
+    # Of few tokens four.
+    one, four, five = (bounds(plain("compare_pairs"), width=width)["latency"] for width in (64, 256, 257))
+    assert four == one
+    assert five - four == pytest.approx(650 / 1.41e9)
     for kernel in KERNELS:
         assert bounds(plain(kernel), in_l2=True)["latency"] < bounds(plain(kernel))["latency"]
 
@@ -179,8 +184,17 @@ def test_a_share_is_the_sum_of_the_kernels_over_the_block(merges: list[Merge], u
     found = predict_merge(merges[0], L4, 8, usages)
     assert found.seconds == pytest.approx(sum(max(kernel.bounds.values()) for kernel in found.kernels))
     assert found.share == pytest.approx(found.seconds / found.block_seconds)
-    assert found.share_with_launches == pytest.approx((found.seconds + 5e-6) / found.block_seconds)
+    assert found.share_with_launches == pytest.approx((found.seconds + 2e-6) / found.block_seconds)
     assert found.longest.seconds == max(kernel.seconds for kernel in found.kernels)
+
+
+def test_every_block_of_few_tokens_decides_for_itself() -> None:
+    """Two blocks of a multiprocessor take turns with its instructions; their waits overlap."""
+    one, two = (bounds(plain("decide_and_merge", blocks=blocks)) for blocks in (108, 2 * 108))
+    assert two["instructions"] == pytest.approx(2 * one["instructions"])
+    assert two["latency"] == one["latency"] > one["instructions"] > 0
+    wide = replace(CLIP, num_tokens=257, width=1408)
+    assert block_instructions(wide) > block_instructions(CLIP)
 
 
 def test_goals_start_at_batch_8(merges: list[Merge]) -> None:
@@ -332,7 +346,7 @@ def test_one_way_to_show_it_at_a_time(tmp_path: Path) -> None:
     for options in (("--json", "--markdown"), ("--markdown", "--readme", tmp_path / "README.md")):
         done = command(*options)
         assert done.returncode == 2
-        assert "more than one of --json, --markdown and --readme" in done.stderr
+        assert "more than one of --json, --markdown, --readme and --compare" in done.stderr
         assert "Give one of them" in done.stderr
 
 

@@ -9,16 +9,15 @@ import pytest
 import torch
 
 from pitome.parameters import MergeParameters
-from pitome.plugins.tools.account.counts import KERNELS, count_merge, metric_reads, usage_of
+from pitome.plugins.tools.account.counts import count_merge, metric_reads, usage_of
 from pitome.plugins.tools.account.gpus import GPUS
-from pitome.plugins.tools.account.layers import LAYERS, METRICS
+from pitome.plugins.tools.account.layers import LAYERS, METRICS, Layer
 from pitome.plugins.tools.account.shares import Merge
 from pitome.plugins.tools.account.tile_work import PIECE_COLUMNS, TILE_WORK
 from pitome.plugins.tools.merge_library import BUILD, HostLibrary
 from pitome.plugins.tools.ptxas_log import Usage, read_usage
 from pitome.settings import Metric
 
-CLIP = LAYERS[0]
 SECTOR = 32
 FLOAT, HALF = 4, 2
 Shape = tuple[int, int, int, MergeParameters]
@@ -42,10 +41,13 @@ def merges(library: HostLibrary) -> list[Merge]:
     ]
 
 
-FULL = (257, 128, 256, MergeParameters(60, 256, 1, size_penalty=0.05))
-"""N, D, C and a merge whose tiles are all full: T = 256, 128 sources, 128 targets."""
-RAGGED = (150, 72, 40, MergeParameters(30, 131, 1, size_penalty=0.05))
-"""The last tiles of 149 tokens, 66 sources and 65 targets are not full, nor is the second piece of a row."""
+FULL = (321, 128, 256, MergeParameters(60, 256, 1, size_penalty=0.05))
+"""N, D, C and a merge whose tiles are all full: T = 320, 128 sources, 128 targets."""
+RAGGED = (290, 72, 40, MergeParameters(30, 131, 1, size_penalty=0.05))
+"""The last tiles of 289 tokens, 66 sources and 65 targets are not full, nor is the second piece of a row."""
+FEW_FULL = (257, 128, 256, MergeParameters(60, 256, 1, size_penalty=0.05))
+"""Of few tokens: T = 256."""
+FEW_RAGGED = (150, 72, 40, MergeParameters(30, 131, 1, size_penalty=0.05))
 
 
 def count(library: HostLibrary, shape: Shape) -> dict[str, dict[str, int]]:
@@ -105,20 +107,49 @@ def test_the_size_is_asked_for_twice_to_order_and_once_to_select(library: HostLi
 def test_device_memory_gives_the_metric_once_to_each_kernel(library: HostLibrary) -> None:
     """With rows of whole sectors and full tiles, nothing is left over."""
     _, metric_width, _, _ = FULL
-    found, rows = count(library, FULL), 256 * metric_width * HALF
-    sizes = 33 * SECTOR  # 256 floats behind the prefix lie in 33 sectors
-    parts, norms, ranks, edges = 4 * 256 * FLOAT, 256 * FLOAT, 256 * FLOAT, 2 * 2 * 128 * FLOAT
-    assert found["add_energies"]["distinct_bytes"] == rows + sizes + parts + norms
-    assert found["find_edges"]["distinct_bytes"] == rows + ranks + edges
+    found, row = count(library, FULL), metric_width * HALF
+    sizes = 41 * SECTOR  # 320 floats behind the prefix lie in 41 sectors
+    parts, norms, ranks, edges = 5 * 320 * FLOAT, 320 * FLOAT, 256 * FLOAT, 2 * 2 * 128 * FLOAT
+    assert found["add_energies"]["distinct_bytes"] == 320 * row + sizes + parts + norms
+    assert found["find_edges"]["distinct_bytes"] == 256 * row + ranks + edges
+
+
+@pytest.mark.parametrize("shape", [FEW_FULL, FEW_RAGGED], ids=["full", "ragged"])
+def test_of_few_tokens_the_metric_is_asked_for_once_for_each_tile(library: HostLibrary, shape: Shape) -> None:
+    num_tokens, metric_width, _, _ = shape
+    found, unprotected = count(library, shape)["compare_pairs"], num_tokens - 1
+    tiles = ceil(unprotected / 32)
+    sizes = unprotected * (tiles + 1) * FLOAT  # a tile with itself asks for both of its sides
+    assert found["blocks"] == tiles * (tiles + 1) // 2
+    assert found["loaded_bytes"] == unprotected * metric_width * HALF * tiles + sizes
+    # Every similarity, once; a part of its energy for each token and tile; a norm for each token.
+    assert found["stored_bytes"] == unprotected * (unprotected + tiles + 1) * FLOAT
+
+
+@pytest.mark.parametrize("shape", [FEW_FULL, FEW_RAGGED], ids=["full", "ragged"])
+def test_of_few_tokens_every_block_decides_and_x_is_read_once(library: HostLibrary, shape: Shape) -> None:
+    num_tokens, _, width, parameters = shape
+    found, unprotected = count(library, shape)["decide_and_merge"], num_tokens - 1
+    kept, sources = num_tokens - parameters.num_merged, ceil(parameters.num_candidates / 2)
+    assert found["blocks"] == ceil(kept / 16)
+    # Sizes, those of the tokens that are ordered again, norms, and the parts of energies.
+    once = num_tokens + unprotected * (2 + ceil(unprotected / 32))
+    targets = ceil(parameters.num_candidates // 2 / 15) * 15  # in stretches
+    # Lanes without a source of their own look at the first one's.
+    idle = 128 - sources
+    decisions = once + (sources + idle) * targets
+    assert found["loaded_bytes"] == found["blocks"] * decisions * FLOAT + num_tokens * width * HALF
+    assert found["stored_bytes"] == kept * (width * HALF + FLOAT) + num_tokens * 4
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_counts_grow_with_the_batch(library: HostLibrary, metric: Metric) -> None:
-    one, two = (count_merge(library, CLIP, metric, batch=batch) for batch in (1, 2))
-    for kernel in KERNELS:
+@pytest.mark.parametrize("layer", LAYERS[:2], ids=lambda layer: layer.model)
+def test_counts_grow_with_the_batch(library: HostLibrary, metric: Metric, layer: Layer) -> None:
+    one, two = (count_merge(library, layer, metric, batch=batch) for batch in (1, 2))
+    for kernel in one:
         expected, found = one[kernel].of_batch(2), two[kernel]
         if kernel == "merge_rows":
-            assert found.blocks == ceil(2 * (CLIP.num_tokens - CLIP.parameters.num_merged) / 4)
+            assert found.blocks == ceil(2 * (layer.num_tokens - layer.parameters.num_merged) / 4)
             assert 0 <= expected.blocks - found.blocks < 2
         else:
             assert found.blocks == expected.blocks
@@ -138,21 +169,27 @@ def test_counts_do_not_depend_on_the_numbers(library: HostLibrary) -> None:
 
 
 def test_pieces_of_the_tiles_are_those_of_the_kernels(merges: list[Merge]) -> None:
-    """Two barriers each, and 64 x 64 x 64 multiply-adds."""
-    hidden, keys = (merge.counts for merge in merges if merge.layer.model == "BLIP-2 ViT-g")
-    pieces = {width: ceil(width / PIECE_COLUMNS) for width in (1408, 88)}
-    for kernel in TILE_WORK:
-        assert hidden[kernel].multiply_adds == hidden[kernel].blocks * 64**3 * pieces[1408]
-        assert keys[kernel].multiply_adds == keys[kernel].blocks * 64**3 * pieces[88]
-        assert hidden[kernel].barriers - keys[kernel].barriers == 2 * (pieces[1408] - pieces[88])
+    """Two barriers each, and 64 multiply-adds for each pair of rows."""
+    seen = set()
+    for layer in LAYERS[1:]:
+        hidden, keys = (merge.counts for merge in merges if merge.layer is layer)
+        wide, narrow = (ceil(layer.metric_width(metric) / PIECE_COLUMNS) for metric in METRICS)
+        for kernel in TILE_WORK.keys() & hidden.keys():
+            of_piece = TILE_WORK[kernel].rows ** 2 * PIECE_COLUMNS
+            assert hidden[kernel].multiply_adds == hidden[kernel].blocks * of_piece * wide
+            assert keys[kernel].multiply_adds == keys[kernel].blocks * of_piece * narrow
+            assert hidden[kernel].barriers - keys[kernel].barriers == 2 * (wide - narrow)
+            assert hidden[kernel].threads_per_block == 32 * TILE_WORK[kernel].warps
+            seen.add(kernel)
+    assert seen == set(TILE_WORK)
 
 
 def test_the_images_at_work_fit_in_the_l2_cache(merges: list[Merge], usages: list[Usage]) -> None:
     """Else device memory would move a row more than once for one kernel."""
     for merge in merges:
         for gpu in GPUS:
-            for kernel in KERNELS:
-                count, usage = merge.counts[kernel], usage_of(usages, kernel, gpu.target)
+            for kernel, count in merge.counts.items():
+                usage = usage_of(usages, kernel, gpu.target)
                 blocks = gpu.multiprocessors * gpu.resident_blocks(usage, count.threads_per_block)
                 images = ceil(blocks / count.blocks) + 1  # blocks start in the order of the images
                 assert images * count.distinct_bytes <= gpu.l2_bytes

@@ -85,7 +85,7 @@ def test_cmake_that_cannot_configure_is_quoted(tmp_path: Path) -> None:
     with pytest.raises(BackendError) as caught:
         build_plugin(PluginOptions(tmp_path / "output"), pytest.fail, environment(tmp_path, refuses))
     assert str(caught.value) == (
-        f"building the plugin: {tmp_path}/bin/cmake ended with exit code 1; it says\nwhat is wrong. "
+        f"building the plugin: {tmp_path}/bin/cmake ended with exit code 1; it says:\n  | what is wrong. "
         "Correct what it names; PITOME_CUDA=wheels builds with the toolkit from PyPI instead of an own one"
     )
 

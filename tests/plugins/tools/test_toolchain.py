@@ -216,7 +216,11 @@ def test_debian_layout_of_tensorrt_root(tmp_path: Path, cache: Path, said: list[
     [
         ("8.6", None, "are of TensorRT 8.6, older than 10.7"),
         ("10.6", None, "are of TensorRT 10.6, older than 10.7"),
-        ("1.4", "#define TRT_MAJOR_RTX 1\n", "are of TensorRT-RTX 1.4, which has no plugins"),
+        (
+            "1.4",
+            "#define TRT_MAJOR_RTX 1\n",
+            "are of TensorRT-RTX 1.4; the plugin, which that takes",
+        ),
         ("x.y", None, "defines no NV_TENSORRT_MAJOR and NV_TENSORRT_MINOR"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from pitome.compression import compress
 from pitome.export.plans import read_plan_version
 from pitome.validate.gpu.plans import PROFILE, BuiltEngine, EngineSpec, Workshop, measured_engines
+from tests.export.plans.plugin_files import NO_CREATORS, compile_library
 from tests.tiny_models import tiny_model
 
 OUTPUTS = ("image_embeds",)
@@ -28,12 +29,9 @@ def workshop(tmp_path: Path, built: list[BuiltEngine]) -> Workshop:
 
 
 def test_what_is_measured() -> None:
-    assert [spec.name for spec in measured_engines("tensorrt")] == [
-        "plugin engine",
-        "function engine",
-        "unmerged engine",
-    ]
-    assert [spec.name for spec in measured_engines("tensorrt_rtx")] == ["function engine", "unmerged engine"]
+    for backend in ("tensorrt", "tensorrt_rtx"):
+        names = [spec.name for spec in measured_engines(backend)]
+        assert names == ["plugin engine", "function engine", "unmerged engine"]
     assert {spec.precision for spec in measured_engines("tensorrt")} == {"fp16"}
     assert not any(spec.decisions for spec in measured_engines("tensorrt"))
 
@@ -41,8 +39,8 @@ def test_what_is_measured() -> None:
 def test_files_of_different_engines_differ() -> None:
     specs = [
         EngineSpec(backend, path, precision, decisions)  # type: ignore[arg-type]
-        for backend, paths in (("tensorrt", ("plugin", "function", "none")), ("tensorrt_rtx", ("function",)))
-        for path in paths
+        for backend in ("tensorrt", "tensorrt_rtx")
+        for path in ("plugin", "function", "none")
         for precision in ("fp32", "fp16")
         for decisions in (False, True)
     ]
@@ -51,8 +49,9 @@ def test_files_of_different_engines_differ() -> None:
 
 
 def test_requests(workshop: Workshop, tmp_path: Path) -> None:
-    plugin = workshop.request(EngineSpec("tensorrt", "plugin"))
-    assert (plugin.merge_path, plugin.plugin, plugin.num_merges) == ("plugin", tmp_path / "plugin.so", 4)
+    for backend in ("tensorrt_rtx", "tensorrt"):
+        plugin = workshop.request(EngineSpec(backend, "plugin"))
+        assert (plugin.merge_path, plugin.plugin, plugin.num_merges) == ("plugin", tmp_path / "plugin.so", 4)
     assert (plugin.targets, plugin.profile, plugin.precision) == ((), PROFILE, "fp16")
     unmerged = workshop.request(EngineSpec("tensorrt", "none"))
     assert (unmerged.merge_path, unmerged.plugin, unmerged.num_merges) == ("function", None, 0)
@@ -86,6 +85,12 @@ def test_the_unmerged_engine(workshop: Workshop, built: list[BuiltEngine]) -> No
 def test_a_gpu_that_rtx_does_not_build_for(workshop: Workshop, target: str) -> None:
     workshop.target = target
     assert f"TARGETS={target}" in workshop.unavailable(EngineSpec("tensorrt_rtx", "function"))
+
+
+def test_rtx_builds_for_turing_by_the_plugin(workshop: Workshop, tmp_path: Path) -> None:
+    workshop.target = "sm75"
+    compile_library(tmp_path, NO_CREATORS).rename(workshop.plugin)
+    assert workshop.unavailable(EngineSpec("tensorrt_rtx", "plugin")) == ""
 
 
 def test_a_missing_plugin_is_a_reason(workshop: Workshop) -> None:

@@ -116,9 +116,9 @@ def permute_tokens(model: onnx.ModelProto) -> None:
 def reverse_order(model: onnx.ModelProto) -> None:
     """The body of every merge begins with the lowest energy."""
     (body,) = [function for function in model.functions if function.name == "EnergyMerge"]
-    (node,) = [node for node in body.node if "candidate" in node.output]
+    (node,) = [node for node in body.node if "order" in node.output]
     (largest,) = [attribute for attribute in node.attribute if attribute.name == "largest"]
-    largest.i = 0
+    largest.i = 1
 
 
 def change_block(merged: nn.Module, precision: str, replaced: Callable[[Any], Any], count: int) -> Change:

@@ -258,9 +258,9 @@ def test_a_graph_of_other_weights_in_reduced_precision_fails(clip: Exported, tmp
     assert [record.passed for record in report.arithmetic] == [True, False]
 
 
-@pytest.mark.parametrize("method", ["random", "none"])
-def test_graphs_that_decide_nothing(tmp_path: Path, method: str) -> None:
-    exported = export(tmp_path, "ViTForImageClassification", "logits", method=method)
+@pytest.mark.parametrize(("method", "ratio"), [("random", 0.8), ("none", None)])
+def test_graphs_that_decide_nothing(tmp_path: Path, method: str, ratio: float | None) -> None:
+    exported = export(tmp_path, "ViTForImageClassification", "logits", method=method, ratio=ratio)
     report = exported.check()
     assert report.verdict == "pass", report.reason
     assert report.decisions is None

@@ -10,14 +10,9 @@ from torch import Tensor
 
 from pitome.merge import merge
 from pitome.parameters import MergeParameters
-from pitome.validate.parity.decisions import (
-    Rounding,
-    Verdict,
-    decision_margins,
-    judge,
-    measure_rounding,
-    smallest_margin,
-)
+from pitome.validate.parity.decision_margins import decision_margins, smallest_margin
+from pitome.validate.parity.decisions import Verdict, judge
+from pitome.validate.parity.rounding import Rounding, Tolerance, measure_rounding
 
 pytestmark = pytest.mark.quick
 POSITION = MergeParameters(1, 4, 0, order="position")
@@ -44,22 +39,22 @@ A_FEW, MORE, HALF = {0, 1}, {2, 3, 4, 5}, set(range(8, 16))
 def test_a_target_that_is_worse_by_the_tolerance_is_excused() -> None:
     """Sources 0 and 2, targets 1 and 3: token 0 has cosine 0.75 to token 1 and 0.5 to token 3."""
     metric, wrong = signs(set(), A_FEW, HALF, MORE), torch.tensor([2, 0, 1, 2])
-    assert judge(wrong, metric, ONES, POSITION, Rounding(0.25, 0)) == Verdict(True, 0.25)
-    assert judge(wrong, metric, ONES, POSITION, Rounding(below(0.25), 9)) == WRONG
+    assert judge(wrong, metric, ONES, POSITION, Tolerance(0.25, 0)) == Verdict(True, 0.25)
+    assert judge(wrong, metric, ONES, POSITION, Tolerance(below(0.25), 9)) == WRONG
 
 
 def test_an_edge_that_is_worse_by_the_tolerance_is_excused() -> None:
     """The edge from 0 to 1 has 0.75, that from 2 to 3 has 0.5."""
     metric, wrong = signs(set(), A_FEW, HALF, HALF | MORE), torch.tensor([0, 1, 2, 2])
-    assert judge(wrong, metric, ONES, POSITION, Rounding(0.25, 0)) == Verdict(True, 0.25)
-    assert judge(wrong, metric, ONES, POSITION, Rounding(below(0.25), 9)) == WRONG
+    assert judge(wrong, metric, ONES, POSITION, Tolerance(0.25, 0)) == Verdict(True, 0.25)
+    assert judge(wrong, metric, ONES, POSITION, Tolerance(below(0.25), 9)) == WRONG
 
 
 def test_an_order_that_is_wrong_by_the_tolerance_is_excused() -> None:
     """Energies 0.5625, 0.4375, 0.3125 and 0.0625: token 0 merges with 2, whose turn it is not."""
     metric, wrong = signs(set(), A_FEW, MORE, HALF), torch.tensor([0, 1, 0, 2])
-    assert judge(wrong, metric, ONES, MEAN_COSINE, Rounding(0, 0.125)) == Verdict(True, 0.125)
-    assert judge(wrong, metric, ONES, MEAN_COSINE, Rounding(9, below(0.125))) == WRONG
+    assert judge(wrong, metric, ONES, MEAN_COSINE, Tolerance(0, 0.125)) == Verdict(True, 0.125)
+    assert judge(wrong, metric, ONES, MEAN_COSINE, Tolerance(9, below(0.125))) == WRONG
 
 
 def test_margins_of_exact_cosines() -> None:
@@ -103,10 +98,10 @@ def test_the_prefix_takes_no_part_in_margins_and_rounding() -> None:
     parameters = MergeParameters(1, 2, 2, margin=-1.0, offset=0.0)
     assert smallest_margin(behind, size, parameters) == 0.125
     assert decision_margins(behind, size, parameters)["order"].tolist() == [0.25, 0.125, 0.125]
-    assert measure_rounding(behind[None].float(), behind[None], size[None], parameters) == Rounding(0, 0)
+    assert measure_rounding(behind[None].float(), behind[None], size[None], parameters) == Rounding(0, 0, 0)
     right = merge(behind[None], behind[None], size[None], parameters).assignment[0]
     assert right.tolist() == [0, 1, 2, 2, 3, 4]
-    assert judge(right, behind, size, parameters, Rounding(0, 0)) == Verdict(True, 0)
+    assert judge(right, behind, size, parameters, Tolerance(0, 0)) == Verdict(True, 0)
 
 
 def test_rounding_is_that_of_real_tokens_and_of_pairs() -> None:
@@ -115,9 +110,9 @@ def test_rounding_is_that_of_real_tokens_and_of_pairs() -> None:
     moved = signs(set(), A_FEW, MORE, HALF | {0})[None].float()
     everything = torch.ones(1, 4, 1)
     # Token 3's cosines to 0 and 2 fall by 1 / 8 and that to 1 grows by as much: energies move by 1 / 32.
-    assert measure_rounding(moved, exact, everything, MEAN_COSINE) == Rounding(0.125, 0.03125)
+    assert measure_rounding(moved, exact, everything, MEAN_COSINE) == Rounding(0.125, 0.03125, 0.125)
     without = torch.tensor([1.0, 1, 1, 0]).view(1, 4, 1)
     found = measure_rounding(moved, exact, without, MEAN_COSINE)
     assert (found.similarity, found.energy) == (0.125, pytest.approx(0, abs=1e-7))
     nothing = torch.zeros(1, 4, 1)
-    assert measure_rounding(moved, exact, nothing, MEAN_COSINE) == Rounding(0.125, 0)
+    assert measure_rounding(moved, exact, nothing, MEAN_COSINE) == Rounding(0.125, 0, 0.125)

@@ -198,6 +198,20 @@ def test_the_body_of_an_older_version_passes_where_fp32_has_it_too(clip: Exporte
     assert finding.text == "the body of EnergyMerge is not the one that this version writes"
 
 
+@pytest.mark.parametrize(("name", "value"), [("by_position", 1), ("source_start", 1), ("split_step", 1)])
+def test_an_integer_that_steers_the_body_in_another_way_than_the_strings_say(
+    clip: Exported, tmp_path: Path, name: str, value: int
+) -> None:
+    def change(model: onnx.ModelProto) -> None:
+        node = nodes_of(model, "EnergyMerge")[LAYER]
+        (attribute,) = [item for item in node.attribute if item.name == name]
+        attribute.i = value
+
+    first, *_ = told(clip, change, tmp_path, "fp32")
+    wanted = {"by_position": 0, "source_start": 0, "split_step": 2}[name]
+    assert first == f"{name} of the merge in layer {LAYER} is {value}, the model has {wanted}"
+
+
 def swap_matrices(model: onnx.ModelProto) -> None:
     """Two blocks have each other's first matrix of the MLP."""
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}

@@ -14,9 +14,9 @@ from onnx import numpy_helper
 from pitome.bundle.manifest import Manifest
 from pitome.validate.checked_inputs import random_texts
 from pitome.validate.parity.batch_composition import NUM_TEXTS, chosen_texts, compare_batching
-from pitome.validate.parity.decisions import Rounding
 from pitome.validate.parity.passes import merging_layers
 from pitome.validate.parity.records import BatchComposition, ParityReport
+from pitome.validate.parity.rounding import Rounding
 from pitome.validate.parity.targets import GraphTarget
 from pitome.validate.report.summary import SummaryRow, summary_rows
 from pitome.validate.samples import CheckedInputs, Samples
@@ -60,7 +60,7 @@ def mix_batch(norm: int, share: float) -> Change:
 
 def compare(bert: Exported, path: Path, tolerance: float) -> BatchComposition:
     layers = merging_layers(bert.merged)
-    rounding = {layer: Rounding(tolerance, tolerance) for layer in layers}
+    rounding = {layer: Rounding(tolerance, tolerance, tolerance) for layer in layers}
     return compare_batching(GraphTarget(path, threads=1), bert.merged, TEXTS, layers, rounding)
 
 

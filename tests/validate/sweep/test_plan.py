@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
 from pitome import compress
+from pitome.energies import Energy
 from pitome.errors import InputError
 from pitome.methods import make_method
 from pitome.models.families import family_of
 from pitome.settings import MergeSettings, ScheduleOptions
 from pitome.validate.sweep.grid import FULL, GRIDS, OWN, QUICK, Axis, Grid
-from pitome.validate.sweep.plan import Point, is_baseline, label_of, make_points
+from pitome.validate.sweep.labels import label_of
+from pitome.validate.sweep.plan import Point, is_baseline, make_points
 from tests.tiny_models import outputs_of, tiny_images, tiny_model
 
 SMALL = Grid(flops=(0.7,), shapes=("ratio",))
@@ -32,6 +34,10 @@ def candidates(*values: Any) -> Axis:
 
 def margins(*values: Any) -> Axis:
     return Axis("margin", tuple(MergeSettings(margin=value) for value in values))
+
+
+def energies(*values: Any) -> Axis:
+    return Axis("energy", tuple(MergeSettings(energy=value) for value in values))
 
 
 def penalties(*values: float) -> Axis:
@@ -72,13 +78,25 @@ def test_points_that_mean_the_same_appear_once() -> None:
             metrics("keys"),
             candidates("paper"),
             margins(None, (0.9, 0.9)),
-            Axis("energy", (OWN, MergeSettings(energy="elu"))),
+            Axis("energy", (MergeSettings(energy="elu"),)),
             Axis("split", (OWN, MergeSettings(split="alternate"))),
             penalties(0.0, 0.05),
         ),
         changes=9,
     )
     assert len(points_of(same)) == 1
+    apart = replace(same, axes=same.with_axes(energies(None)))
+    assert {point.settings.energy for point in points_of(apart)} == {"elu", "eq4"}
+
+
+def test_each_energy_is_a_point_of_its_own_and_all_are_one_graph() -> None:
+    axes = (metrics("keys"), energies(*get_args(Energy)))
+    points = points_of(Grid(methods=("paper",), flops=(0.7,), shapes=("ratio",), axes=axes))
+    assert [point.settings.energy for point in points] == ["elu", "eq4", "sharp", "gaussian"]
+    assert len({point.key for point in points}) == 4
+    gaussian = points[-1].graph  # another function is other work
+    assert len({point.graph for point in points[:-1]}) == 1
+    assert gaussian != points[0].graph
 
 
 def test_points_with_different_keys_give_different_answers() -> None:
@@ -210,6 +228,11 @@ def test_a_point_leaves_nothing_to_the_method() -> None:
             MergeSettings(margin=(0.5, 0.0), energy="gaussian", split="half"),
             "pitome margin 0.5-0i/L gaussian half",
         ),
+        (MergeSettings(energy="sharp", split="alternate_second"), "pitome sharp alternate_second"),
+        # Of the energy that a method has itself nothing is told, of another one always.
+        (MergeSettings("paper", metric="keys", energy="eq4"), "paper keys"),
+        (MergeSettings("paper", metric="keys", energy="elu"), "paper keys elu"),
+        (MergeSettings("paper", metric="keys", margin=(0.9, 0.9), split="alternate"), "paper keys"),
         (MergeSettings("tome", metric="keys", candidates="all", size_penalty=0.0), "tome keys penalty 0"),
         (MergeSettings("tome", proportional_attention=False), "tome plain attention"),
         (MergeSettings("random", seed=3), "random"),
@@ -217,7 +240,7 @@ def test_a_point_leaves_nothing_to_the_method() -> None:
     ],
 )
 def test_labels_name_what_a_method_takes(settings: MergeSettings, label: str) -> None:
-    assert label_of(settings) == label
+    assert label_of(settings, "image") == label
 
 
 def test_settings_of_all_points() -> None:
@@ -233,7 +256,10 @@ def test_settings_of_all_points() -> None:
     ("change", "text"),
     [
         ({"methods": ("none",)}, "METHODS=none: the unmerged model is always in a sweep"),
-        ({"methods": ("tofu",)}, "METHODS=tofu: the methods are authors, paper, pitome, random, tome"),
+        (
+            {"methods": ("tofu",)},
+            "METHODS=tofu: the methods are authors, authors-2024, paper, pitome, random",
+        ),
         ({"flops": (1.5,)}, r"FLOPS=1.5: it lies in \(0, 1\]"),
         ({"flops": ()}, "FLOPS and RATIOS: both lists are empty"),
         ({"changes": -1}, "CHANGES=-1: negative"),

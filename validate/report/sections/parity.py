@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pitome.bundle.parity_records import Arithmetic, Decisions, LayerDecisions, ParityReport
+from pitome.bundle.parity_records import (
+    Arithmetic,
+    Decisions,
+    LayerDecisions,
+    LevelVerdict,
+    ParityReport,
+)
 from pitome.validate.report.charts import Chart, decisions_chart, first_differences_chart, margins_chart
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.reproduce import parity_check_command
@@ -20,9 +26,11 @@ class PrecisionRow:
     runtime: str
     against: str
     judged: bool
+    verdict: LevelVerdict
     compared: int
     agreed: int
     excused: int
+    excused_by_jumps: int
     unexplained: int
     inputs: int
     throughout: int
@@ -105,9 +113,11 @@ def _precision_row(found: Decisions, against: str, judged: bool) -> PrecisionRow
         runtime=found.runtime,
         against=against,
         judged=judged,
+        verdict=found.verdict,
         compared=found.compared,
         agreed=found.agreed,
         excused=found.excused,
+        excused_by_jumps=found.excused_by_jumps,
         unexplained=found.unexplained,
         inputs=found.images,
         throughout=found.same_throughout,
