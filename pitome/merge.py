@@ -198,7 +198,7 @@ def apply_matching(x: Tensor, size: Tensor, matching: Matching) -> MergeResult:
     assignment = assignment_of(matching, num_tokens)
     source_slot = slot.gather(1, matching.target)
     rows = _decision_precision(x)
-    weighted = rows * size.to(rows.dtype)
+    weighted = rows * size
     total = size.gather(1, kept_position.unsqueeze(-1))
     summed = weighted.gather(1, kept_position.unsqueeze(-1).expand(-1, -1, width)).clone()
     received = torch.zeros(batch, num_kept, dtype=torch.bool, device=x.device)
@@ -210,7 +210,7 @@ def apply_matching(x: Tensor, size: Tensor, matching: Matching) -> MergeResult:
         received[line, place] = True
 
     alone = x.gather(1, kept_position.unsqueeze(-1).expand(-1, -1, width))
-    mean = summed / total.to(rows.dtype)
+    mean = summed / total
     merged = torch.where(received.unsqueeze(-1), mean.to(x.dtype), alone)
     return MergeResult(torch.where(total > 0, merged, 0), total, assignment)
 
@@ -237,13 +237,12 @@ def apply_assignment(x: Tensor, size: Tensor, assignment: Tensor, num_kept: int)
     size = size.clamp(min=0)
     slots = assignment.long().unsqueeze(-1)
     rows = _decision_precision(x)
-    weights = size.to(rows.dtype)
     empty = rows.new_zeros(x.shape[0], num_kept, x.shape[-1])
-    summed = empty.scatter_add(1, slots.expand_as(rows), rows * weights)
+    summed = empty.scatter_add(1, slots.expand_as(rows), rows * size)
     total = size.new_zeros(x.shape[0], num_kept, 1).scatter_add(1, slots, size)
     count = torch.zeros_like(total).scatter_add(1, slots, torch.ones_like(size))
     alone = torch.zeros_like(empty, dtype=x.dtype).scatter(1, slots.expand_as(x), x)
-    mean = (summed / total.to(rows.dtype)).to(x.dtype)
+    mean = (summed / total).to(x.dtype)
     merged = torch.where(count > 1, mean, alone)
     return MergeResult(torch.where(total > 0, merged, 0), total, assignment.to(torch.int32))
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from pitome.merge import MergeResult, merge
 from pitome.parameters import MergeParameters
-from pitome.validate.parity.decisions import Rounding, judge
+from pitome.validate.parity.decisions import judge
+from pitome.validate.parity.rounding import Tolerance
 from tests.operator_cases import OperatorCase, make_inputs
 from tests.pitome.slow_checker import TooManyTies, unexplained
 from tests.pitome.slow_merge import as_float64, merge_values, slow_merge
@@ -55,7 +56,7 @@ def assert_within_rounding(case: OperatorCase, result: MergeResult, metric: Tens
     except TooManyTies:
         eps = min(eps, probable_rounding(case.parameters, case.metric_width))
     for image, assignment in enumerate(result.assignment):
-        verdict = judge(assignment, metric[image].double(), size[image], case.parameters, Rounding(eps, eps))
+        verdict = judge(assignment, metric[image].double(), size[image], case.parameters, Tolerance(eps, eps))
         assert verdict.explained
 
 

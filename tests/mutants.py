@@ -37,12 +37,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("module", type=Path, help="such as pitome/schedule.py")
     parser.add_argument("--tests", nargs="*", type=Path, help="test files, in place of those that mirror it")
+    parser.add_argument("--without", default="", help="leave out tests with this in their name")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     tests = options.tests or mirrors_of(options.module)
     if not tests:
         sys.exit(f"{options.module}: no test file mirrors it. Name some with TESTS=")
-    folder = copy_project(options.module, tests)
+    folder = copy_project(options.module, tests, options.without)
     command = mutmut("run", "--max-children", str(options.processes))
     if code := subprocess.run(command, cwd=folder, env=environment()).returncode:
         return code
@@ -61,7 +62,7 @@ def mirrors_of(module: Path) -> list[Path]:
     return sorted(path.relative_to(ROOT) for path in folder.glob(f"test_{module.stem}*.py"))
 
 
-def copy_project(module: Path, tests: list[Path]) -> Path:
+def copy_project(module: Path, tests: list[Path], without: str) -> Path:
     """A fresh copy of what the tests need, with mutmut's settings for a module."""
     folder = ROOT / "build" / "mutants" / module.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
@@ -80,6 +81,8 @@ def copy_project(module: Path, tests: list[Path]) -> Path:
         "process_isolation=forkserver",  # PyTorch's threads do not live through a fork
         "use_git_change_detection=false",
     ]
+    if without:
+        lines += ["pytest_add_cli_args=", "    -k", f"    not {without}"]
     (folder / "setup.cfg").write_text("\n".join(lines) + "\n")
     return folder
 

@@ -156,7 +156,7 @@ def resampled_means(
         return np.asarray((drawn @ different[:, 0]) / (drawn @ different[:, 1]))
     means = []
     for draws in _chunks(resamples, groups):
-        chosen = generator.integers(0, groups, size=(draws, groups))
+        chosen = generator.integers(groups, size=(draws, groups))
         means.append(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1))
     return np.concatenate(means)
 

@@ -60,6 +60,29 @@ def test_inputs_that_do_not_fit_are_refused(changes: dict[str, Tensor], message:
         merge(**wrong(**changes), parameters=MergeParameters(2, 4))
 
 
+def test_what_was_asked_is_said() -> None:
+    for changes, asked, remedy in (
+        (
+            {"x": torch.randn(9, 4)},
+            "a merge of x [B, N, C] by metric [B, N, D]",
+            "Give both three dimensions and the same B and N",
+        ),
+        (
+            {"size": torch.ones(2, 9)},
+            "a merge with size [2, 9, 1] float32",
+            "Give one float32 size for every token",
+        ),
+        (
+            {"x": torch.ones(2, 9, 4).int()},
+            "a merge of x and metric of one floating-point dtype",
+            "Use float32, float16 or bfloat16 for both",
+        ),
+    ):
+        with pytest.raises(InputError) as refused:
+            merge(**wrong(**changes), parameters=MergeParameters(2, 4))
+        assert (refused.value.asked, refused.value.remedy) == (asked, remedy)
+
+
 @pytest.mark.parametrize(
     ("num_merged", "num_candidates", "num_protected", "num_tokens"),
     [(0, 4, 1, 9), (-1, 4, 1, 9), (3, 5, 1, 9), (5, 10, 0, 9), (2, 9, 1, 9), (1, 2, 1, 2), (1, 2, 5, 3)],

@@ -42,12 +42,14 @@ def unusual_rows() -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("energy", ["elu", "eq4", "sharp", "gaussian"])
 @pytest.mark.parametrize("alpha", [1.0, 0.5])
 def test_energies_are_means_over_the_counted_tokens(energy: Energy, alpha: float) -> None:
-    metric, size = unusual_rows()
+    one_metric, one_size = unusual_rows()
+    metric, size = torch.cat([one_metric, one_metric.flip(1)]), torch.cat([one_size, one_size.abs() + 1])
     parameters = merge_parameters(2, 8, 0, energy=energy, margin=0.7, alpha=alpha)
     similarity, energies = score_tokens(metric, size, parameters)
-    wanted = score(metric[0].double().numpy(), size[0].double().numpy(), parameters)
-    np.testing.assert_allclose(similarity[0].numpy(), wanted.similarity, atol=1e-6)
-    np.testing.assert_allclose(energies[0].numpy(), wanted.energy, rtol=1e-4, atol=1e-5)
+    for image in range(2):
+        wanted = score(metric[image].double().numpy(), size[image].double().numpy(), parameters)
+        np.testing.assert_allclose(similarity[image].numpy(), wanted.similarity, atol=1e-6)
+        np.testing.assert_allclose(energies[image].numpy(), wanted.energy, rtol=1e-4, atol=1e-5)
 
 
 def test_a_batch_element_of_padding_or_broken_rows_has_no_mean_and_no_nan() -> None:
@@ -163,3 +165,20 @@ def test_decisions_given_leave_single_tokens_bit_for_bit(dtype: torch.dtype) -> 
     mean = ((x[0, 1].double() + x[0, 2].double()) / 2).to(dtype)
     torch.testing.assert_close(applied.x[0, 1], mean)
     assert applied.size.flatten().tolist() == [11, 22]
+
+
+def test_given_assignments_of_any_integer_become_int32() -> None:
+    x = torch.ones(2, 3, 1)
+    applied = apply_assignment(x, torch.ones(2, 3, 1), torch.tensor([[0, 1, 1], [0, 0, 1]]), 2)
+    assert applied.assignment.dtype == torch.int32
+    assert applied.size.flatten().tolist() == [1, 2, 2, 1]
+
+
+def test_float64_inputs_pay_for_their_size_in_float64() -> None:
+    """Edges of token 0, of size 3, and of token 2 that differ by 1e-9; log 3 in float32 is 2e-8 off."""
+    parameters = merge_parameters(1, 4, 0, size_penalty=0.125, order="position")
+    near, nearer = 0.9, 0.9 - 0.125 * math.log(3) - 1e-9
+    degrees = [0, math.acos(near), math.pi, math.pi + math.acos(nearer)]
+    metric = torch.tensor([[[math.cos(one), math.sin(one)] for one in degrees]], dtype=torch.float64)
+    size = torch.tensor([3.0, 1, 1, 1]).view(1, 4, 1)
+    assert merge(metric, metric, size, parameters).assignment.tolist() == [[0, 0, 1, 2]]

@@ -15,7 +15,8 @@ from pitome.merge import MergeResult, apply_assignment, merge
 from pitome.op import _energy_merge
 from pitome.parameters import MergeParameters
 from pitome.plugins.tools.merge_library import HostLibrary
-from pitome.validate.parity.decisions import Rounding, judge, same_groups
+from pitome.validate.parity.decisions import judge, same_groups
+from pitome.validate.parity.rounding import Tolerance
 from tests.compressed import compress_with
 from tests.pitome.test_merge import rounding
 
@@ -56,7 +57,7 @@ def assert_within_rounding(call: Call) -> None:
         if same:
             continue
         found, metric = call.result.assignment[image], call.metric[image].double()
-        assert judge(found, metric, call.size[image], call.parameters, Rounding(eps, eps)).explained
+        assert judge(found, metric, call.size[image], call.parameters, Tolerance(eps, eps)).explained
 
 
 @pytest.mark.full

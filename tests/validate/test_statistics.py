@@ -143,6 +143,10 @@ def test_the_interval_of_a_share_contains_it_and_stays_within_0_and_1(bits):
             f"an interval of a mean: 1 of 3 numbers are not finite. {FINITE}",
         ),
         (
+            lambda: mean_interval([0.5, float("inf")]),
+            f"an interval of a mean: 1 of 2 numbers are not finite. {FINITE}",
+        ),
+        (
             lambda: mean_interval([0.5, 0.7], groups=[1, 1]),
             "a confidence interval: there is 1 independent sample. "
             "Take at least two samples (photos, documents)",

@@ -91,6 +91,12 @@ def test_the_seed_is_that_of_every_part() -> None:
     assert paired_difference(*few, seed=5).p_value != paired_difference(*few, seed=6).p_value
 
 
+def test_sums_that_rounding_parts_count_as_equal_at_any_scale() -> None:
+    """3 + 3 + 3 - 6 is 3, as are other signs of these; no signs give less."""
+    for scale in (1e-9, 0.1, 1e8):
+        assert sign_flip_p_value(np.array([3.0, 3.0, 3.0, -6.0]) * 0.1 * scale, resamples=200) == 1
+
+
 def test_differences_of_zero_only_prove_nothing() -> None:
     assert sign_flip_p_value(np.zeros(5)) == 1
 
@@ -146,8 +152,15 @@ def test_one_of_two_different_ones_and_zeros_is_enough_for_the_bootstrap() -> No
     found = paired_difference([1, 0, 1, 1], [1, 1, 0, 0])
     assert (found.method, found.mean, found.p_value) == ("McNemar exact, bootstrap", 0.25, pytest.approx(1))
     assert paired_difference([1, 0], [0, 1]).method == "McNemar exact, bootstrap"
-    for one, two in (([1, 0, 1, 1], [1, 0.5, 0, 0]), ([1, 0.5, 0, 0], [1, 0, 1, 1])):
-        assert paired_difference(one, two).method == "sign flips, bootstrap"
+    for one, two, mean in (([1, 0, 1, 1], [1, 0.5, 0, 0], 0.375), ([1, 0.5, 0, 0], [1, 0, 1, 1], -0.375)):
+        shares = paired_difference(one, two)
+        assert (shares.method, shares.mean) == ("sign flips, bootstrap", mean)
+
+
+def test_true_and_false_are_ones_and_zeros() -> None:
+    right, wrong = np.array([True, False, True]), np.array([True, True, False])
+    assert mean_interval(right) == mean_interval([1, 0, 1])
+    assert paired_difference(right, wrong) == paired_difference([1, 0, 1], [1, 1, 0])
 
 
 def test_the_bound_of_no_difference_is_that_of_clopper_and_pearson() -> None:

@@ -161,6 +161,19 @@ def test_a_disk_that_is_full_elsewhere_is_named(old: Path, tmp_path: Path) -> No
     )
 
 
+def test_a_file_beyond_the_limit_of_sizes_has_a_remedy_of_its_own(old: Path) -> None:
+    def fail(folder: Path) -> NoReturn:
+        raise OSError(errno.EFBIG, "large", str(folder / "model.onnx"))
+
+    with pytest.raises(InputError) as caught:
+        build(old, "new", fail)
+    assert caught.value.asked == f"write {old}"
+    assert caught.value.found.startswith(
+        f"a file grew over the largest size that is allowed in {old.parent} ("
+    )
+    assert caught.value.remedy == f"Raise the limit (`ulimit -f`), or {CHOOSE}"
+
+
 def test_a_disk_that_is_full_under_the_partial_folder_is_that_of_the_bundle(old: Path) -> None:
     def fail(folder: Path) -> NoReturn:
         raise OSError(errno.ENOSPC, "full", str(folder / "plans" / "model.plan"))
