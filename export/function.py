@@ -1,7 +1,7 @@
 """The operator's body as a model-local ONNX function, made of standard ops (DESIGN.md, "The operator").
 
 ONNX Runtime, TensorRT-RTX and TensorRT all take it: no Scatter with a reduction, no NonZero, no TopK
-over more than 3840. A body serves one (order, energy, split), because parsers tell functions apart by
+over more than 3840. A body serves one (order, function, split), because parsers tell functions apart by
 bare name only and string attributes cannot steer a body; everything else is an attribute reference.
 
 All positions count from the first token, the prefix included.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pitome.merge import NON_FINITE_SOURCE, NON_FINITE_TARGET, SMALLEST_NORM
 from pitome.op import ONNX_DOMAIN, ONNX_NAME
-from pitome.parameters import Energy, Order, Split
+from pitome.parameters import Function, Order, Split
 
 if TYPE_CHECKING:
     import onnx
@@ -22,7 +22,8 @@ OPSET = 18
 
 _SIGNATURE = f"""
 <domain: "{ONNX_DOMAIN}", opset_import: ["" : {OPSET}]>
-{ONNX_NAME} <num_merged, num_candidates, num_protected, margin, alpha, size_penalty, order, energy, split,
+{ONNX_NAME} <num_merged, num_candidates, num_protected, margin, offset, width, alpha, size_penalty, order,
+             function, split, by_position, source_start, source_stop, target_start, target_stop, split_step,
              plugin_namespace, plugin_version> (x, metric, size) => (y, size_out, assignment)
 """
 
@@ -80,16 +81,24 @@ _SIMILARITY = f"""
 """
 
 _ENERGY = {
-    "elu": """
+    "piecewise": """
     margin_value = Constant <value_float: float = @margin> ()
-    above = Sub (similarity, margin_value)
-    valued = Elu <alpha: float = @alpha> (above)
+    offset_value = Constant <value_float: float = @offset> ()
+    width_value = Constant <value_float: float = @width> ()
+    from_offset = Sub (similarity, offset_value)
+    linear = Div (from_offset, width_value)
+    from_margin = Sub (similarity, margin_value)
+    below = Min (from_margin, number_zero)
+    below_width = Div (below, width_value)
+    bent = Elu <alpha: float = @alpha> (below_width)
+    is_above = GreaterOrEqual (similarity, margin_value)
+    valued = Where (is_above, linear, bent)
 """,
     "gaussian": """
     margin_value = Constant <value_float: float = @margin> ()
-    width = Sub (number_one, margin_value)
+    sigma = Sub (number_one, margin_value)
     distance = Sub (number_one, similarity)
-    steps = Div (distance, width)
+    steps = Div (distance, sigma)
     steps_square = Mul (steps, steps)
     minus_half = Constant <value_float: float = -0.5> ()
     exponent = Mul (steps_square, minus_half)
@@ -131,6 +140,10 @@ _SPLIT = {
     "alternate": """
     source_all = Slice (candidate, zero, end, one, two)
     target_all = Slice (candidate, one, end, one, two)
+""",
+    "alternate_second": """
+    source_all = Slice (candidate, one, end, one, two)
+    target_all = Slice (candidate, zero, end, one, two)
 """,
     "half": """
     rounded_up = Add (num_candidate, one)
@@ -237,12 +250,12 @@ _OUTPUT = """
 """
 
 
-def energy_merge_function(order: Order, energy: Energy, split: Split) -> onnx.FunctionProto:
-    """The body of ``pitome::EnergyMerge`` for one order, energy and split."""
+def energy_merge_function(order: Order, function: Function, split: Split) -> onnx.FunctionProto:
+    """The body of ``pitome::EnergyMerge`` for one order, function and split."""
     from onnx import parser
 
     parts = [_CONSTANTS, _SIMILARITY]
     if order == "energy":
-        parts.append(_ENERGY[energy])
+        parts.append(_ENERGY[function])
     parts += [_CANDIDATES[order], _SPLIT[split], _EDGES, _MEANS, _SLOTS, _ASSIGNMENT, _OUTPUT]
     return parser.parse_function(f"{_SIGNATURE}{{{''.join(parts)}}}")

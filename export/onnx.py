@@ -95,7 +95,7 @@ def export_onnx(
         progress: called with (step, done, total).
 
     Raises:
-        InputError: merges that disagree on order, energy or split, or a graph that fails the gate.
+        InputError: merges that disagree on order, function or split, or a graph that fails the gate.
     """
     steps = ("trace", "write", "check", "run")
 
@@ -172,14 +172,14 @@ def add_merge_function(model: onnx_ir.Model) -> int:
 
     nodes = merge_nodes(model)
     kinds: set[Any] = {
-        tuple(node.attributes[name].as_string() for name in ("order", "energy", "split")) for node in nodes
+        tuple(node.attributes[name].as_string() for name in ("order", "function", "split")) for node in nodes
     }
     if len(kinds) > 1:
         found = "; ".join(sorted("/".join(kind) for kind in kinds))
         raise InputError(
-            "one ONNX file for merges of different order, energy or split",
+            "one ONNX file for merges of different order, function or split",
             f"the merges are {found}, and parsers take the first body for all of them",
-            "Use one order, energy and split in all layers",
+            "Use one order, function and split in all layers",
         )
     for kind in kinds:
         function: Any = onnx_ir.from_proto(energy_merge_function(*kind))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pitome.errors import InputError
-from pitome.parameters import MergeParameters
+from pitome.parameters import MergeParameters, to_float32
 
 SMALLEST_NORM = 1e-6
 NON_FINITE_TARGET = -2.0
@@ -133,9 +133,17 @@ def cosine_similarity(metric: Tensor) -> Tensor:
 
 def energy_of_similarity(similarity: Tensor, parameters: MergeParameters) -> Tensor:
     """f of METHOD.md section 2 step 2, elementwise."""
-    if parameters.energy == "elu":
-        return torch.nn.functional.elu(similarity - parameters.margin, alpha=parameters.alpha)
-    return torch.exp(-0.5 * ((1 - similarity) / (1 - parameters.margin)).square())
+    if parameters.function == "gaussian":
+        return torch.exp(-0.5 * _divide(1 - similarity, to_float32(1 - parameters.margin)).square())
+    linear = _divide(similarity - parameters.offset, parameters.width)
+    # Without the clamp the exponential of the side that is not taken overflows at small widths.
+    below = _divide((similarity - parameters.margin).clamp(max=0), parameters.width)
+    return torch.where(similarity >= parameters.margin, linear, parameters.alpha * torch.expm1(below))
+
+
+def _divide(values: Tensor, divisor: float) -> Tensor:
+    """A real division: by a Python number a GPU multiplies with the inverse, which rounds in another way."""
+    return values / values.new_full((), divisor)
 
 
 def order_tokens(energy: Tensor, parameters: MergeParameters) -> Tensor:
@@ -146,11 +154,12 @@ def order_tokens(energy: Tensor, parameters: MergeParameters) -> Tensor:
 
 
 def split_candidates(candidates: Tensor, parameters: MergeParameters) -> tuple[Tensor, Tensor]:
-    """Step 5: the candidates [B, M] by rank into sources [B, ceil(M/2)] and targets."""
-    if parameters.split == "alternate":
-        return candidates[:, 0::2], candidates[:, 1::2]
-    half = (candidates.shape[1] + 1) // 2
-    return candidates[:, :half], candidates[:, half:]
+    """Step 5: the candidates [B, M] by rank into sources [B, |A|] and targets."""
+    slices = parameters.rank_slices
+    return (
+        candidates[:, slices.source_start : slices.source_stop : slices.split_step],
+        candidates[:, slices.target_start : slices.target_stop : slices.split_step],
+    )
 
 
 def find_edges(

@@ -17,7 +17,7 @@ from pitome.parameters import MergeParameters
 
 ONNX_DOMAIN = "pitome"
 ONNX_NAME = "EnergyMerge"
-ONNX_VERSION = 1
+ONNX_VERSION = 2
 
 
 def energy_merge(x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParameters) -> MergeResult:
@@ -33,10 +33,12 @@ def energy_merge(x: Tensor, metric: Tensor, size: Tensor, parameters: MergeParam
             parameters.num_candidates,
             parameters.num_protected,
             parameters.margin,
+            parameters.offset,
+            parameters.width,
             parameters.alpha,
             parameters.size_penalty,
             parameters.order,
-            parameters.energy,
+            parameters.function,
             parameters.split,
         )
     )
@@ -56,17 +58,25 @@ def unmerge(x: Tensor, assignment: Tensor) -> Tensor:
 
 
 def node_attributes(parameters: MergeParameters) -> dict[str, Any]:
-    """All attributes of the ONNX node; parsers of plugins need every one of them written."""
+    """All attributes of the ONNX node; parsers of plugins need every one of them written.
+
+    The strings are authoritative. Their integer twins, ``by_position`` and the slices of the ranks, are there
+    because strings can't steer the body of an ONNX function.
+    """
     return {
         "num_merged": parameters.num_merged,
         "num_candidates": parameters.num_candidates,
         "num_protected": parameters.num_protected,
         "margin": parameters.margin,
+        "offset": parameters.offset,
+        "width": parameters.width,
         "alpha": parameters.alpha,
         "size_penalty": parameters.size_penalty,
         "order": parameters.order,
-        "energy": parameters.energy,
+        "function": parameters.function,
         "split": parameters.split,
+        "by_position": int(parameters.order == "position"),
+        **parameters.rank_slices._asdict(),
         "plugin_namespace": ONNX_DOMAIN,
         "plugin_version": str(ONNX_VERSION),
     }
@@ -81,10 +91,12 @@ def _energy_merge(
     num_candidates: int,
     num_protected: int,
     margin: float,
+    offset: float,
+    width: float,
     alpha: float,
     size_penalty: float,
     order: str,
-    energy: str,
+    function: str,
     split: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     parameters = MergeParameters(
@@ -92,10 +104,12 @@ def _energy_merge(
         num_candidates,
         num_protected,
         margin,
+        offset,
+        width,
         alpha,
         size_penalty,
         order,  # type: ignore[arg-type]
-        energy,  # type: ignore[arg-type]
+        function,  # type: ignore[arg-type]
         split,  # type: ignore[arg-type]
     )
     return tuple(merge(x, metric, size, parameters))  # type: ignore[return-value]
@@ -126,7 +140,7 @@ def _save_weights(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tenso
 def _gradient_of_x(ctx: Any, grad_y: Tensor, _size: Any, _assignment: Any) -> tuple[Tensor | None, ...]:
     share, slots = ctx.saved_tensors
     gathered = grad_y.gather(1, slots.unsqueeze(-1).expand(-1, -1, grad_y.shape[-1]))
-    return (gathered * share.to(grad_y.dtype), *[None] * 11)
+    return (gathered * share.to(grad_y.dtype), *[None] * 13)
 
 
 _energy_merge.register_autograd(_gradient_of_x, setup_context=_save_weights)

@@ -12,9 +12,10 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AliasChoices, Field
 
+from pitome.energies import Energy
 from pitome.errors import InputError
 from pitome.option import Alias, Option, check_fields, named
-from pitome.parameters import Energy, Split
+from pitome.parameters import Split
 
 Metric = Literal["hidden", "keys"]
 Candidates = float | int | Literal["paper", "all"]

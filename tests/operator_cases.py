@@ -24,7 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pitome.parameters import Energy, MergeParameters
+from pitome.energies import energy_function
+from pitome.parameters import MergeParameters
+from tests.merge_parameters import merge_parameters
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -40,6 +42,7 @@ EXACT_CONTENTS = (
     "sizes",
     "everything",
 )
+STEEP_WIDTH = 2.0**-6
 ROUNDED_CONTENTS = ("random", "clusters", "random_sizes", "random_padding")
 
 
@@ -178,7 +181,13 @@ Row = dict[str, Any]
 Axes = dict[str, tuple[Any, ...]]
 Pair = tuple[tuple[str, Any], tuple[str, Any]]
 
-_RULES = tuple(itertools.product(("energy", "position"), ("elu", "gaussian"), ("alternate", "half")))
+_KINDS = ("elu", "eq4", "steep", "gaussian")
+"""Energies whose sums can be exact: "steep" is sharp with a width that is a power of two."""
+_SPLITS = ("alternate", "alternate_second", "half")
+_RULES = (
+    *itertools.product(("energy",), _KINDS, _SPLITS),
+    *itertools.product(("position",), ("elu", "gaussian"), _SPLITS),
+)
 _AXES: Axes = {
     "num_tokens": (2, 3, 5, 17, 50, 197, 198, 257, 577),
     "content": EXACT_CONTENTS + ROUNDED_CONTENTS,
@@ -266,18 +275,21 @@ def _case_of(row: Row) -> OperatorCase:
         "between": (2 * merged + unprotected) // 2,
         "all": unprotected,
     }[row["candidates"]]
-    order, energy, split = row["rule"]
+    order, kind, split = row["rule"]
     exact = row["content"] in EXACT_CONTENTS
-    margin = _margin(energy, row["metric_width"], merged, exact)
+    margin = _margin(kind, row["metric_width"], merged, exact)
+    function, offset, width = energy_function("sharp" if kind == "steep" else kind, margin)
     parameters = MergeParameters(
         num_merged=merged,
         num_candidates=candidates,
         num_protected=row["prefix"],
         margin=margin,
+        offset=offset,
+        width=STEEP_WIDTH if kind == "steep" else width,
         alpha=0.0 if exact and margin > -1 else 1.0,  # below the margin is an exponential
         size_penalty=row["size_penalty"],
         order=order,
-        energy=energy,
+        function=function,
         split=split,
     )
     words = [f"N{row['num_tokens']}", f"B{row['batch']}", f"D{row['metric_width']}", f"p{row['prefix']}"]
@@ -285,22 +297,22 @@ def _case_of(row: Row) -> OperatorCase:
         f"r{merged}",
         f"M{candidates}",
         order,
-        energy,
+        kind,
         split,
         f"s{row['size_penalty']}",
     ]
-    width = row.get("width", 6)
-    words += [f"C{width}"] if "width" in row else []
+    columns = row.get("width", 6)
+    words += [f"C{columns}"] if "width" in row else []
     name = "-".join(map(str, [row["content"], *words]))
     return OperatorCase(
-        name, row["batch"], row["num_tokens"], width, row["metric_width"], parameters, row["content"]
+        name, row["batch"], row["num_tokens"], columns, row["metric_width"], parameters, row["content"]
     )
 
 
-def _margin(energy: Energy, metric_width: int, merged: int, exact: bool) -> float:
+def _margin(kind: str, metric_width: int, merged: int, exact: bool) -> float:
     if not exact:
         return 0.45
-    if energy == "elu":
+    if kind != "gaussian":  # 0.5 is a similarity that rows of +-1 have: at and above the margin is one side
         return -1.0 if merged % 2 else 0.5
     # So narrow that anything but an equal row (similarities are multiples of 2 / D) adds exp(-2048) = 0.
     return 1 - 1 / (32 * _signed_width(metric_width))
@@ -312,12 +324,12 @@ def _by_hand() -> Iterator[OperatorCase]:
         unprotected = tokens - prefix
         merged = unprotected // 10
         for candidates, penalty in ((2 * merged, 0.0), (unprotected, 0.0), (int(0.9 * unprotected), 0.05)):
-            parameters = MergeParameters(merged, candidates, prefix, margin=0.3, size_penalty=penalty)
+            parameters = merge_parameters(merged, candidates, prefix, margin=0.3, size_penalty=penalty)
             name = f"model-N{tokens}-M{candidates}-s{penalty}"
             yield OperatorCase(name, 2, tokens, 8, 64, parameters, "clusters")
-    text = MergeParameters(12, 24, 1, margin=0.65, energy="gaussian", split="half")
+    text = merge_parameters(12, 24, 1, margin=0.65, energy="gaussian", split="half")
     yield OperatorCase("text-N128", 2, 128, 8, 16, text, "random_padding")
-    wide = MergeParameters(2, 5, 1, margin=-1.0)
+    wide = merge_parameters(2, 5, 1, margin=-1.0)
     yield OperatorCase("wide-C257-D1024", 1, 9, 257, 1024, wide, "signs")
     yield OperatorCase("narrow-C1", 1, 9, 1, 4, wide, "signs")
 

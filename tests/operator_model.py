@@ -48,6 +48,6 @@ def operator_model(
             helper.make_tensor_value_info("assignment", TensorProto.INT32, ["batch", num_tokens]),
         ],
     )
-    function = energy_merge_function(parameters.order, parameters.energy, parameters.split)
+    function = energy_merge_function(parameters.order, parameters.function, parameters.split)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ONNX_DOMAIN, ONNX_VERSION)]
     return helper.make_model(graph, functions=[function], opset_imports=opsets, ir_version=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from pitome.energies import UNUSED, energy_function
 from pitome.methods.base import Decision, Merger, Method
 from pitome.parameters import MergeParameters, Order
 from pitome.schedule import choose_candidates
@@ -109,16 +110,21 @@ class EnergyMethod(Method):
         if num_merged == 0:
             return None
         candidates = choose_candidates(self.candidates(layer), num_tokens - num_protected, num_merged)
-        settings = self.settings
+        settings, margin = self.settings, self.margins[layer]
+        # Where the order is by position, energies are not looked at.
+        measured = self.order == "energy"
+        energy = energy_function(_chosen(settings.energy), margin) if measured else UNUSED
         parameters = MergeParameters(
             num_merged=num_merged,
             num_candidates=candidates,
             num_protected=num_protected,
-            margin=self.margins[layer],
+            margin=margin,
+            offset=energy.offset,
+            width=energy.width,
             alpha=self.alpha,
             size_penalty=_chosen(settings.size_penalty),
             order=self.order,
-            energy=_chosen(settings.energy),
+            function=energy.function,
             split=_chosen(settings.split),
         )
         parameters.check(num_tokens)

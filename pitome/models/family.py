@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from pitome.energies import Energy
 from pitome.errors import InputError
 from pitome.models.preprocessing import Preprocess
 from pitome.models.task import Modality, Task
-from pitome.parameters import Energy, Split
+from pitome.parameters import Split
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pitome.errors import BackendError
 from pitome.merge import MergeResult
-from pitome.parameters import Energy, MergeParameters, Order, Split
+from pitome.parameters import Function, MergeParameters, Order, Split
 from pitome.plugins.tools import build
 
 BUILD = build.OUTPUT.resolve()
@@ -51,7 +51,7 @@ class Parameters(ctypes.Structure):
             parameters.alpha,
             parameters.size_penalty,
             get_args(Order).index(parameters.order),
-            get_args(Energy).index(parameters.energy),
+            get_args(Function).index(parameters.function),
             get_args(Split).index(parameters.split),
         )
 

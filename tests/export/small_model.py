@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pitome.op import energy_merge
-from pitome.parameters import MergeParameters
+from tests.merge_parameters import merge_parameters
 
 PIXELS = {"pixel_values": torch.zeros(2, 3, 8, 8)}
 """An example of its input, which no family knows."""
@@ -39,5 +39,5 @@ class Small(nn.Module):
         x = self.embed(pixel_values.flatten(2).transpose(1, 2))
         size = torch.ones_like(x[..., :1], dtype=torch.float32)
         for layer, rule in zip((self.first, self.tied), self.rules, strict=False):
-            x, size, _ = energy_merge(layer(x), x, size, MergeParameters(9, 30, 0, margin=0.5, **rule))
+            x, size, _ = energy_merge(layer(x), x, size, merge_parameters(9, 30, 0, margin=0.5, **rule))
         return Output(self.equal(self.last(self.tied(x)).relu()))

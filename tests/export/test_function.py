@@ -16,11 +16,13 @@ from onnx import AttributeProto, TensorProto, helper, inliner, shape_inference
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor
 
+from pitome.energies import Energy
 from pitome.export.function import OPSET, energy_merge_function
 from pitome.export.plans import PlanRequest, build_plan
 from pitome.merge import MergeResult, apply_assignment, merge
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, node_attributes
-from pitome.parameters import Energy, MergeParameters, Order, Split
+from pitome.parameters import MergeParameters, Order, Split
+from tests.merge_parameters import merge_parameters
 from tests.operator_cases import CASES, OperatorCase, make_inputs
 from tests.operator_model import operator_model
 from tests.pitome.slow_checker import unexplained
@@ -29,8 +31,8 @@ from tests.pitome.test_merge import assert_values, by_name, rounding
 NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 BODIES = list(itertools.product(get_args(Order), get_args(Energy), get_args(Split)))
 TWO_MERGES = (
-    MergeParameters(5, 17, 1, margin=0.5, size_penalty=0.05),
-    MergeParameters(3, 6, 2, margin=0.25, alpha=0.5),
+    merge_parameters(5, 17, 1, margin=0.5, size_penalty=0.05),
+    merge_parameters(3, 6, 2, margin=0.25, alpha=0.5),
 )
 # The slow loops take too long for many tokens in more than one precision.
 ON_ONNXRUNTIME = [
@@ -121,7 +123,7 @@ def test_rows_that_are_not_finite_reach_no_value(order: Order, energy: Energy, s
     metric[0] = torch.nan
     metric[1, 0] = torch.inf
     metric[2, [2, 4, 7]] = torch.tensor([torch.nan, -torch.inf, 1e30]).unsqueeze(1)
-    parameters = MergeParameters(3, 7, 1, margin=0.5, order=order, energy=energy, split=split)
+    parameters = merge_parameters(3, 7, 1, margin=0.5, order=order, energy=energy, split=split)
     result, expected = run(x, metric, size, parameters), merge(x, metric, size, parameters)
     assert torch.equal(result.assignment, expected.assignment)
     torch.testing.assert_close(result.x, expected.x, rtol=0, atol=1e-6)
@@ -266,7 +268,7 @@ def test_every_result_has_a_name_of_its_own_and_is_used(body: Any) -> None:
 @pytest.mark.parametrize("body", BODIES)
 def test_checker_and_shape_inference_take_every_body(body: Any, dtype: str) -> None:
     order, energy, split = body
-    parameters = MergeParameters(3, 8, 1, order=order, energy=energy, split=split)
+    parameters = merge_parameters(3, 8, 1, order=order, energy=energy, split=split)
     model = operator_model(parameters, 12, 6, 4, dtype)
     onnx.checker.check_model(model, full_check=True)
     declared = {output.name: output.type.tensor_type.elem_type for output in model.graph.output}
@@ -282,7 +284,7 @@ def test_checker_and_shape_inference_take_every_body(body: Any, dtype: str) -> N
 def test_decisions_and_sums_are_made_in_float32(body: Any, dtype: str) -> None:
     """Only rows of x on their way in and out have the narrow type; the metric is widened at once."""
     order, energy, split = body
-    parameters = MergeParameters(3, 8, 1, order=order, energy=energy, split=split)
+    parameters = merge_parameters(3, 8, 1, order=order, energy=energy, split=split)
     model = inliner.inline_local_functions(operator_model(parameters, 12, 6, 4, dtype))
     inferred = shape_inference.infer_shapes(model, strict_mode=True).graph
     types = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,34 +60,70 @@ def _unexplained_image(
         return "a prefix token does not have its own slot to itself"
     scores = score(metric, size, parameters)
     reason = "no order of the energies within eps has these sources and targets"
-    for order in _orders(scores.energy, assignment[prefix:] - prefix, parameters, eps):
+    energies = energy_range(scores, parameters, eps)
+    for order in _orders(energies, assignment[prefix:] - prefix, parameters, eps):
         reason = _unexplained_in_order(order, assignment[prefix:] - prefix, scores, parameters, eps)
         if not reason:
             return ""
     return reason
 
 
+@dataclass(frozen=True)
+class EnergyRange:
+    """Energies of one image, and how far a jump of the function at the margin may move them."""
+
+    exact: np.ndarray
+    """[T] float64."""
+    low: np.ndarray
+    """[T], where every similarity within eps of the margin fell below it."""
+    high: np.ndarray
+    """[T], where it did not."""
+
+
+def energy_range(scores: Scores, parameters: MergeParameters, eps: float) -> EnergyRange:
+    """METHOD.md section 2: a pair within eps of the margin moves a row's mean by the jump / n."""
+    if not parameters.jump:
+        return EnergyRange(scores.energy, scores.energy, scores.energy)
+    count = len(scores.energy)
+    counted = [j for j in range(count) if scores.size[j] > 0 and scores.similarity[j, j] > NON_FINITE_TARGET]
+    step = parameters.jump / max(len(counted), 1)
+    low, high = scores.energy.copy(), scores.energy.copy()
+    for i in range(count):
+        for j in counted:
+            over = scores.similarity[i, j] - parameters.margin
+            if not abs(over) <= eps:
+                continue
+            if (over >= 0) == (parameters.margin >= parameters.offset):
+                low[i] -= step
+            else:
+                high[i] += step
+    return EnergyRange(scores.energy, low, high)
+
+
 def _orders(
-    energy: np.ndarray, assignment: np.ndarray, parameters: MergeParameters, eps: float
+    energies: EnergyRange, assignment: np.ndarray, parameters: MergeParameters, eps: float
 ) -> Iterator[list[int]]:
     """Every order of the tokens in which none precedes another whose energy is larger by more than eps.
 
     Left out are orders whose split into A, B and protected tokens cannot have led to the assignment [T].
     """
-    exact = list(range(len(energy)))
+    exact = list(range(len(energies.exact)))
     if parameters.order == "position":
         yield exact
         return
-    exact.sort(key=lambda i: (-energy[i], i))
+    exact.sort(key=lambda i: (-energies.exact[i], i))
+    lowest_before = list(itertools.accumulate((energies.low[i] for i in exact), min))
+    highest_after = list(itertools.accumulate((energies.high[i] for i in reversed(exact)), max))[::-1]
     clusters = [[exact[0]]]
-    for rank, (before, after) in enumerate(itertools.pairwise(exact), start=1):
-        near = math.isfinite(energy[before]) and energy[before] - energy[after] <= eps
+    for rank, after in enumerate(exact[1:], start=1):
+        before = lowest_before[rank - 1]
+        near = math.isfinite(before) and before - highest_after[rank] <= eps
         candidate = rank - len(clusters[-1]) < parameters.num_candidates  # the order of the others is idle
         if near and candidate:
             clusters[-1].append(after)
         else:
             clusters.append([after])
-    choices = [_extensions(cluster, energy, eps) for cluster in clusters]
+    choices = [_extensions(cluster, energies, eps) for cluster in clusters]
     choices = _consistent(choices, assignment, parameters)
     for number, choice in enumerate(itertools.product(*choices)):
         if number == MOST_ORDERS:
@@ -142,7 +179,7 @@ def _consistent(
     return choices
 
 
-def _extensions(cluster: list[int], energy: np.ndarray, eps: float) -> list[tuple[int, ...]]:
+def _extensions(cluster: list[int], energies: EnergyRange, eps: float) -> list[tuple[int, ...]]:
     if len(cluster) > 7:
         raise TooManyTies(
             f"{len(cluster)} energies within eps of each other: choose other inputs or a smaller eps"
@@ -150,7 +187,10 @@ def _extensions(cluster: list[int], energy: np.ndarray, eps: float) -> list[tupl
     return [
         order
         for order in itertools.permutations(cluster)
-        if all(energy[late] - energy[early] <= eps for early, late in itertools.combinations(order, 2))
+        if all(
+            energies.low[late] - energies.high[early] <= eps
+            for early, late in itertools.combinations(order, 2)
+        )
     ]
 
 

@@ -115,19 +115,22 @@ def score(metric: np.ndarray, size: np.ndarray, parameters: MergeParameters) -> 
 
 def energy_of(similarity: float, parameters: MergeParameters) -> float:
     """f of step 2."""
-    if parameters.energy == "gaussian":
+    if parameters.function == "gaussian":
         return math.exp(-0.5 * ((1 - similarity) / (1 - parameters.margin)) ** 2)
-    above = similarity - parameters.margin
-    return above if above >= 0 else parameters.alpha * (math.exp(above) - 1)
+    if similarity >= parameters.margin:
+        return (similarity - parameters.offset) / parameters.width
+    return parameters.alpha * (math.exp((similarity - parameters.margin) / parameters.width) - 1)
 
 
 def split_by_rank(order: list[int], parameters: MergeParameters) -> tuple[list[int], list[int]]:
     """Steps 4 and 5: the candidates of an order as (A, B)."""
     candidates = order[: parameters.num_candidates]
-    if parameters.split == "alternate":
-        return candidates[0::2], candidates[1::2]
     half = math.ceil(len(candidates) / 2)
-    return candidates[:half], candidates[half:]
+    return {
+        "alternate": (candidates[0::2], candidates[1::2]),
+        "alternate_second": (candidates[1::2], candidates[0::2]),
+        "half": (candidates[:half], candidates[half:]),
+    }[parameters.split]
 
 
 def edge_value(source: int, best: float, scores: Scores, parameters: MergeParameters) -> float:

@@ -22,6 +22,7 @@ from pitome.merge import (
     unmerge,
 )
 from pitome.parameters import MergeParameters
+from tests.merge_parameters import merge_parameters
 from tests.operator_cases import CASES, DTYPES, OperatorCase, make_inputs
 from tests.pitome.slow_checker import TooManyTies, explains, unexplained
 from tests.pitome.slow_merge import as_float64, merge_values, slow_merge
@@ -45,8 +46,8 @@ def rounding(parameters: MergeParameters, metric_width: int) -> float:
     A dot product of D terms, two norms and two products: (D + 4) units (Higham, Accuracy and Stability of
     Numerical Algorithms, section 3.1), times the steepest slope of the energy's function, twice.
     """
-    slope = max(1.0, parameters.alpha)
-    if parameters.energy == "gaussian":
+    slope = max(1.0, parameters.alpha) / parameters.width
+    if parameters.function == "gaussian":
         slope = max(slope, np.exp(-0.5) / (1 - parameters.margin))
     return 2 * (metric_width + 4) * UNIT * slope
 
@@ -95,7 +96,7 @@ def merges(draw: st.DrawFn, most_tokens: int) -> tuple[Tensor, Tensor, Tensor, M
     num_tokens = draw(st.integers(num_protected + 2, max(most_tokens, num_protected + 2)))
     unprotected = num_tokens - num_protected
     num_merged = draw(st.integers(1, unprotected // 2))
-    parameters = MergeParameters(
+    parameters = merge_parameters(
         num_merged=num_merged,
         num_candidates=draw(st.integers(2 * num_merged, unprotected)),
         num_protected=num_protected,
@@ -103,8 +104,8 @@ def merges(draw: st.DrawFn, most_tokens: int) -> tuple[Tensor, Tensor, Tensor, M
         alpha=draw(st.sampled_from([0.5, 1.0, 1.5])),
         size_penalty=draw(st.sampled_from([0.0, 0.05, 0.3])),
         order=draw(st.sampled_from(["energy", "position"])),
-        energy=draw(st.sampled_from(["elu", "gaussian"])),
-        split=draw(st.sampled_from(["alternate", "half"])),
+        energy=draw(st.sampled_from(["elu", "eq4", "sharp", "gaussian"])),
+        split=draw(st.sampled_from(["alternate", "alternate_second", "half"])),
     )
     batch, width = draw(st.integers(1, 2)), draw(st.sampled_from([3, 8, 16]))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -201,13 +202,16 @@ def groups_of(assignment: Tensor) -> set[frozenset[int]]:
     return {frozenset(np.flatnonzero(assignment.numpy() == slot).tolist()) for slot in assignment.unique()}
 
 
-@pytest.mark.parametrize(("energy", "split"), [("elu", "alternate"), ("gaussian", "half"), ("elu", "half")])
+@pytest.mark.parametrize(
+    ("energy", "split"),
+    [("elu", "alternate"), ("gaussian", "half"), ("sharp", "half"), ("eq4", "alternate_second")],
+)
 def test_shuffled_tokens_form_the_same_groups(energy: Any, split: Any) -> None:
     """True for the energy order where nothing ties: no position enters a decision."""
     random = torch.Generator().manual_seed(3)
     metric, x = torch.randn(1, 40, 8, generator=random), torch.randn(1, 40, 4, generator=random)
     size = torch.randint(1, 4, (1, 40, 1), generator=random).float()
-    parameters = MergeParameters(9, 25, 1, margin=0.3, size_penalty=0.05, energy=energy, split=split)
+    parameters = merge_parameters(9, 25, 1, margin=0.3, size_penalty=0.05, energy=energy, split=split)
     assert slow_merge(x, metric, size, parameters).margins[0].smallest > rounding(parameters, 8)
 
     shuffle = torch.cat([torch.zeros(1, dtype=torch.long), 1 + torch.randperm(39, generator=random)])
@@ -222,7 +226,7 @@ def test_scaled_metric_rows_change_nothing() -> None:
     random = torch.Generator().manual_seed(4)
     x, metric = torch.randn(2, 50, 4, generator=random), torch.randn(2, 50, 16, generator=random)
     scale = 2.0 ** torch.randint(-8, 8, (2, 50, 1), generator=random)
-    parameters = MergeParameters(10, 30, 1, margin=0.4)
+    parameters = merge_parameters(10, 30, 1, margin=0.4)
     size = torch.ones(2, 50, 1)
     plain, scaled = merge(x, metric, size, parameters), merge(x, metric * scale, size, parameters)
     assert all(torch.equal(*pair) for pair in zip(plain, scaled, strict=True))
@@ -241,7 +245,7 @@ def test_protected_tokens_have_the_lowest_energy() -> None:
     """Nine near-equal tokens and one apart: with M = 8 the one apart stays alone."""
     metric = torch.ones(1, 10, 4) + 0.1 * torch.eye(10)[None, :, :4]
     metric[0, 6] = torch.tensor([1.0, -1.0, 1.0, -1.0])
-    result = merge(metric, metric, torch.ones(1, 10, 1), MergeParameters(4, 8, 0, margin=0.5))
+    result = merge(metric, metric, torch.ones(1, 10, 1), merge_parameters(4, 8, 0, margin=0.5))
     assert frozenset({6}) in groups_of(result.assignment[0])
 
 
@@ -251,7 +255,7 @@ def test_enough_padding_leaves_the_real_tokens_as_they_are() -> None:
     x, size = torch.randn(1, 30, 4, generator=random), torch.ones(1, 30, 1)
     size[:, 16:] = 0
     metric = torch.randn(1, 30, 8, generator=random)
-    result = merge(x, metric, size, MergeParameters(7, 29, 1, margin=0.3, size_penalty=0.1))
+    result = merge(x, metric, size, merge_parameters(7, 29, 1, margin=0.3, size_penalty=0.1))
     real = result.size[0, :, 0] > 0
     assert torch.equal(result.x[0, real], x[0, :16])
     assert (result.x[0, ~real] == 0).all()

@@ -12,6 +12,7 @@ from pitome.errors import InputError
 from pitome.merge import merge
 from pitome.op import energy_merge
 from pitome.parameters import MergeParameters
+from tests.merge_parameters import merge_parameters
 from tests.operator_cases import CASES, DTYPES, OperatorCase, make_inputs
 from tests.pitome.slow_merge import as_float64
 
@@ -88,7 +89,7 @@ def test_gradient_agrees_with_finite_differences() -> None:
     metric = torch.randn(2, 9, 4, dtype=torch.float64, generator=random)
     size = torch.randint(0, 4, (2, 9, 1), generator=random).float()
     size[:, 0] = 1
-    parameters = MergeParameters(3, 7, 1, margin=0.2)
+    parameters = merge_parameters(3, 7, 1, margin=0.2)
     assert torch.autograd.gradcheck(lambda moved: energy_merge(moved, metric, size, parameters).x, (x,))
 
 
@@ -116,8 +117,8 @@ class TwoMerges(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         size = x.new_ones(x.shape[0], x.shape[1], 1, dtype=torch.float32)
-        first = energy_merge(x, x, size, MergeParameters(5, 12, 1, margin=0.3))
-        second = energy_merge(first.x, first.x, first.size, MergeParameters(4, 14, 1, margin=0.1))
+        first = energy_merge(x, x, size, merge_parameters(5, 12, 1, margin=0.3))
+        second = energy_merge(first.x, first.x, first.size, merge_parameters(4, 14, 1, margin=0.1))
         return second.x, second.size, second.assignment
 
 

@@ -107,7 +107,7 @@ def _bodies(
     model: Any, layers: Mapping[int, MergeParameters], precision: str, judged: Any
 ) -> Iterator[GraphFinding]:
     """Bodies of merges that are neither this version's nor that of the graph whose decisions are judged."""
-    kinds = {(parameters.order, parameters.energy, parameters.split) for parameters in layers.values()}
+    kinds = {(parameters.order, parameters.function, parameters.split) for parameters in layers.values()}
     for kind in kinds if len(kinds) == 1 else ():
         import onnx_ir
 

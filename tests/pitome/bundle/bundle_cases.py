@@ -11,8 +11,8 @@ import pytest
 
 from pitome.bundle import Manifest, ParityReport, verify_bundle, write_manifest
 from pitome.errors import BundleError
-from pitome.parameters import MergeParameters
 from pitome.settings import MergeSettings
+from tests.merge_parameters import merge_parameters
 
 CONTENTS = {
     "model.onnx": b"the graph",
@@ -189,7 +189,7 @@ def settings(**chosen: Any) -> dict[str, Any]:
 
 def operator(num_merged: int, num_candidates: int, margin: float) -> dict[str, Any]:
     """The operator's attributes in one layer, as JSON."""
-    return asdict(MergeParameters(num_merged, num_candidates, num_protected=1, margin=margin))
+    return asdict(merge_parameters(num_merged, num_candidates, num_protected=1, margin=margin))
 
 
 def onnx(name: str, precision: str, external_data: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pitome.methods import make_method
 from pitome.methods.energy import EnergyMerger
 from pitome.models.families import family_of_type
-from pitome.parameters import MergeParameters
 from pitome.settings import MergeSettings
+from tests.merge_parameters import merge_parameters
 
 CLIP = family_of_type("clip")
 
@@ -51,14 +51,14 @@ def test_nothing_to_merge_is_no_merger() -> None:
     merged=st.integers(1, 9),
     more=st.integers(0, 4),
     order=st.sampled_from(["energy", "position"]),
-    energy=st.sampled_from(["elu", "gaussian"]),
-    split=st.sampled_from(["alternate", "half"]),
+    energy=st.sampled_from(["elu", "eq4", "sharp", "gaussian"]),
+    split=st.sampled_from(["alternate", "alternate_second", "half"]),
     dtype=st.sampled_from([torch.float32, torch.float16, torch.float64]),
 )
 def test_the_two_halves_are_the_operator_bit_for_bit(
     seed: int, merged: int, more: int, order: Any, energy: Any, split: Any, dtype: torch.dtype
 ) -> None:
-    parameters = MergeParameters(
+    parameters = merge_parameters(
         merged, 2 * merged + more, 2, margin=0.4, size_penalty=0.1, order=order, energy=energy, split=split
     )
     merger, tokens = EnergyMerger(parameters), 2 + 2 * merged + more + 1

@@ -13,7 +13,6 @@ from pitome.errors import InputError
 from pitome.merge import MergeResult, merge
 from pitome.methods import make_method
 from pitome.observe import MergeRecord, observe_merges
-from pitome.parameters import MergeParameters
 from pitome.settings import MergeSettings
 from pitome.validate.evaluate.spectrum import (
     _distances_of,
@@ -24,6 +23,7 @@ from pitome.validate.evaluate.spectrum import (
 )
 from pitome.validate.samples import Samples
 from tests.compressed import compress_with
+from tests.merge_parameters import merge_parameters
 from tests.tiny_models import NUM_LAYERS, NUM_PATCHES, tiny_images, tiny_model
 
 
@@ -137,7 +137,7 @@ def clusters(tightness: float, seed: int) -> np.ndarray:
 
 def distance_of(tokens: np.ndarray, merged: int, **parameters) -> float:
     rows = torch.from_numpy(tokens)[None]
-    settings = MergeParameters(num_merged=merged, num_protected=0, margin=MARGIN, **parameters)
+    settings = merge_parameters(num_merged=merged, num_protected=0, margin=MARGIN, **parameters)
     result = merge(rows, rows, torch.ones(1, len(tokens), 1), settings)
     return spectral_distance_of(tokens, result.assignment[0].numpy())
 

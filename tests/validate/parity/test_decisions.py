@@ -14,8 +14,9 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pitome.energies import Energy
 from pitome.merge import merge, order_tokens, score_tokens
-from pitome.parameters import Energy, MergeParameters
+from pitome.parameters import MergeParameters
 from pitome.validate.parity.agreement import first_differences
 from pitome.validate.parity.decisions import (
     Rounding,
@@ -27,6 +28,7 @@ from pitome.validate.parity.decisions import (
     same_tokens,
     smallest_margin,
 )
+from tests.merge_parameters import merge_parameters
 from tests.pitome.slow_checker import TooManyTies, explains
 from tests.pitome.slow_merge import decide, slots_of
 
@@ -41,7 +43,7 @@ def merges(draw: st.DrawFn, largest: int = 40) -> tuple[Tensor, Tensor, MergePar
     unprotected = draw(st.integers(2, largest))
     merged = draw(st.integers(1, unprotected // 2))
     energy: Energy = draw(st.sampled_from(("elu", "gaussian")))
-    parameters = MergeParameters(
+    parameters = merge_parameters(
         merged,
         draw(st.integers(2 * merged, unprotected)),
         prefix,
@@ -204,7 +206,7 @@ def test_the_size_penalty_belongs_to_the_edge() -> None:
 
 def near_tie() -> tuple[Tensor, MergeParameters, float]:
     """Token 0 merges with 1 or with 2, whose energies are nearly tied; and by how much."""
-    metric, parameters = ring(0, 5, -5.0001, 180), MergeParameters(1, 2, 0, margin=0.0)
+    metric, parameters = ring(0, 5, -5.0001, 180), merge_parameters(1, 2, 0, margin=0.0)
     _, margins = decide(metric[0].numpy(), np.ones(4), parameters)
     return metric, parameters, float(margins.order[1])
 
@@ -231,7 +233,7 @@ def energies_of(metric: Tensor, parameters: MergeParameters) -> Tensor:
 
 def test_a_chain_of_near_ties_does_not_excuse_its_ends() -> None:
     """Each energy is within the tolerance of the next, the first and the third are not."""
-    metric, parameters = ring(0, 5, 90, 95.0001, 200), MergeParameters(1, 2, 0, margin=0.0)
+    metric, parameters = ring(0, 5, 90, 95.0001, 200), merge_parameters(1, 2, 0, margin=0.0)
     sizes, energies, order = (
         torch.ones(1, 5, 1),
         energies_of(metric, parameters),
@@ -259,7 +261,7 @@ def test_a_chain_of_near_ties_does_not_excuse_its_ends() -> None:
 )
 def test_planted_mistakes_are_never_excused(groups: list[int], what: str) -> None:
     metric = ring(0, 180, 0, 1, 90, 95)
-    parameters = MergeParameters(1, 4, 1, margin=0.0)
+    parameters = merge_parameters(1, 4, 1, margin=0.0)
     sizes, rounding = torch.ones(1, 6, 1), Rounding(1e-4, 1e-4)
     right = merge(metric, metric, sizes, parameters).assignment
     assert judge_image(right, metric, sizes, parameters, rounding) == Verdict(True, 0.0)
@@ -294,7 +296,7 @@ def slow_margins(metric: Tensor, size: Tensor, parameters: MergeParameters) -> d
     similarity = [[float(one @ other) for other in rows] for one in rows]
 
     def value(cosine: float) -> float:
-        if parameters.energy == "gaussian":
+        if parameters.function == "gaussian":
             return math.exp(-0.5 * ((1 - cosine) / (1 - parameters.margin)) ** 2)
         above = cosine - parameters.margin
         return above if above > 0 else parameters.alpha * (math.exp(above) - 1)
@@ -359,7 +361,7 @@ def test_padding_rows_that_are_equal_are_excused_by_their_margin() -> None:
     metric[:, 6:] = metric[:, 6:7]
     size = torch.ones(1, 10, 1)
     size[:, 6:] = 0
-    parameters = MergeParameters(2, 10, 0, margin=0.3)
+    parameters = merge_parameters(2, 10, 0, margin=0.3)
     right = merge(metric, metric, size, parameters).assignment
     rounding = Rounding(1e-12, 1e-12)
     assert judge_image(right, metric, size, parameters, rounding) == Verdict(True, 0.0)
@@ -388,7 +390,7 @@ def test_runs_first_differ_in_one_layer_each() -> None:
 def test_rounding_is_the_largest_difference_to_float64() -> None:
     generator = torch.Generator().manual_seed(0)
     exact = torch.randn(2, 9, 8, generator=generator).double()
-    single, parameters = exact.float(), MergeParameters(2, 4, 1, margin=0.3)
+    single, parameters = exact.float(), merge_parameters(2, 4, 1, margin=0.3)
     rounding = measure_rounding(single, exact, torch.ones(2, 9, 1), parameters)
     assert 0 < rounding.similarity < 1e-6
     assert 0 < rounding.energy < 1e-6
