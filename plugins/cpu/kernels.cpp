@@ -1,4 +1,6 @@
 // Compiled once for each instruction set; the CPU's best one is chosen at run time.
+#include <string>
+
 #include "kernels.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -31,6 +33,17 @@ namespace pitome::cpu {
 HWY_EXPORT(table);
 
 const Kernels& kernels() { return HWY_DYNAMIC_DISPATCH(table)(); }
+
+const char* instruction_sets() {
+  static const std::string names = [] {
+    std::string all;
+    for (int64_t left = HWY_TARGETS; left != 0; left &= left - 1) {  // the lowest bit is the best one
+      all += (all.empty() ? "" : " ") + std::string(hwy::TargetName(left & -left));
+    }
+    return all;
+  }();
+  return names.c_str();
+}
 
 }  // namespace pitome::cpu
 #endif

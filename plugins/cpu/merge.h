@@ -75,7 +75,10 @@ size_t workspace_size(const Parameters& parameters, const Shape& shape, const Th
 void merge(const Parameters& parameters, const Shape& shape, const Tensors& tensors, void* workspace,
            ThreadPool& pool);
 
-// The instruction set that the kernels are run with on this CPU, such as "AVX2".
+// The instruction set that the kernels are run with on this CPU, such as "AVX2" (Highway's names).
 const char* instruction_set();
+
+// Those that were compiled, the best first, with blanks between.
+const char* instruction_sets();
 
 }  // namespace pitome::cpu

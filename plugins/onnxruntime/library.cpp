@@ -45,5 +45,5 @@ PITOME_EXPORT const char* pitome_onnxruntime_version() { return PITOME_VERSION; 
 // The oldest interface of onnxruntime that it works with.
 PITOME_EXPORT uint32_t pitome_onnxruntime_api() { return pitome::ort::kApiVersion; }
 
-// The instruction set that it uses on this CPU, such as "AVX2".
-PITOME_EXPORT const char* pitome_onnxruntime_instruction_set() { return pitome::cpu::instruction_set(); }
+// The instruction sets that it chooses from on this kind of CPU, by Highway's names, the best first.
+PITOME_EXPORT const char* pitome_onnxruntime_instruction_sets() { return pitome::cpu::instruction_sets(); }
