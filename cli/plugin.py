@@ -1,5 +1,4 @@
-"""``pitome plugin``: build the TensorRT plugin or onnxruntime's operator from this package's sources, or account
-for the kernels."""
+"""``pitome plugin``: build the TensorRT plugin or onnxruntime's operator, or account for the kernels."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The merge as an operator of onnxruntime's own: a library that a session loads in place of the function.
 
-A model file carries the operator's body as a function and runs without any of this. A registered operator of the
-same name goes before the function, and no file has to change for it.
+A model file carries the operator's body as a function and runs without any of this. A registered operator
+of the same name goes before the function, and no file has to change for it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ OPERATOR = ("pitome", "EnergyMerge")
 """Domain and name of the operator. Not from pitome.op, which imports torch."""
 RECORD_PLACEMENT = "session.record_ep_graph_assignment_info"
 """The setting of a session that makes onnxruntime (from 1.24 on) tell which nodes it runs."""
+_BUILD_IT = "Build it with `make native` or `pitome plugin --native`"
 _WITHOUT = "Leave the library out: the model then runs by the function that it carries"
 _INSTRUCTION_SETS = {
     "AVX3": "avx512f",
@@ -49,12 +50,12 @@ class NativeLibrary:
         """Whether it is the file that was recorded, and this machine can load it.
 
         Raises:
-            BackendError: the file is missing or another one, or it is for another processor, a newer C library
-                or a newer onnxruntime.
+            BackendError: the file is missing or another one, or it is for another processor, a newer C
+                library or a newer onnxruntime.
         """
         asked = f"the operator library {self.path}"
         if not self.path.is_file():
-            raise BackendError(asked, "there is no such file", f"Run `make native`. {_WITHOUT}")
+            raise BackendError(asked, "there is no such file", f"{_BUILD_IT}. {_WITHOUT}")
         digest = file_sha256(self.path)
         if digest != self.record.sha256:
             found = f"its SHA-256 is {digest}, that of the recorded file {self.record.sha256}"
@@ -63,9 +64,10 @@ class NativeLibrary:
             found = f"it is for {self.record.arch}, this machine is {platform.machine()}"
             raise BackendError(asked, found, _WITHOUT)
         name, version = platform.libc_ver()
-        if self.record.glibc and (name != "glibc" or _numbers(version) < _numbers(self.record.glibc)):
-            found = f"it needs glibc {self.record.glibc}, this machine has {name or 'another C library'} {version}"
-            raise BackendError(asked, found.rstrip(), _WITHOUT)
+        needed = self.record.glibc
+        if needed and (name != "glibc" or _numbers(version) < _numbers(needed)):
+            here = f"{name} {version}" if name else "another C library"
+            raise BackendError(asked, f"it needs glibc {needed}, this machine has {here}", _WITHOUT)
         self._check_onnxruntime(asked)
 
     def register(self, options: onnxruntime.SessionOptions) -> None:
@@ -100,14 +102,14 @@ def describe_native(path: Path) -> NativeLibrary:
     """
     asked = f"the operator library {path}"
     if not path.is_file():
-        raise BackendError(asked, "there is no such file", "Run `make native` or `pitome plugin --native` first")
+        raise BackendError(asked, "there is no such file", _BUILD_IT)
     try:
         library = ctypes.CDLL(str(path.resolve()))
         version = _text_function(library, "pitome_onnxruntime_version")
         sets = _text_function(library, "pitome_onnxruntime_instruction_sets").split()
         api = int(library.pitome_onnxruntime_api())
     except (OSError, AttributeError) as error:
-        raise BackendError(asked, f"it does not load ({error})", "Build it again with `make native`") from error
+        raise BackendError(asked, f"it does not load ({error})", _BUILD_IT) from error
     record = NativeRecord(
         file=NATIVE_NAME,
         sha256=file_sha256(path),
@@ -122,7 +124,7 @@ def describe_native(path: Path) -> NativeLibrary:
 
 
 def oldest_glibc(path: Path) -> str | None:
-    """The oldest glibc that has every versioned symbol which a library asks for; None where it asks for none."""
+    """The oldest glibc with every symbol that a library asks of it; None where it asks for none."""
     names = set(re.findall(rb"\0GLIBC_(\d+(?:\.\d+)+)(?=\0)", path.read_bytes()))
     versions = sorted((name.decode() for name in names), key=_numbers)
     return versions[-1] if versions else None

@@ -40,8 +40,9 @@ class CMakeBuild:
         self._forget_another_source()
         self._call([self.cmake, "-C", self.settings, "-S", self.source, "-B", self.folder], environment, True)
         jobs = str(len(os.sched_getaffinity(0)))
-        command = [self.cmake, "--build", self.folder, "--parallel", jobs, "--target", *targets]
-        self._call(command, environment, False)
+        self._call(
+            [self.cmake, "--build", self.folder, "--parallel", jobs, "--target", *targets], environment, False
+        )
 
     def _forget_another_source(self) -> None:
         """Begin anew where CMake's folder was moved, or is of another installation: CMake would refuse it."""

@@ -1,4 +1,4 @@
-"""Packages of Debian of pinned version and hash, unpacked into the cache: Highway's sources, onnxruntime's headers.
+"""Pinned Debian packages, unpacked into the cache: Highway's sources and onnxruntime's headers.
 
 No wheel on PyPI holds them. apt downloads them as the user that runs it, with lists of its own in a temporary
 folder and from the mirror that the machine's own apt is set to; nothing is installed.
@@ -117,9 +117,8 @@ def _download(package: DebianPackage, mirror: str, folder: Path) -> Path:
     settings.write_text(_settings(folder, sources), encoding="utf-8")
     exact = f"{package.name}={package.version}"
     _apt(["update"], settings, folder)
-    _apt(
-        ["source", "--download-only", exact] if package.is_source else ["download", exact], settings, folder
-    )
+    get = ["source", "--download-only"] if package.is_source else ["download"]
+    _apt([*get, exact], settings, folder)
     file = folder / package.file
     if not file.is_file():
         raise Unusable(f"apt-get fetched no {package.file}")

@@ -34,7 +34,7 @@ class Highway:
 
 @dataclass(frozen=True)
 class OnnxRuntimeHeaders:
-    """The headers of onnxruntime. The library works with every onnxruntime from 1.17 on, whatever theirs is."""
+    """The headers of onnxruntime. Whatever version they are of, the library works with 1.17 and newer."""
 
     include: Path
     api: int
@@ -109,7 +109,8 @@ def find_onnxruntime_headers(
     except Unusable as reason:
         looked.append(f"{origin}: {reason}")
         remedy = "Set ONNXRUNTIME_ROOT to the folder of an onnxruntime release, which has include/"
-        raise InputError("onnxruntime's headers", f"not found; looked in\n{_list(looked)}", remedy) from reason
+        found = f"not found; looked in\n{_list(looked)}"
+        raise InputError("onnxruntime's headers", found, remedy) from reason
 
 
 def read_onnxruntime_headers(include: Path, origin: str) -> OnnxRuntimeHeaders:

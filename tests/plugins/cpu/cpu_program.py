@@ -23,6 +23,7 @@ MEMORY = BUILD / "memory/cpu_program"
 """With AddressSanitizer and UndefinedBehaviorSanitizer."""
 THREADS = BUILD / "threads/cpu_program"
 """With ThreadSanitizer."""
+_BUILD_IT = "run `make native` first, and `make native-sanitized` for the builds with sanitizers"
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 Case = tuple[Tensor, Tensor, Tensor, MergeParameters]
@@ -30,8 +31,8 @@ Case = tuple[Tensor, Tensor, Tensor, MergeParameters]
 
 
 def run_program(*words: str, content: bytes = b"", program: Path = PROGRAM) -> bytes:
-    """What one call of the program prints; raises RuntimeError with its stderr where it fails or complains."""
-    assert program.is_file(), f"{program} is missing: run `make native-test` (or `make native-sanitized`) first"
+    """What one call of the program prints; raises RuntimeError with its stderr where it fails or warns."""
+    assert program.is_file(), f"{program} is missing: {_BUILD_IT}"
     done = subprocess.run([str(program), *words], input=content, capture_output=True, check=False)
     errors = done.stderr.decode(errors="replace")
     if done.returncode != 0 or errors:

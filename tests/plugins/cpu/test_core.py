@@ -31,7 +31,7 @@ def named(table: str, marks: list[pytest.MarkDecorator]) -> list[Any]:
 def test_the_core_merges_like_the_reference(table: str, index: int) -> None:
     call = TABLES[table][index]
     x, metric, size, parameters = inputs(table)[index]
-    # The reference is held to the slow loops in tests/pitome/test_merge.py: its decisions need no second judge.
+    # tests/pitome/test_merge.py holds the reference to slow loops: its decisions need no second judge.
     accepted = [merge(x, metric, size, parameters).assignment]
     for instruction_set in instruction_sets():
         result = results(table, instruction_set)[index]

@@ -111,7 +111,7 @@ def test_a_node_outside_the_contract_is_refused_when_the_file_is_loaded(
     attributes: dict[str, Any], reason: str
 ) -> None:
     x, metric, _ = tensors()
-    with pytest.raises(Exception, match="pitome::EnergyMerge: ") as caught:  # onnxruntime's have no common base
+    with pytest.raises(Exception, match="pitome::EnergyMerge: ") as caught:  # onnxruntime's have no base
         open_model(model_of(PARAMETERS, x, metric, attributes))
     assert reason in str(caught.value)
 
