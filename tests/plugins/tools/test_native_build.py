@@ -132,7 +132,7 @@ def test_a_machine_without_apt_is_told_where_was_looked(
     [
         (
             "sources.list",
-            "# deb http://no/debian x main\ndeb [trusted=yes] http://here/debian bookworm main\n",
+            "# deb http://no/debian x main\ndeb [a=b] http://here/debian bookworm main\n",
         ),
         ("sources.list", "deb-src http://here/debian/ bookworm main\n"),
         ("sources.list.d/debian.sources", "Types: deb\nURIs: http://here/debian\nSuites: bookworm\n"),
