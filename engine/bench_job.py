@@ -72,7 +72,7 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
 def _native_library(
     bundle: Path, manifest: Manifest, options: BenchOptions, device: str, progress: Progress
 ) -> NativeLibrary | None:
-    """The operator library that was asked for, else the bundle's own; None where it can't run, with a note."""
+    """The operator library that was asked for, else the bundle's; None where it can't run, with a note."""
     if options.native is not None:
         return describe_native(options.native)
     record = next((library for library in manifest.native if library.kind == "onnxruntime"), None)
