@@ -58,13 +58,14 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
         contestants = all_contestants(prepared, merged, progress)
     else:
         contestants = two_contestants(prepared.loaded, merged, manifest.flops.bound, progress)
-    if native := _native_library(bundle, manifest, options, check.device, progress):
+    native = _native_library(bundle, manifest, options, check.device, progress)
+    if native is not None:
         contestants.append(native_contestant(merged, native, manifest.flops.bound))
     found = run_comparison(contestants, settings, progress, options.resume)
     if options.record:
         from pitome.engine import keys
 
-        key = keys.latency_key(graph, prepared.loaded, check)
+        key = keys.latency_key(graph, prepared.loaded, check, native and native.record)
         record_into(bundle, manifest, {"latency": found, "latency_key": key})
     return found
 

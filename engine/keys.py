@@ -62,7 +62,12 @@ def plan_key(
     )
 
 
-def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: CheckOptions) -> str:
+def parity_key(
+    graphs: tuple[OnnxRecord, ...],
+    loaded: LoadedModel,
+    check: CheckOptions,
+    native: NativeRecord | None = None,
+) -> str:
     """Of a parity check."""
     return digest_of(
         {
@@ -71,6 +76,7 @@ def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: Check
             "preprocess": loaded.preprocess,
             "images": check.parity_images,
             "threads": check.threads,
+            **_native(native),
             "packages": {package: installed_version(package) for package in _PARITY_PACKAGES},
             "source": source_digest("pitome", "pitome.export", "pitome.validate"),
             **_other_device(check),
@@ -78,7 +84,9 @@ def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: Check
     )
 
 
-def latency_key(graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions) -> str:
+def latency_key(
+    graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions, native: NativeRecord | None = None
+) -> str:
     """Of a latency measurement."""
     from pitome.validate.bench.latency import cpu_model
 
@@ -89,12 +97,17 @@ def latency_key(graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions) -> 
             "batches": check.batches,
             "threads": check.threads,
             "seconds": check.latency_seconds,
+            **_native(native),
             "runtime": installed_version("onnxruntime"),
             "cpu": cpu_model(),
             "source": source_digest("pitome.export", "pitome.validate"),
             **_other_device(check),
         }
     )
+
+
+def _native(library: NativeRecord | None) -> dict[str, str]:
+    return {} if library is None else {"native": library.sha256}
 
 
 @lru_cache
