@@ -41,9 +41,9 @@ def run_program(*words: str, content: bytes = b"", program: Path = PROGRAM) -> b
 
 
 @cache
-def instruction_sets() -> tuple[str, ...]:
+def instruction_sets(program: Path = PROGRAM) -> tuple[str, ...]:
     """Those that the build has and this CPU runs, the best first, by Highway's names."""
-    return tuple(run_program("targets").decode().split())
+    return tuple(run_program("targets", program=program).decode().split())
 
 
 def run_merges(
