@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from pitome.cli import completion
-from pitome.cli.console import is_plain, without_breaks_of
+from pitome.cli.console import HelpConsole, is_plain
 from pitome.cli.messages import print_error
 from pitome.cli.option_names import as_typed, option_names
 from pitome.cli.streams import is_about_output, output_error
@@ -44,10 +44,8 @@ class CommandGroup(TyperGroup):
     ) -> Any:
         """Run one command line; the exit code is raised, or returned where ``standalone_mode`` is False."""
         words = sys.argv[1:] if args is None else list(args)
+        _prepare_help()
         if is_plain():
-            from typer import rich_utils
-
-            rich_utils.COLOR_SYSTEM = None  # of the help
             extra["color"] = False
         code = self._run(words, prog_name, complete_var, extra)
         if standalone_mode:
@@ -96,6 +94,15 @@ class CommandGroup(TyperGroup):
         return int(code or 0)
 
 
+def _prepare_help() -> None:
+    """Have typer print its help without cut cells, and without colours where none are wanted."""
+    from typer import rich_utils
+
+    rich_utils.Console = HelpConsole  # type: ignore[misc]
+    if is_plain():
+        rich_utils.COLOR_SYSTEM = None
+
+
 def be_quiet(context: typer.Context, value: bool) -> None:
     """Remember --quiet, wherever it stood."""
     if value:
@@ -114,5 +121,6 @@ def as_user_typed(text: str) -> str:
     if context is None or not isinstance(context.command, CommandGroup):
         return text
     commands = [each for each in context.command.commands.values() if isinstance(each, TyperCommand)]
-    text = without_breaks_of(context.obj, text)
-    return as_typed(text, option_names(commands), context.obj)
+    # An error has its line breaks escaped.
+    words = {*context.obj, *(word.replace("\n", "\\n") for word in context.obj)}
+    return as_typed(text, option_names(commands), words)

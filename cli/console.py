@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from pitome.cli.streams import leave_without_reader, terminal_size
@@ -37,19 +38,6 @@ def shown(text: object) -> str:
 def message_text(text: object) -> str:
     """A message in one line, but for the lists and logs that it may end with."""
     return "".join(part if part == "\n" else shown(part) for part in _LIST_OR_LOG.split(str(text)))
-
-
-def without_breaks_of(words: Iterable[str], text: str) -> str:
-    """A message in which no word of a command line looks like a list or a log of ours.
-
-    Their breaks are escaped. A path is taken by its parts, for a message may name it from the root, or
-    without its double slashes.
-    """
-    for word in words:
-        for line in _LIST_OR_LOG.split(word)[2::2]:  # the odd ones are the breaks
-            begin = line.partition("/")[0]
-            text = text.replace(f"\n{begin}", f"\\n{begin}")
-    return text
 
 
 class PlainConsole(Console):
@@ -81,6 +69,17 @@ class PlainConsole(Console):
     def is_live(self) -> bool:
         """Whether lines can be drawn over: a terminal that takes control codes."""
         return self.is_terminal and not is_plain() and bool(self.file.isatty())
+
+
+class HelpConsole(Console):
+    """Where typer prints the help: a word that is wider than its column goes on below, and is not cut."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does it, but for cells that would end in an ellipsis."""
+        options = options or self.options
+        if options.overflow == "ellipsis":
+            options = options.update(overflow="fold")
+        return super().render(renderable, options)
 
 
 def output_console() -> PlainConsole:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pitome.cli.options import Given
 from pitome.engine.options import EngineOptions, ExportOptions, MergeSettings, ModelOptions, ScheduleOptions
+from pitome.methods import method_class
 from pitome.models.preset_file import PresetFile, is_preset_file, read_preset_file
 from pitome.option import option_text, options_of
 
@@ -37,22 +38,26 @@ def with_preset_file(options: Options, given: Given, note: Callable[[str], None]
     path = Path(options.model.model.strip()).expanduser()
     preset = read_preset_file(path)
     notes = [f"settings for {preset.model.name}, method {preset.method.method}"]
-    schedule = _schedule(options.schedule, preset.schedule, given, notes)
-    model = _model(options.model, preset, given, notes)
     merge = _merge(options.merge, preset.method, given, notes)
+    schedule = _schedule(options.schedule, preset.schedule, merge, given, notes)
+    model = _model(options.model, preset, given, notes)
     for text in notes:
         note(f"{path}: {text}")
     return replace(options, model=model, schedule=schedule, merge=merge)
 
 
 def _schedule(
-    chosen: ScheduleOptions, below: ScheduleOptions, given: Given, notes: list[str]
+    chosen: ScheduleOptions, below: ScheduleOptions, merge: MergeSettings, given: Given, notes: list[str]
 ) -> ScheduleOptions:
     """The options of the schedule belong together: one that was given replaces all of the file's."""
-    if not given.of(ScheduleOptions):
-        return below
-    notes.append(f"{_told(chosen, chosen.given())} in place of {_told(below, below.given())}")
-    return chosen
+    told = _told(below, below.given())
+    if given.of(ScheduleOptions):
+        notes.append(f"{_told(chosen, chosen.given())} in place of {told}")
+        return chosen
+    if not method_class(merge.method).merges:
+        notes.append(f"METHOD={merge.method} merges nothing, so {told} is left out")
+        return ScheduleOptions()
+    return below
 
 
 def _model(chosen: ModelOptions, preset: PresetFile, given: Given, notes: list[str]) -> ModelOptions:

@@ -37,6 +37,7 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
         two_contestants,
     )
     from pitome.validate.bench.settings import LatencySettings, check_settings
+    from pitome.validate.resume import check_log_file
 
     progress = progress or Silent()
     manifest = verify_bundle(bundle)
@@ -51,6 +52,8 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
     check_settings(settings)
     if options.record:
         check_place(bundle)
+    if options.resume is not None:
+        check_log_file(options.resume)
     prepared = reload(bundle, manifest, progress)
     graph = manifest.onnx[0]
     merged = bundle / graph.file

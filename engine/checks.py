@@ -21,6 +21,7 @@ from pitome.engine.prepare import Prepared, prepare
 from pitome.engine.progress import Progress
 from pitome.errors import BundleError, InputError
 from pitome.export.plans import PlanRequest, check_request
+from pitome.methods import method_class
 from pitome.models.loading import LoadedModel
 from pitome.models.registry import resolve_model
 from pitome.runtime import CPU, installed_device
@@ -42,6 +43,7 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
     if isinstance(options, EngineOptions):
         _check_measuring(options.check)
         _check_native(options.check)
+    method_class(options.merge.method).check_schedule(options.schedule)
     if plan is not None:
         # How many merges there will be is not known yet, and with none of them more is allowed.
         check_request(plan_request(Path(), plan, "model.onnx", 0))

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 
 from pitome.engine.search_options import OWN_VALUE, GridOptions, SettingLists
 from pitome.errors import InputError
-from pitome.option import options_of, read_value
+from pitome.methods import all_methods, method_class
+from pitome.option import named, options_of, read_value
 from pitome.settings import MergeSettings, Shape, parse_integers
 from pitome.validate.sweep.grid import GRIDS, OWN, Axis, Grid
 
@@ -50,6 +51,17 @@ def make_grid(options: GridOptions, lists: SettingLists, seed: int = 0) -> Grid:
         base=replace(grid.base, seed=seed),
         changes=grid.changes if options.changes is None else options.changes,
     )
+
+
+def untaken_lists(grid: Grid, lists: SettingLists) -> list[str]:
+    """What to tell of each list of the user's that no method of the grid is varied in."""
+    told = []
+    for axis in _axes(lists):
+        if not any(axis.setting in method_class(name).takes for name in grid.methods):
+            plural = str(options_of(MergeSettings)[axis.setting].plural).upper()
+            varied = named([each.name for each in all_methods() if axis.setting in each.takes])
+            told.append(f"{plural} decides nothing with METHODS={','.join(grid.methods)}: it is of {varied}")
+    return told
 
 
 def _axes(lists: SettingLists) -> list[Axis]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitome import __version__
-from pitome.engine.grids import make_grid
+from pitome.engine.grids import make_grid, untaken_lists
 from pitome.engine.options import ModelChoice
 from pitome.engine.progress import Progress, Report
 from pitome.engine.search_options import SearchOptions, SpeedOptions, SweepOptions
@@ -60,6 +60,8 @@ def plan_sweep(options: SweepOptions, progress: Progress) -> Plan:
     """Load the model and make the points."""
     search = options.search
     grid = make_grid(search.grid, search.lists, search.seed)
+    for text in untaken_lists(grid, search.lists):
+        progress.note(text)
     loaded = load_for_judging(search.model, progress)
     points, refused = make_points(grid, loaded.family, loaded.family.shape(loaded.model))
     if not points:
@@ -212,7 +214,7 @@ def _check_conditions(log: ResumableLog, options: SpeedOptions) -> None:
 
 
 def _tasks(options: SearchOptions, loaded: LoadedModel) -> list[Task]:
-    from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
+    from pitome.validate.evaluate.tasks.registry import check_data_folder, default_tasks, make_task
 
     names = dict.fromkeys(options.tasks or default_tasks(loaded))
     if not names:
@@ -221,6 +223,7 @@ def _tasks(options: SearchOptions, loaded: LoadedModel) -> list[Task]:
             f"no built-in task fits a model for {loaded.task}",
             "Name one with --task",
         )
+    check_data_folder(options.data, names)
     return [make_task(name, loaded, options.limit, options.seed, options.data) for name in names]
 
 

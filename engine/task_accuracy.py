@@ -34,7 +34,7 @@ def make_tasks(
     Raises:
         InputError: a task that the user named does not fit the model, or its data can't be had.
     """
-    from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
+    from pitome.validate.evaluate.tasks.registry import check_data_folder, default_tasks, make_task
 
     left_out = None
     if set(options.tasks) == set(NO_TASKS):
@@ -47,6 +47,7 @@ def make_tasks(
     if left_out is not None:
         skipped.append(SkippedPart(what=ACCURACY, reason=left_out))
         return []
+    check_data_folder(options.data, names)
     tasks = []
     for name in names:
         with progress.step(f"Get the data of {name}"):

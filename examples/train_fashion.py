@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel
 
+from pitome.errors import InputError
 from pitome.validate.evaluate.datasets.captions import training_captions
 from pitome.validate.evaluate.datasets.fashion_mnist import (
     CLASS_NAMES,
@@ -49,6 +50,7 @@ PREPROCESSING = {
     "resample": 2,
     "size": {"height": FINE, "width": FINE},
 }
+LEAST_STEPS = 3
 LABEL_SMOOTHING, WEIGHT_DECAY = 0.05, 0.05
 
 
@@ -202,6 +204,19 @@ def save(model: FashionModel, config: CLIPConfig, tokenizer: Tokenizer, record: 
     (out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
+def refuse_few_steps(images: int, batch: int, stages: list[int]) -> None:
+    """End with an error where a stage of so many epochs has no step in which its learning rate can fall."""
+    steps = min(epochs * (images // batch) for epochs in stages)
+    if steps < LEAST_STEPS:
+        refusal = InputError(
+            f"training on {images} images with --batch {batch}",
+            f"a stage has {steps} steps, and its learning rate needs {LEAST_STEPS} to rise and fall",
+            f"Give --limit {LEAST_STEPS * batch} or more, or a smaller --batch",
+        )
+        typer.echo(f"error: {refusal}", err=True)
+        raise typer.Exit(refusal.exit_code)
+
+
 def train(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("build/fashion"),
     coarse_epochs: Annotated[int, typer.Option(min=0, help="Epochs at 14 px.")] = 10,
@@ -214,6 +229,9 @@ def train(
     seed: int = 0,
 ) -> None:
     """Train, and write model.safetensors, config.json, tokenizer.json and training.json."""
+    stages = [epochs for epochs in (coarse_epochs, fine_epochs) if epochs]
+    if limit is not None:
+        refuse_few_steps(limit, batch, stages)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -221,6 +239,7 @@ def train(
     training, validation = read_fashion_mnist("train"), read_fashion_mnist("validation")
     images, labels = training.images[:limit], torch.from_numpy(training.labels[:limit])
     held_images, held_labels = validation.images[:limit], torch.from_numpy(validation.labels[:limit])
+    refuse_few_steps(len(images), batch, stages)
     tokenizer = make_tokenizer()
     config = make_config(tokenizer)
     model = FashionModel(config)

@@ -19,9 +19,12 @@ from pitome.methods import Method, make_method
 from pitome.models.families import family_of
 from pitome.models.family import Family, ModelShape
 from pitome.models.text import TextFamily
+from pitome.option import wrong_type
 from pitome.schedule import TokenSchedule
 from pitome.settings import MergeSettings, ScheduleOptions
+from pitome.value_types import has_type
 
+Tokens = Literal["unmerged", "merged"]
 DEFAULT_SCHEDULE = ScheduleOptions()
 
 
@@ -50,7 +53,7 @@ def compress(
     r: int | Sequence[int] | None = None,
     flops: float | None = None,
     method: str | None = None,
-    tokens: Literal["unmerged", "merged"] = "unmerged",
+    tokens: Tokens = "unmerged",
     sequence_length: int | None = None,
 ) -> CompressedModel:
     """Make a model merge tokens in its blocks.
@@ -72,6 +75,7 @@ def compress(
     Raises:
         InputError: a model without blocks we know, or options that do not fit it.
     """
+    _check_types(model, schedule, settings, tokens, sequence_length)
     family = family_of(model)
     _refuse_compressed(model)
     family.check_model(model)
@@ -109,6 +113,7 @@ def choose_schedule(
     Raises:
         InputError: options that do not fit the model.
     """
+    method.check_schedule(options)
     sizes = (model_shape.num_layers, model_shape.num_tokens, model_shape.num_protected)
     if not method.merges:
         return TokenSchedule.from_ratio(1.0, *sizes)
@@ -157,7 +162,29 @@ def describe_compression(
     return Compression(family, shape, schedule, method, count_flops(shape, schedule, width))
 
 
+def _check_types(
+    model: object, schedule: object, settings: object, tokens: object, sequence_length: object
+) -> None:
+    """Refuse (InputError) arguments of another type; the records check their own fields."""
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"a {type(model).__name__} to compress",
+            "it is no PyTorch module",
+            "Give a model of the transformers library, such as ViTModel.from_pretrained(...)",
+        )
+    for name, value, wanted in (
+        ("SCHEDULE", schedule, TokenSchedule | ScheduleOptions | None),
+        ("SETTINGS", settings, MergeSettings | None),
+        ("TOKENS", tokens, Tokens),
+        ("SEQUENCE_LENGTH", sequence_length, int | None),
+    ):
+        if not has_type(value, wanted):
+            raise wrong_type(name, value, wanted)
+
+
 def _settings(settings: MergeSettings | None, method: str | None) -> MergeSettings:
+    if method is not None and not isinstance(method, str):
+        raise wrong_type("METHOD", method, str)
     if settings is None:
         return MergeSettings() if method is None else MergeSettings(method)
     if method not in (None, settings.method):
@@ -175,7 +202,8 @@ def _schedule(
     r: int | Sequence[int] | None,
     flops: float | None,
 ) -> TokenSchedule | ScheduleOptions:
-    short = ScheduleOptions(ratio, r if r is None or isinstance(r, int) else tuple(r), flops)
+    counts = tuple(r) if isinstance(r, Sequence) and not isinstance(r, str) else r
+    short = ScheduleOptions(ratio, counts, flops)
     if schedule is None:
         return short
     if short.given():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class PitomeError(Exception):
     """Bad input or a broken environment. The command line prints it without a traceback.
@@ -10,15 +12,21 @@ class PitomeError(Exception):
         asked: what was wanted, such as ``"RATIO=1.5"``.
         found: what stands in the way.
         remedy: what the user can do about it.
+        lines: of a list (``"- one"``) or a log (``"| last words"``) that ends what was found.
+
+    The message is one line, whatever a name or a file's text holds; only ``lines`` begin further ones.
     """
 
     exit_code = 2
 
-    def __init__(self, asked: str, found: str, remedy: str) -> None:
-        self.asked, self.found, self.remedy = asked, found, remedy
-        # A name in what was asked may hold a line break; only the lists in what was found begin lines.
-        asked = asked.replace("\n", "\\n")
-        super().__init__(f"{asked}: {found.removesuffix('.')}. {remedy}")
+    def __init__(self, asked: str, found: str, remedy: str, lines: Sequence[str] = ()) -> None:
+        self.asked, self.found, self.remedy, self.lines = asked, found, remedy, tuple(lines)
+        told = "\n  ".join(map(_one_line, (found, *lines))).removesuffix(".")
+        super().__init__(f"{_one_line(asked)}: {told}. {_one_line(remedy)}")
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", "\\n")
 
 
 class InputError(PitomeError):

@@ -13,6 +13,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin, get_type_hints
 
 from pitome.errors import InputError
+from pitome.value_types import has_type, told_type
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -112,18 +113,35 @@ def read_value(record: type[DataclassInstance], field_name: str, text: str) -> o
 
 
 def check_fields(record: DataclassInstance) -> None:
-    """Refuse (InputError) values that a record's options do not allow. None stands for "not chosen"."""
+    """Refuse (InputError) values that a record's options do not allow.
+
+    None stands for "not chosen", where the field's type has it. A list of numbers becomes a tuple.
+    """
+    hints = get_type_hints(type(record))
     for name, described in options_of(type(record)).items():
-        value = getattr(record, name)
-        if value is None:
-            continue
-        asked = f"{option_name(name, described).upper()}={option_text(name, described, value)[1]}"
+        value, option = getattr(record, name), option_name(name, described).upper()
+        if isinstance(value, list | range):
+            value = tuple(value)
+            object.__setattr__(record, name, value)  # the record is frozen, and only being made
         # Names that are looked up are checked where they are looked up.
-        if not callable(described.choices) and described.choices and value not in described.choices:
-            raise InputError(asked, f"the choices are {', '.join(described.choices)}", "Choose one of these")
-        reason = _out_of_range(described, value)
+        if isinstance(value, str) and not callable(described.choices) and described.choices:
+            if value not in described.choices:
+                choices = ", ".join(described.choices)
+                raise InputError(f"{option}={value}", f"the choices are {choices}", "Choose one of these")
+        elif not has_type(value, hints[name]):
+            raise wrong_type(option, value, hints[name])
+        reason = None if value is None else _out_of_range(described, value)
         if reason:
+            asked = f"{option}={option_text(name, described, value)[1]}"
             raise InputError(asked, reason, f"Give {_range(described)}")
+
+
+def wrong_type(name: str, value: object, hint: object) -> InputError:
+    """The refusal of a value that is not of the type that an option or an argument has."""
+    if isinstance(value, str):
+        return InputError(f"{name}={value}", f"it is the text {value!r}", f"Give {told_type(hint)}")
+    found = f"its type is {type(value).__name__}"
+    return InputError(f"{name}={value!r}", found, f"Give {told_type(hint)}")
 
 
 def named(names: Collection[str]) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from pitome.errors import InputError
+from pitome.lock_file import make_lock_file
 
 SCHEMA_VERSION = 1
 _HEADER_KEYS = {"schema_version", "configuration"}
@@ -61,8 +62,7 @@ class ResumableLog:
         wanted = json.loads(_line(configuration))
         asked = f"resuming from {path}"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{path.resolve()}.lock", timeout=0)
+            lock = FileLock(_made_lock_file(path, asked), timeout=0)
             lock.acquire()
         except Timeout:
             raise InputError(
@@ -111,6 +111,19 @@ class ResumableLog:
             note_what_is_left(error, self.path)
 
 
+def check_log_file(path: Path) -> None:
+    """Refuse, before long work begins, a file that `ResumableLog.open` can't have; only its lock is made.
+
+    Raises:
+        InputError: with the reason.
+    """
+    asked = f"resuming from {path}"
+    try:
+        _made_lock_file(path, asked)
+    except OSError as error:
+        raise _no_access(asked, error) from error
+
+
 def note_what_is_left(error: BaseException, path: Path) -> None:
     """Add to what a signal raises how many records the file has; an Exception has a reason of its own.
 
@@ -133,6 +146,15 @@ def differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, st
             yield from differences(before.get(key, _ABSENT), now.get(key, _ABSENT), inner)
     elif type(before) is not type(now) or before != now:
         yield name, _shown(before), _shown(now)
+
+
+def _made_lock_file(path: Path, asked: str) -> Path:
+    if path.exists() and not (path.is_file() or path.is_dir()):  # /dev/full has no end
+        raise InputError(asked, "it is no regular file", "Name a file that can be written to")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock_file = Path(f"{path.resolve()}.lock")
+    make_lock_file(lock_file)
+    return lock_file
 
 
 def _open_locked(

@@ -67,8 +67,9 @@ def build_network(
     if plan is None:
         raise BackendError(
             asked,
-            f"the builder stopped with\n{_as_list(logger.errors)}",
+            "the builder stopped with",
             "Change TARGETS or PRECISION, or report the model and these lines as a bug",
+            _as_list(logger.errors),
         )
     return Built(memoryview(plan).cast("B"), merge_path, network.num_layers)
 
@@ -105,7 +106,7 @@ def _parse(trt: Any, backend: Backend, asked: str, request: PlanRequest, network
         # An error of the whole file: only the log says which file of external data could not be opened.
         errors = logger.errors or errors
         remedy = "Check that the ONNX file and the data beside it are whole, or export them again"
-    raise BackendError(asked, f"the ONNX parser refused\n{_as_list(errors)}", remedy)
+    raise BackendError(asked, "the ONNX parser refused", remedy, _as_list(errors))
 
 
 def _describe(backend: Backend, error: Any) -> str:
@@ -246,5 +247,5 @@ def _make_progress_monitor(trt: Any, report: StepReport) -> Any:
     return ProgressMonitor()
 
 
-def _as_list(lines: list[str]) -> str:
-    return "\n".join(f"  - {line.strip().rstrip('.')}" for line in lines) if lines else "  - no reason given"
+def _as_list(lines: list[str]) -> list[str]:
+    return [f"- {line.strip().rstrip('.')}" for line in lines or ["no reason given"]]

@@ -136,17 +136,16 @@ def _crash(request: PlanRequest, code: int, log: IO[bytes]) -> errors.BackendErr
     remedy = "Report the model and these lines as a bug"
     if -code == signal.SIGKILL:
         remedy = "Check that the machine has memory enough, and run the same command again"
+    told, lines = _last_lines(log)
     return errors.BackendError(
-        f"a {label} plan of {request.onnx.name}",
-        f"the builder process {how}; {_last_lines(log)}",
-        remedy,
+        f"a {label} plan of {request.onnx.name}", f"the builder process {how}; {told}", remedy, lines
     )
 
 
-def _last_lines(log: IO[bytes]) -> str:
+def _last_lines(log: IO[bytes]) -> tuple[str, list[str]]:
     size = log.seek(0, os.SEEK_END)
     log.seek(max(0, size - 16_384))
     lines = log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
     if not lines:
-        return "it wrote no log"
-    return "the end of its log:\n" + "\n".join(f"  | {line}" for line in lines)
+        return "it wrote no log", []
+    return "the end of its log:", [f"| {line}" for line in lines]

@@ -5,7 +5,7 @@ std::terminate, and because a plugin library that one builder loads must never m
 
 stdin: the request as one line of JSON, then nothing; its end, by the asker's wish or death, cancels the
 build. EVENTS_FD: one line of JSON for each event, ``{"progress": [phase, done, total]}``, then one of
-``{"result": {...}}`` and ``{"error": [class, asked, found, remedy]}``. stdout and stderr: the log.
+``{"result": {...}}`` and ``{"error": [class, asked, found, remedy, lines]}``. stdout and stderr: the log.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main() -> int:
     try:
         events.send(result=_build(request, partial, events, started))
     except PitomeError as error:
-        events.send(error=[type(error).__name__, error.asked, error.found, error.remedy])
+        events.send(error=[type(error).__name__, error.asked, error.found, error.remedy, error.lines])
         return 1
     finally:
         partial.unlink(missing_ok=True)

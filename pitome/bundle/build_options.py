@@ -111,7 +111,8 @@ class PlanOptions:
         ),
     ] = None
     plugin: Annotated[
-        Path | None, Option(f"The plugin library; {DEFAULT_PLUGIN} by default, from `make plugin`.")
+        Path | None,
+        Option(f"The plugin library; what `make plugin` leaves in {DEFAULT_PLUGIN.parent} by default."),
     ] = None
     embed_plugin: Annotated[
         bool, Option("Put the plugin library into the plan: 1 or 0.", parse=parse_switch, format=_switch_text)

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from pitome.bundle import DIGEST_NAME, MANIFEST_NAME, is_bundle
 from pitome.errors import BundleError, InputError
+from pitome.lock_file import make_lock_file
 
 _CHOOSE_ANOTHER = "choose another folder with OUT="
 _NO_SPACE = {
@@ -138,6 +139,7 @@ def _lock(final: Path) -> Iterator[None]:
     """Hold ``<final>.lock``. The kernel drops the lock with the process, however that ends."""
     final.parent.mkdir(parents=True, exist_ok=True)
     path = final.with_name(f"{final.name}.lock")
+    make_lock_file(path)
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)

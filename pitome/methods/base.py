@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pitome.errors import InputError
 from pitome.option import named, option_name, option_text, options_of
-from pitome.settings import MergeSettings
+from pitome.settings import MergeSettings, ScheduleOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,6 +107,24 @@ class Method(ABC):
     def own_settings(cls, modality: Modality) -> MergeSettings:
         """The values that stand in for those that the user leaves out."""
         return MergeSettings(cls.name, proportional_attention=True)
+
+    @classmethod
+    def check_schedule(cls, options: ScheduleOptions) -> None:
+        """Refuse options of a schedule that decide nothing: they ask a method that merges nothing to merge.
+
+        Raises:
+            InputError: as said.
+        """
+        if cls.merges or options.merges_nothing or not options.given():
+            return
+        described = options_of(ScheduleOptions)
+        texts = [option_text(name, described[name], getattr(options, name)) for name in options.given()]
+        names = named([name.upper() for name, _ in texts])
+        raise InputError(
+            f"{named([f'{name.upper()}={text}' for name, text in texts])} with METHOD={cls.name}",
+            f"{cls.name} merges nothing, so there is nothing to schedule",
+            f"Leave {names} out, or choose another method",
+        )
 
     @property
     def default_layers(self) -> tuple[int, ...] | None:

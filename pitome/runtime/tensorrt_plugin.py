@@ -52,8 +52,8 @@ def load_plugin(trt: Any, asked: str, library: Path, errors: Sequence[str]) -> N
     remedy = "Run `make plugin` or `pitome plugin`, or use MERGE_PATH=function"
     heard = len(errors)
     if registry.load_library(str(library)) is None:
-        reasons = "".join(f"\n  - {line.strip()}" for line in errors[heard:])
-        raise BackendError(asked, f"TensorRT did not load the plugin library {library}{reasons}", remedy)
+        reasons = [f"- {line.strip()}" for line in errors[heard:]]
+        raise BackendError(asked, f"TensorRT did not load the plugin library {library}", remedy, reasons)
     if registry.get_creator(*CREATOR) is None:
         name, version, namespace = CREATOR
         raise BackendError(

@@ -133,7 +133,8 @@ def find_cuda(places: Sequence[Place], cache: Path, say: Say, *, compiler: bool 
     wanted = CUDA if compiler or CUDA.folder(cache).is_dir() else CUDA_HEADERS
     origin = f"PyPI ({wanted.name})"
     if looked and not wanted.folder(cache).is_dir():
-        say(f"no {_cuda_wanted(compiler)} was found, looked in\n{_list(looked)}")
+        for line in (f"no {_cuda_wanted(compiler)} was found, looked in", *_list(looked)):
+            say(line)
     try:
         folder = fetch(wanted, cache, say)
         return read_cuda(folder / "bin" / "nvcc", origin) if wanted is CUDA else _cuda_headers(folder, origin)
@@ -141,7 +142,7 @@ def find_cuda(places: Sequence[Place], cache: Path, say: Say, *, compiler: bool 
         looked.append(f"{origin}: {reason}")
         asked = _cuda_wanted(compiler)
         remedy = "Install the CUDA toolkit and set CUDA_HOME to its folder, or run where PyPI can be reached"
-        raise InputError(asked, f"not found; looked in\n{_list(looked)}", remedy) from reason
+        raise InputError(asked, "not found; looked in", remedy, _list(looked)) from reason
 
 
 def read_cuda(nvcc: Path, origin: str) -> Cuda:
@@ -241,7 +242,7 @@ def find_tensorrt(
         looked.append(f"{origin}: {reason}")
         asked = f"TensorRT headers, version {_dotted(OLDEST_TENSORRT)} or newer"
         remedy = "Install TensorRT and set TENSORRT_ROOT to its folder, or run where PyPI can be reached"
-        raise InputError(asked, f"not found; looked in\n{_list(looked)}", remedy) from reason
+        raise InputError(asked, "not found; looked in", remedy, _list(looked)) from reason
 
 
 def tensorrt_version(include: Path) -> Version:
@@ -311,7 +312,7 @@ def find_cmake(places: Mapping[str, str], cache: Path, say: Say) -> Path:
         looked.append(f"PyPI ({CMAKE.name}): {reason}")
         asked = f"cmake {_dotted(OLDEST_CMAKE)} or newer"
         remedy = "Install cmake, or run where PyPI can be reached"
-        raise InputError(asked, f"not found; looked in\n{_list(looked)}", remedy) from reason
+        raise InputError(asked, "not found; looked in", remedy, _list(looked)) from reason
 
 
 # --- the settings ---------------------------------------------------------------------------------------
@@ -374,5 +375,5 @@ def _dotted(version: Version) -> str:
     return ".".join(map(str, version)) or "of unknown version"
 
 
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"  - {line}" for line in lines)
+def _list(lines: Sequence[str]) -> list[str]:
+    return [f"- {line}" for line in lines]

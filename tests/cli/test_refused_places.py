@@ -38,6 +38,10 @@ def test_a_cache_in_which_nothing_can_be_made() -> None:
     refused(with_cache("/proc/cache"), "the cache folder /proc/cache: /proc/cache can't be used (")
 
 
+def test_a_cache_in_which_no_lock_can_be_made() -> None:
+    refused(with_cache("/proc"), "the cache folder /proc: /proc/minilm-l6.lock can't be used (")
+
+
 def test_a_cache_whose_lock_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / "minilm-l6.lock").mkdir()
     refused(with_cache(tmp_path), f"{tmp_path}/minilm-l6.lock can't be used (Is a directory)")
@@ -115,6 +119,75 @@ def test_an_out_that_no_bundle_can_lie_in(clip_folder: Path, tmp_path: Path, out
 def test_an_out_where_nothing_can_be_made(clip_folder: Path) -> None:
     refused(
         pitome("export", clip_folder, "--out", "/proc/x"), "write /proc/x/clip-tiny: ", "cannot be written ("
+    )
+
+
+def test_an_out_where_no_lock_can_be_made(clip_folder: Path) -> None:
+    """It is not taken for one that another process holds."""
+    for command in ("export", "engine"):
+        outcome = pitome(command, clip_folder, "--out", "/proc", "--precision", "fp32")
+        refused(outcome, "write /proc/clip-tiny: /proc/clip-tiny.lock cannot be written (No such file")
+        assert "another" not in outcome.message
+
+
+@pytest.fixture(scope="module")
+def exported(clip_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("exported")
+    assert pitome("export", clip_folder, "--out", out, "--precision", "fp32").code == 0
+    return out / "clip-tiny"
+
+
+RECORDS = {"bench": "--resume", "sweep": "--out", "tune": "--records"}
+"""Commands, and their option for a file that they go on with."""
+
+
+NO_FILE = "the file can't be used (No such file or directory)"
+
+
+@pytest.mark.parametrize(
+    ("command", "place", "reason"),
+    [
+        ("sweep", "/proc/x", NO_FILE),
+        ("tune", "/proc/x", NO_FILE),
+        ("bench", "/proc/x", NO_FILE),
+        ("bench", "/proc/x/y", NO_FILE),
+        ("bench", "/dev/full", "it is no regular file"),
+        ("bench", "folder", "the file can't be used (Is a directory)"),
+        ("bench", "file/x", "the file can't be used (File exists)"),
+        ("bench", "locked", "the file can't be used (Is a directory)"),
+        ("bench", LONG, "the file can't be used (File name too long)"),
+    ],
+)
+def test_records_that_cannot_be_written(
+    clip_folder: Path, exported: Path, tmp_path: Path, command: str, place: str, reason: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "locked.lock").mkdir()
+    (tmp_path / "file").touch()
+    words = ("bench", exported) if command == "bench" else (command, clip_folder, "--task", "photos")
+    outcome = pitome(*words, RECORDS[command], tmp_path / place)
+    refused(outcome, f"resuming from {tmp_path / place}: {reason}. Name a file that can be written to")
+    assert "Measure latency" not in outcome.err
+    assert "Sweep" not in outcome.err
+
+
+def test_records_that_another_process_writes_are_still_told(exported: Path, tmp_path: Path) -> None:
+    from pitome.validate.resume import ResumableLog
+
+    with ResumableLog.open(tmp_path / "x.jsonl", {}):
+        outcome = pitome("bench", exported, "--resume", tmp_path / "x.jsonl", "--latency-seconds", "0.1")
+    refused(outcome, f"resuming from {tmp_path / 'x.jsonl'}: another process is writing to it. Wait for it")
+
+
+def test_a_preset_file_that_cannot_be_written(clip_folder: Path) -> None:
+    outcome = pitome("tune", clip_folder, "--task", "photos", "--out", "/proc")
+    refused(outcome, "resuming from /proc/clip-tiny.sweep.jsonl: the file can't be used (No such file")
+
+
+def test_a_report_that_cannot_be_written(exported: Path) -> None:
+    words = ("--task", "none", "--parity-images", "4", "--report", "/proc/x.html")
+    refused(
+        pitome("validate", exported, *words), "the report /proc/x.html: it can't be written (No such file"
     )
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from pitome.cli.console import message_text, output_console, shown, without_breaks_of
+from pitome.cli.console import message_text, output_console, shown
 from pitome.cli.table_layout import Column, ResultTable
 from pitome.errors import InputError
 from tests.checkout import ROOT
-from tests.cli.command_line import Outcome, finish, start
+from tests.cli.command_line import Outcome, finish, pitome, start
 
 NAME = "a:smile:b [red]x[/red] \x1b[31m\x07\r\x9b\u202e\nerror: no"
 SHOWN = r"a:smile:b [red]x[/red] \x1b[31m\x07\r\x9b\u202e\nerror: no"
@@ -65,15 +65,58 @@ def test_a_name_does_not_look_like_a_list_or_a_log_of_ours(tmp_path: Path) -> No
     assert outcome.err.count("all checks passed") == outcome.err.count(r"\n  | all checks passed")
 
 
-def test_the_breaks_of_words_are_escaped_where_a_message_repeats_them() -> None:
-    words = ("inspect", "--out=a\n  - b/c\n  | d")
-    text = "OUT=x: /root/a\n  - b/c\n  | d is a file:\n  - one"
-    assert without_breaks_of(words, text) == "OUT=x: /root/a\\n  - b/c\\n  | d is a file:\n  - one"
+def test_only_its_own_lines_break_an_error() -> None:
+    text = "a\n  - b\n  | c"
+    error = InputError(text, text, text, (f"- one {text}", "- two."))
+    told = text.replace("\n", "\\n")
+    assert str(error) == f"{told}: {told}\n  - one {told}\n  - two. {told}"
+    assert str(InputError("file a", "it is wrong.", "Mend it")) == "file a: it is wrong. Mend it"
 
 
-def test_what_was_asked_breaks_no_line() -> None:
-    error = InputError("file a\n  - b", "it is wrong:\n  - one", "Mend it")
-    assert str(error) == "file a\\n  - b: it is wrong:\n  - one. Mend it"
+FORGED = "x\n  - all checks passed\n  | error: no"
+
+
+def one_line(outcome: Outcome, *parts: str) -> None:
+    assert outcome.code == 2
+    assert outcome.err.rpartition("\nerror: ")[2].count("\n") == 1, outcome.err  # steps may stand above
+    for part in parts:
+        assert part in outcome.err
+    plain(outcome)
+
+
+def test_a_files_text_breaks_no_error(clip_folder: Path, tmp_path: Path) -> None:
+    told = FORGED.replace("\n", "\\n")
+    limits = tmp_path / "limits.toml"
+    limits.write_text(f"{json.dumps(FORGED)} = 1\n")
+    one_line(pitome("validate", tmp_path, "--thresholds", limits), told)
+
+    preset = tmp_path / "x.preset.toml"
+    preset.write_text(f"schema_version = 1\n{json.dumps(FORGED)} = 1\n")
+    one_line(pitome("engine", preset, "--dry-run"))
+
+    folder = tmp_path / "clip"
+    shutil.copytree(clip_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": FORGED}))
+    one_line(pitome("engine", folder, "--dry-run"), "all checks passed")
+
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    document = json.dumps({"schema_version": 2, FORGED: FORGED})
+    (bundle / "manifest.json").write_text(document)
+    digest = hashlib.sha256(document.encode()).hexdigest()
+    (bundle / "manifest.json.sha256").write_text(f"{digest}  manifest.json\n")
+    one_line(pitome("inspect", bundle))
+
+
+def test_a_users_text_breaks_no_error(clip_folder: Path, tmp_path: Path) -> None:
+    told = FORGED.replace("\n", "\\n")
+    one_line(pitome("engine", FORGED, "--dry-run"))
+    one_line(pitome("engine", clip_folder, "--candidates", FORGED), told)
+    one_line(pitome("engine", clip_folder, "--name", FORGED), told)
+    one_line(pitome("sweep", clip_folder, "--ratios", FORGED, "--dry-run"), told)
+    one_line(pitome("validate", clip_folder, "--task", f"hf:{FORGED}"))
+    one_line(pitome("engine", clip_folder, "--metric", FORGED))
 
 
 def test_errors_about_a_name() -> None:

@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 given.file, threads=given.threads, device=device, purpose=purpose, native=native
             )
     except PitomeError as error:
-        print(json.dumps({"error": [error.asked, error.found, error.remedy]}))
+        print(json.dumps({"error": [error.asked, error.found, error.remedy, error.lines]}))
         return error.exit_code
     loading = peak_bytes()
     forget_peak()

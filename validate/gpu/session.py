@@ -47,12 +47,14 @@ def run_session(request: Request, seconds: float = SECONDS) -> Any:
                     env=module_environment(),
                 ).returncode
             except subprocess.TimeoutExpired as error:
+                told, lines = _end_of(log)
                 raise BackendError(
-                    asked, f"it was not done in {seconds:g} s; {_end_of(log)}", "Report this as a bug"
+                    asked, f"it was not done in {seconds:g} s; {told}", "Report this as a bug", lines
                 ) from error
         if not answer.is_file():
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            raise BackendError(asked, f"the process {how}; {_end_of(log)}", "Report this as a bug")
+            told, lines = _end_of(log)
+            raise BackendError(asked, f"the process {how}; {told}", "Report this as a bug", lines)
         found = json.loads(answer.read_text(encoding="utf-8"))
     if "error" in found:
         kind, *sentences = found["error"]
@@ -69,18 +71,18 @@ def main() -> int:
     try:
         found = {"answer": work.do(request)}
     except PitomeError as error:
-        found = {"error": [type(error).__name__, error.asked, error.found, error.remedy]}
+        found = {"error": [type(error).__name__, error.asked, error.found, error.remedy, error.lines]}
     partial = answer.with_suffix(".partial")
     partial.write_text(json.dumps(found), encoding="utf-8")
     partial.replace(answer)
     return 0
 
 
-def _end_of(log: Path) -> str:
+def _end_of(log: Path) -> tuple[str, list[str]]:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
     if not lines:
-        return "it wrote no log"
-    return "the end of its log:\n" + "\n".join(f"  | {line}" for line in lines)
+        return "it wrote no log", []
+    return "the end of its log:", [f"| {line}" for line in lines]
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def test_a_crash_shows_the_end_of_the_log() -> None:
     assert "the work 'dance' with tensorrt on the GPU: the process ended with exit code 1" in str(
         caught.value
     )
-    assert "the end of its log:\n" in caught.value.found
-    assert "| pydantic_core._pydantic_core.ValidationError" in caught.value.found
+    assert "the end of its log:\n  | " in str(caught.value)
+    assert any("| pydantic_core._pydantic_core.ValidationError" in line for line in caught.value.lines)
 
 
 def test_work_that_does_not_end() -> None:

