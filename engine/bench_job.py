@@ -68,7 +68,7 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
     if options.record:
         from pitome.engine import keys
 
-        key = keys.latency_key(graph, prepared.loaded, check, native and native.record)
+        key = keys.latency_key(graph, prepared.loaded, check, native)
         record_into(bundle, manifest, {"latency": found, "latency_key": key})
     return found
 

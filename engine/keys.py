@@ -20,6 +20,7 @@ from pitome.engine.records import installed_version, method_record, schedule_rec
 from pitome.export.plans import PlanRequest
 from pitome.models.loading import LoadedModel
 from pitome.runtime import CPU
+from pitome.runtime.native import NativeLibrary
 
 _PARITY_PACKAGES = ("torch", "transformers", "onnxruntime", "scikit-image", "pillow")
 _EXPORT_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir")
@@ -66,7 +67,7 @@ def parity_key(
     graphs: tuple[OnnxRecord, ...],
     loaded: LoadedModel,
     check: CheckOptions,
-    native: NativeRecord | None = None,
+    native: NativeLibrary | None = None,
 ) -> str:
     """Of a parity check."""
     return digest_of(
@@ -85,7 +86,7 @@ def parity_key(
 
 
 def latency_key(
-    graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions, native: NativeRecord | None = None
+    graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions, native: NativeLibrary | None = None
 ) -> str:
     """Of a latency measurement."""
     from pitome.validate.bench.latency import cpu_model
@@ -106,8 +107,8 @@ def latency_key(
     )
 
 
-def _native(library: NativeRecord | None) -> dict[str, str]:
-    return {} if library is None else {"native": library.sha256}
+def _native(library: NativeLibrary | None) -> dict[str, str]:
+    return {} if library is None else {"native": library.record.sha256}
 
 
 @lru_cache

@@ -160,7 +160,7 @@ def check_parity(
     Raises:
         ParityError: a graph does not compute what PyTorch computes.
     """
-    key = keys.parity_key(tuple(graphs), prepared.loaded, options, native and native.record)
+    key = keys.parity_key(tuple(graphs), prepared.loaded, options, native)
     if place.before and place.before.parity and place.before.parity_key == key:
         place.reuse("parity")
         return place.before.parity, key
@@ -255,7 +255,7 @@ def measure_latency(
     from pitome.engine.comparison import native_contestant, run_comparison, two_contestants
     from pitome.validate.bench.latency import LatencySettings
 
-    key = keys.latency_key(graph, prepared.loaded, options, native and native.record)
+    key = keys.latency_key(graph, prepared.loaded, options, native)
     if place.before and place.before.latency and place.before.latency_key == key:
         place.reuse("latency")
         return place.before.latency, key

@@ -29,20 +29,19 @@ constexpr int64_t kRows = 4;
 #endif
 static_assert(kPanel % kRows == 0, "the rows of a tile lie in one panel");
 
+// An array and no class: compilers do not give a class's own constructor the instruction set that its vectors need.
 template <int kVectors>
-struct Tile {
-  Vector value[kRows][kVectors];
-};
+using Tile = Vector[kRows][kVectors];
 
 // Dot products of kRows tokens with kVectors vectors of tokens.
 template <int kVectors>
 HWY_INLINE void multiply(const float* HWY_RESTRICT rows, const float* HWY_RESTRICT columns, int64_t depth,
-                         Tile<kVectors>& tile) {
+                         Tile<kVectors> tile) {
   const Floats d;
 #pragma GCC unroll 8
   for (int64_t row = 0; row < kRows; ++row) {
 #pragma GCC unroll 2
-    for (int vector = 0; vector < kVectors; ++vector) tile.value[row][vector] = hn::Zero(d);
+    for (int vector = 0; vector < kVectors; ++vector) tile[row][vector] = hn::Zero(d);
   }
   for (int64_t k = 0; k < depth; ++k, rows += kPanel, columns += kPanel) {
     Vector column[kVectors];
@@ -53,7 +52,7 @@ HWY_INLINE void multiply(const float* HWY_RESTRICT rows, const float* HWY_RESTRI
       const Vector broadcast = hn::Set(d, rows[row]);
 #pragma GCC unroll 2
       for (int vector = 0; vector < kVectors; ++vector) {
-        tile.value[row][vector] = hn::MulAdd(broadcast, column[vector], tile.value[row][vector]);
+        tile[row][vector] = hn::MulAdd(broadcast, column[vector], tile[row][vector]);
       }
     }
   }
@@ -81,7 +80,7 @@ HWY_INLINE void compare_tile(const Problem& problem, const Element& element, con
     if (Energy::kUsed) weight = hn::Load(d, element.weight + place.column + column);
 #pragma GCC unroll 8
     for (int64_t row = 0; row < kRows; ++row) {
-      const Vector product = tile.value[row][vector];
+      const Vector product = tile[row][vector];
       hn::Store(product, d, similarity + row * distance + column);
       if (!Energy::kUsed) continue;
       const Vector value = energy(product);
