@@ -33,10 +33,8 @@ def test_parity_is_checked_both_ways(built: tuple[Path, Outcome]) -> None:
     assert parity is not None
     assert parity.decisions is not None
     assert parity.native_decisions is not None
-    assert (parity.decisions.runtime, parity.native_decisions.runtime) == (
-        "onnxruntime",
-        "onnxruntime native",
-    )
+    assert parity.decisions.runtime == "onnxruntime fp32"
+    assert parity.native_decisions.runtime == "onnxruntime native fp32"
     assert len(parity.native_decisions.layers) == len(parity.decisions.layers)
 
 
