@@ -1,7 +1,8 @@
-"""``pitome plugin``: build the TensorRT plugin from this package's sources, or account for its kernels."""
+"""``pitome plugin``: build the TensorRT plugin or onnxruntime's operator, or account for the kernels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from pitome.errors import InputError
 
 if TYPE_CHECKING:
     from pitome.plugins.tools.build import PluginOptions
+    from pitome.plugins.tools.native_build import NativeOptions
 
 
 @app.command()
@@ -32,6 +34,13 @@ def plugin(
     sanitize: Annotated[
         bool, typer.Option("--sanitize", help="With --programs: build them with sanitizers too.")
     ] = False,
+    native: Annotated[
+        bool,
+        typer.Option(
+            "--native",
+            help="Build the operator for onnxruntime on the CPU instead, in build/native; it needs no CUDA.",
+        ),
+    ] = False,
     account: Annotated[
         bool,
         typer.Option(
@@ -45,12 +54,17 @@ def plugin(
 
     def work(display: Display) -> Result:
         from pitome.plugins.tools.build import PluginOptions
+        from pitome.plugins.tools.native_build import NativeOptions
 
-        if account and (host or programs):
+        if account and (host or programs or native):
             raise InputError(
-                "--account with --host or --programs",
+                "--account with --host, --native or --programs",
                 "the account builds nothing",
                 "Leave the others out; `pitome plugin --host` builds the library that counts",
+            )
+        if native and host:
+            raise InputError(
+                "--native with --host", "they are two libraries", "Build them with one command each"
             )
         if programs is not None and not programs.is_dir():
             raise InputError(
@@ -62,6 +76,8 @@ def plugin(
                 "only the test programs are built with sanitizers",
                 "Add --programs tests/plugins",
             )
+        if native:
+            return _build_native(NativeOptions(programs=programs, sanitize=sanitize), display)
         options = PluginOptions(host=host, programs=programs, sanitize=sanitize)
         return _account(display) if account else _build(options, display)
 
@@ -74,13 +90,24 @@ def _build(options: PluginOptions, display: Display) -> Result:
     built = build_plugin(options, display.note)
     libraries = [str(library) for library in built.libraries]
     document = {"libraries": libraries, "cuda": built.cuda, "tensorrt": built.tensorrt}
-    lines = [*libraries, f"with {built.cuda} and {built.tensorrt}"]
+    return document, _lines(*libraries, f"with {built.cuda} and {built.tensorrt}")
 
+
+def _build_native(options: NativeOptions, display: Display) -> Result:
+    from pitome.plugins.tools.native_build import build_native
+
+    built = build_native(options, display.note)
+    library = str(built.library)
+    document = {"libraries": [library], "highway": built.highway, "onnxruntime": built.onnxruntime}
+    return document, _lines(library, f"with {built.highway} and {built.onnxruntime}")
+
+
+def _lines(*lines: str) -> Callable[[Console], None]:
     def show(console: Console) -> None:
         for line in lines:
             console.print(line, highlight=False, soft_wrap=True)
 
-    return document, show
+    return show
 
 
 def _account(display: Display) -> Result:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pitome.bundle import LatencyReport, verify_bundle
+from pitome.bundle import LatencyReport, Manifest, verify_bundle
 from pitome.bundle.publishing import check_place
 from pitome.engine.bundles import record_into
 from pitome.engine.options import COMPARISON_BATCHES, BenchOptions, CheckOptions
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Progress, Silent
-from pitome.runtime import installed_device
+from pitome.errors import BackendError
+from pitome.runtime import CPU, installed_device
+from pitome.runtime.native import NativeLibrary, describe_native
 
 
 def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None) -> LatencyReport:
@@ -26,8 +28,14 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
         BundleError: the bundle is damaged, or its model is not the one that is loaded now.
         InputError: a number out of range, a device that onnxruntime does not have, or the file to resume
             from is of another measurement.
+        BackendError: the operator library that was asked for does not load here.
     """
-    from pitome.engine.comparison import all_contestants, run_comparison, two_contestants
+    from pitome.engine.comparison import (
+        all_contestants,
+        native_contestant,
+        run_comparison,
+        two_contestants,
+    )
     from pitome.validate.bench.settings import LatencySettings, check_settings
     from pitome.validate.resume import check_log_file
 
@@ -53,13 +61,37 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
         contestants = all_contestants(prepared, merged, progress)
     else:
         contestants = two_contestants(prepared.loaded, merged, manifest.flops.bound, progress)
+    native = _native_library(bundle, manifest, options, check.device, progress)
+    if native is not None:
+        contestants.append(native_contestant(merged, native, manifest.flops.bound))
     found = run_comparison(contestants, settings, progress, options.resume)
     if options.record:
         from pitome.engine import keys
 
-        key = keys.latency_key(graph, prepared.loaded, check)
+        key = keys.latency_key(graph, prepared.loaded, check, native)
         record_into(bundle, manifest, {"latency": found, "latency_key": key})
     return found
+
+
+def _native_library(
+    bundle: Path, manifest: Manifest, options: BenchOptions, device: str, progress: Progress
+) -> NativeLibrary | None:
+    """The operator library that was asked for, else the bundle's; None where it can't run, with a note."""
+    if options.native is not None:
+        return describe_native(options.native)
+    record = next((library for library in manifest.native if library.kind == "onnxruntime"), None)
+    if record is None:
+        return None
+    if device != CPU.name:
+        progress.note(f"the operator library is not measured: it has no operator for DEVICE={device}")
+        return None
+    library = NativeLibrary(bundle / record.file, record)
+    try:
+        library.check()
+    except BackendError as error:
+        progress.note(f"the operator library is not measured: {error.found}")
+        return None
+    return library
 
 
 def _checks(options: BenchOptions, of_build: CheckOptions) -> CheckOptions:

@@ -25,7 +25,8 @@ from pitome.export.plans import PlanRequest, check_request
 from pitome.methods import method_class
 from pitome.models.loading import LoadedModel
 from pitome.models.registry import resolve_model
-from pitome.runtime import installed_device
+from pitome.runtime import CPU, installed_device
+from pitome.runtime.native import describe_native
 
 _NAME = re.compile(r"[\w-][\w.+-]*")
 
@@ -42,6 +43,7 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
     plan = options.plan if isinstance(options, EngineOptions) else None
     if isinstance(options, EngineOptions):
         _check_measuring(options.check)
+        _check_native(options.check)
     method_class(options.merge.method).check_schedule(options.schedule)
     if plan is not None:
         # How many merges there will be is not known yet, and with none of them more is allowed.
@@ -57,6 +59,12 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
         _refuse_other_model(final, loaded, options.model)
     if isinstance(options, EngineOptions):
         check_cache(loaded)
+        if options.check.native is not None and count_merges(prepared.compression) == 0:
+            raise InputError(
+                f"NATIVE={options.check.native} for a model without a merge of the operator",
+                "there is nothing for the library to compute",
+                "Leave NATIVE out",
+            )
     return prepared, final
 
 
@@ -133,6 +141,18 @@ def _check_measuring(check: CheckOptions) -> None:
         raise InputError(
             f"{check.parity_images} parity images", "parity is checked on one at least", "Give 1 or more"
         )
+
+
+def _check_native(check: CheckOptions) -> None:
+    if check.native is None:
+        return
+    if check.device != CPU.name:
+        raise InputError(
+            f"NATIVE={check.native} with DEVICE={check.device}",
+            "the library has the operator for the CPU only",
+            "Leave NATIVE out, or use DEVICE=cpu",
+        )
+    describe_native(check.native).check()
 
 
 def _refuse_other_model(final: Path, loaded: LoadedModel, model: ModelOptions) -> None:

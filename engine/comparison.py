@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from pitome.bundle import LatencyReport, digest_of
 from pitome.engine import records
-from pitome.engine.graph_cache import tome_graph, unmerged_graph
+from pitome.engine.graph_cache import random_graph, tome_graph, unmerged_graph
 from pitome.engine.prepare import Prepared
 from pitome.engine.progress import Progress
 from pitome.models.loading import LoadedModel
+from pitome.runtime.native import NativeLibrary
 
 if TYPE_CHECKING:
     from pitome.validate.bench.contestants import Contestant
@@ -26,8 +27,15 @@ def two_contestants(loaded: LoadedModel, merged: Path, bound: float, progress: P
     return merged_and_unmerged(merged, unmerged_graph(loaded, progress), bound)
 
 
+def native_contestant(merged: Path, native: NativeLibrary, bound: float) -> Contestant:
+    """The merged graph, its merges by the operator library instead of the function in the file."""
+    from pitome.validate.bench.contestants import onnx_contestant
+
+    return onnx_contestant("native", merged, against="unmerged", bound=bound, native=native)
+
+
 def all_contestants(prepared: Prepared, merged: Path, progress: Progress) -> list[Contestant]:
-    """These two, ToMe at equal FLOPs, and the merged and unmerged model in PyTorch, eagerly.
+    """The two, ToMe and random pairs with as many tokens, and the model in PyTorch, eagerly, both ways.
 
     ToMe is left out, with a note, where it would be the bundle's own graph.
     """
@@ -41,6 +49,9 @@ def all_contestants(prepared: Prepared, merged: Path, progress: Progress) -> lis
     else:
         path, tome = tome_graph(loaded, compression, progress)
         found.append(onnx_contestant("tome", path, against="unmerged", bound=tome.flops.bound))
+    if not compression.schedule.merges_nothing:
+        path, pairs = random_graph(loaded, compression, progress)
+        found.append(onnx_contestant("random", path, against="unmerged", bound=pairs.flops.bound))
     described = {
         "weights": loaded.sha256,
         "method": records.method_record(compression).model_dump(),

@@ -19,8 +19,8 @@ from pitome.methods import baseline_method
 from pitome.models.loading import LoadedModel
 from pitome.settings import MergeSettings
 
-_KEPT = {"unmerged": 1, "tome": 4}
-"""Graphs of one model that stay, by folder; bundles of several schedules have a ToMe graph each."""
+_KEPT = {"unmerged": 1, "tome": 4, "random": 4}
+"""Graphs of one model that stay, by folder; bundles of several schedules have other ones each."""
 
 
 def unmerged_graph(loaded: LoadedModel, progress: Progress) -> Path:
@@ -45,6 +45,19 @@ def tome_graph(loaded: LoadedModel, compression: Compression, progress: Progress
     found = tome.compression
     key = keys.onnx_key(loaded, found, "fp32")
     return _cached("tome", key, loaded, lambda: tome, progress), found
+
+
+def random_graph(
+    loaded: LoadedModel, compression: Compression, progress: Progress
+) -> tuple[Path, Compression]:
+    """The fp32 graph of random pairs with a bundle's schedule, and how it was compressed.
+
+    It merges as many tokens and compares none: what another graph takes longer than this, its merges cost.
+    """
+    pairs = compress(loaded.model, compression.schedule, MergeSettings("random"))
+    found = pairs.compression
+    key = keys.onnx_key(loaded, found, "fp32")
+    return _cached("random", key, loaded, lambda: pairs, progress), found
 
 
 def _cached(

@@ -20,6 +20,7 @@ from pitome.engine.records import installed_version, method_record, schedule_rec
 from pitome.export.plans import PlanRequest
 from pitome.models.loading import LoadedModel
 from pitome.runtime import CPU
+from pitome.runtime.native import NativeLibrary
 
 _PARITY_PACKAGES = ("torch", "transformers", "onnxruntime", "scikit-image", "pillow")
 _EXPORT_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir")
@@ -67,7 +68,12 @@ def plan_key(
     )
 
 
-def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: CheckOptions) -> str:
+def parity_key(
+    graphs: tuple[OnnxRecord, ...],
+    loaded: LoadedModel,
+    check: CheckOptions,
+    native: NativeLibrary | None = None,
+) -> str:
     """Of a parity check."""
     return digest_of(
         {
@@ -76,6 +82,7 @@ def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: Check
             "preprocess": loaded.preprocess,
             "images": check.parity_images,
             "threads": check.threads,
+            **_native(native),
             "packages": {package: installed_version(package) for package in _PARITY_PACKAGES},
             "source": source_digest("pitome", "pitome.export", "pitome.validate"),
             **_other_device(check),
@@ -83,7 +90,9 @@ def parity_key(graphs: tuple[OnnxRecord, ...], loaded: LoadedModel, check: Check
     )
 
 
-def latency_key(graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions) -> str:
+def latency_key(
+    graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions, native: NativeLibrary | None = None
+) -> str:
     """Of a latency measurement."""
     from pitome.validate.bench.latency import cpu_model
 
@@ -94,12 +103,17 @@ def latency_key(graph: OnnxRecord, loaded: LoadedModel, check: CheckOptions) -> 
             "batches": check.batches,
             "threads": check.threads,
             "seconds": check.latency_seconds,
+            **_native(native),
             "runtime": installed_version("onnxruntime"),
             "cpu": cpu_model(),
             "source": source_digest("pitome.export", "pitome.validate"),
             **_other_device(check),
         }
     )
+
+
+def _native(library: NativeLibrary | None) -> dict[str, str]:
+    return {} if library is None else {"native": library.record.sha256}
 
 
 @lru_cache

@@ -53,8 +53,9 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
         onnx = [each.onnx for each in exported]
         num_merges = count_merges(prepared.compression)
         plans, plugin = steps.make_plans(place, onnx[-1], options.plan, num_merges)
-        parity, parity_key = steps.check_parity(place, prepared, onnx, options.check)
-        latency, latency_key = steps.measure_latency(place, prepared, onnx[0], options.check)
+        native = steps.place_native(place, options.check)
+        parity, parity_key = steps.check_parity(place, prepared, onnx, options.check, native)
+        latency, latency_key = steps.measure_latency(place, prepared, onnx[0], options.check, native)
         record = BuildRecord(
             command=command or command_of("engine", options),
             model=options.model,
@@ -67,7 +68,7 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
         manifest = with_plans(first_manifest(prepared, exported, record), plans)
         manifest = manifest.model_copy(
             update={
-                "native": () if plugin is None else (plugin,),
+                "native": tuple(each for each in (plugin, native and native.record) if each is not None),
                 "parity": parity,
                 "parity_key": parity_key,
                 "latency": latency,

@@ -103,8 +103,12 @@ class BenchOptions:
     ] = None
     everyone: Annotated[
         bool,
-        Option("ToMe at equal FLOPs, PyTorch and peak memory too, at batch 1, 4, 8, 16 and 32.", name="all"),
+        Option("ToMe, random pairs, PyTorch and peak memory too, at batch 1, 4, 8, 16 and 32.", name="all"),
     ] = False
+    native: Annotated[
+        Path | None,
+        Option("The operator library: measure the merges by it too. The bundle's own is measured anyway."),
+    ] = None
     resume: Annotated[
         Path | None, Option("A file for every finished batch size; one that is there is gone on with.")
     ] = None

@@ -35,6 +35,7 @@ from pitome.export.onnx import Precision, export_onnx
 from pitome.export.plans import BACKENDS, PlanRequest, build_plan, read_plugin_version
 from pitome.models.loading import LoadedModel
 from pitome.runtime import parse_device
+from pitome.runtime.native import NATIVE_NAME, NativeLibrary, describe_native
 
 if TYPE_CHECKING:
     from pitome.validate.thresholds import Thresholds
@@ -128,6 +129,21 @@ def place_plugin(place: Workplace, request: PlanRequest) -> NativeRecord | None:
     return NativeRecord(file=PLUGIN_NAME, sha256=file_sha256(copy), kind="tensorrt", version=version)
 
 
+def place_native(place: Workplace, check: CheckOptions) -> NativeLibrary | None:
+    """Copy the operator library into the bundle, where one was asked for; the copy is checked and measured.
+
+    Raises:
+        BackendError: it does not load here.
+    """
+    if check.native is None:
+        return None
+    copy = place.folder / NATIVE_NAME
+    copy.unlink(missing_ok=True)  # it may be a link to the published bundle's
+    describe_native(check.native)  # before it is copied: the message names the user's file
+    shutil.copyfile(check.native, copy)
+    return describe_native(copy)
+
+
 def make_plans(
     place: Workplace, graph: OnnxRecord, options: PlanOptions, num_merges: int
 ) -> tuple[tuple[PlanRecord, ...], NativeRecord | None]:
@@ -154,14 +170,18 @@ def _make_plan(
 
 
 def check_parity(
-    place: Workplace, prepared: Prepared, graphs: Sequence[OnnxRecord], options: CheckOptions
+    place: Workplace,
+    prepared: Prepared,
+    graphs: Sequence[OnnxRecord],
+    options: CheckOptions,
+    native: NativeLibrary | None = None,
 ) -> tuple[ParityReport, str]:
-    """The parity report and its key.
+    """The parity report and its key; with the operator library the fp32 graph is checked both ways.
 
     Raises:
         ParityError: a graph does not compute what PyTorch computes.
     """
-    key = keys.parity_key(tuple(graphs), prepared.loaded, options)
+    key = keys.parity_key(tuple(graphs), prepared.loaded, options, native)
     if place.before and place.before.parity and place.before.parity_key == key:
         place.reuse("parity")
         return place.before.parity, key
@@ -176,19 +196,48 @@ def check_parity(
             report,
             torch_precisions=precisions,
         )
-    if found.verdict == "not judged":
+    _require_parity(found, f"parity of {place.final.name} with PyTorch")
+    if native is None:
+        return found, key
+    with place.progress.step("Check parity by the operator library") as report:
+        by_native = _native_parity(prepared, place.folder / graphs[0].file, options, native, report)
+    _require_parity(by_native, f"parity of {place.final.name} by {native.record.file} with PyTorch")
+    return found.model_copy(update={"native_decisions": by_native.decisions}), key
+
+
+def _native_parity(
+    prepared: Prepared, graph: Path, options: CheckOptions, native: NativeLibrary, report: Report
+) -> ParityReport:
+    """The parity report of the fp32 graph with its merges by the operator library."""
+    from pitome.validate.checked_inputs import checked_inputs
+    from pitome.validate.parity import check
+
+    loaded = prepared.loaded
+    return check.check_parity(
+        prepared.compressed,
+        loaded.model,
+        {"fp32": graph},
+        loaded.family.outputs[loaded.task],
+        checked_inputs(loaded, options.parity_images),
+        threads=options.threads,
+        native=native,
+        progress=report,
+    )
+
+
+def _require_parity(report: ParityReport, asked: str) -> None:
+    if report.verdict == "not judged":
         raise ParityError(
-            f"parity of {place.final.name} with PyTorch",
-            found.reason,
+            asked,
+            report.reason,
             "Nothing was published. Choose another MARGIN, or an ENERGY that does not jump, such as elu",
         )
-    if found.verdict != "pass":
+    if report.verdict != "pass":
         raise ParityError(
-            f"parity of {place.final.name} with PyTorch",
-            found.reason,
+            asked,
+            report.reason,
             "Nothing was published. Report this with the model's name and `pitome models --json`",
         )
-    return found, key
 
 
 def run_parity(
@@ -220,13 +269,20 @@ def run_parity(
 
 
 def measure_latency(
-    place: Workplace, prepared: Prepared, graph: OnnxRecord, options: CheckOptions
+    place: Workplace,
+    prepared: Prepared,
+    graph: OnnxRecord,
+    options: CheckOptions,
+    native: NativeLibrary | None = None,
 ) -> tuple[LatencyReport, str]:
-    """The latency report of merged against unmerged on onnxruntime, interleaved, and its key."""
-    from pitome.engine.comparison import run_comparison, two_contestants
+    """The latency report of merged against unmerged on onnxruntime, interleaved, and its key.
+
+    With the operator library, that is the third contestant.
+    """
+    from pitome.engine.comparison import native_contestant, run_comparison, two_contestants
     from pitome.validate.bench.latency import LatencySettings
 
-    key = keys.latency_key(graph, prepared.loaded, options)
+    key = keys.latency_key(graph, prepared.loaded, options, native)
     if place.before and place.before.latency and place.before.latency_key == key:
         place.reuse("latency")
         return place.before.latency, key
@@ -237,5 +293,8 @@ def measure_latency(
         device=parse_device(options.device),
     )
     bound = prepared.compression.flops.bound
-    contestants = two_contestants(prepared.loaded, place.folder / graph.file, bound, place.progress)
+    merged = place.folder / graph.file
+    contestants = two_contestants(prepared.loaded, merged, bound, place.progress)
+    if native is not None:
+        contestants.append(native_contestant(merged, native, bound))
     return run_comparison(contestants, settings, place.progress), key

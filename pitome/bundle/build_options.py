@@ -183,6 +183,10 @@ class CheckOptions:
     ] = (1, 8)
     threads: Annotated[int, Option("Threads of onnxruntime.", minimum=1)] = 2
     device: Annotated[str, Option("Where onnxruntime runs.", choices=device_names)] = CPU.name
+    native: Annotated[
+        Path | None,
+        Option("The operator library: the bundle gets it, and merges are checked and measured by it too."),
+    ] = None
     latency_seconds: Annotated[
         float, Option("Seconds to measure per batch size.", minimum=0.1, hidden=True)
     ] = 10.0

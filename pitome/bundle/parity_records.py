@@ -210,6 +210,9 @@ class ParityReport(_Frozen):
     reported_decisions: tuple[Decisions, ...] = Field(
         description="of reduced precision: reported, not judged"
     )
+    native_decisions: Decisions | None = Field(
+        default=None, description="of the fp32 graph with the operator library, judged as the others are"
+    )
     unchecked: tuple[str, ...] = Field(description="precisions of graphs that no runtime here can run")
     arithmetic: tuple[Arithmetic, ...]
     layers: tuple[LayerArithmetic, ...] = Field(default=(), description="level 2 inside, in order")

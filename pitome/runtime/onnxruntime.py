@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pitome.errors import BackendError, InputError
 from pitome.runtime.devices import CPU, Device, check_device
+from pitome.runtime.native import RECORD_PLACEMENT, NativeLibrary, count_native_merges
 from pitome.runtime.operator_version import check_operator_version
 from pitome.runtime.protocol import Array, DeclaredInput, Inputs, RunResult
 
 if TYPE_CHECKING:
     import onnxruntime
 
-_RECORD_PLACEMENT = "session.record_ep_graph_assignment_info"
 _NUMPY_TYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -27,7 +27,11 @@ _NUMPY_TYPES = {
 
 
 def open_session(
-    path: Path, threads: int = 2, purpose: str | None = None, device: Device = CPU
+    path: Path,
+    threads: int = 2,
+    purpose: str | None = None,
+    device: Device = CPU,
+    native: NativeLibrary | None = None,
 ) -> onnxruntime.InferenceSession:
     """A session with all graph optimisations.
 
@@ -36,12 +40,13 @@ def open_session(
         threads: of one operator on the CPU; operators run one after another.
         purpose: what the session is for, as an error says it.
         device: whose providers are offered the graph, in order.
+        native: computes the merges in place of the function that the file carries; on the CPU only.
 
     Raises:
         InputError: the file is missing or of another version of the operator, onnxruntime does not have the
             device's provider, or can't load the file.
         BackendError: onnxruntime is not installed, or twice, or the device's provider took nothing of the
-            graph.
+            graph; the native library does not fit this machine, or no merge is with it.
     """
     asked = purpose or f"running {path}"
     if not path.is_file():
@@ -59,8 +64,11 @@ def open_session(
     options.add_session_config_entry("session.force_spinning_stop", "1")
     # Weights outside the arena: the arena grows by doubling and would take up to twice their size.
     options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
-    if device != CPU:
-        options.add_session_config_entry(_RECORD_PLACEMENT, "1")
+    if device != CPU or native is not None:
+        options.add_session_config_entry(RECORD_PLACEMENT, "1")
+    if native is not None:
+        _check_native_device(asked, device)
+        native.register(options)
     try:
         # enable_fallback=0: else it tries again with other providers, and says so on stdout only.
         session = onnxruntime.InferenceSession(
@@ -77,6 +85,10 @@ def open_session(
             "Export the model again" if device == CPU else "Export the model again, or use DEVICE=cpu",
         ) from error
     _check_placement(session, asked, device)
+    if native is not None and count_native_merges(session) == 0:
+        raise BackendError(
+            f"{asked} with {native.path}", "no merge of the graph is with the library", "Leave it out"
+        )
     return session
 
 
@@ -104,6 +116,7 @@ class OnnxRuntime:
         assignments: those of its outputs that are the decisions of merges, in their order
             (``pitome.export.debug_graph`` adds such outputs).
         purpose: what it is for, as an error says it.
+        native: computes the merges, as ``open_session`` has it.
 
     Raises:
         InputError, BackendError: as ``open_session``.
@@ -118,11 +131,12 @@ class OnnxRuntime:
         device: Device = CPU,
         assignments: Sequence[str] = (),
         purpose: str | None = None,
+        native: NativeLibrary | None = None,
     ) -> None:
-        self.name = runtime_name(device)
+        self.name = runtime_name(device, native is not None)
         self.precision = precision
         self._asked = purpose or f"running {path}"
-        self._session = open_session(path, threads, self._asked, device)
+        self._session = open_session(path, threads, self._asked, device, native)
         self.inputs = tuple(
             DeclaredInput(value.name, _NUMPY_TYPES.get(value.type, value.type), tuple(value.shape))
             for value in self._session.get_inputs()
@@ -160,9 +174,19 @@ class OnnxRuntime:
         return found
 
 
-def runtime_name(device: Device = CPU) -> str:
-    """As reports call onnxruntime on a device."""
-    return "onnxruntime" if device == CPU else f"onnxruntime {device.name}"
+def runtime_name(device: Device = CPU, native: bool = False) -> str:
+    """As reports call onnxruntime on a device, with the merges by their own operator or by the function."""
+    name = "onnxruntime" if device == CPU else f"onnxruntime {device.name}"
+    return f"{name} native" if native else name
+
+
+def _check_native_device(asked: str, device: Device) -> None:
+    if device != CPU:
+        raise InputError(
+            f"{asked} with the operator library and DEVICE={device.name}",
+            "the library has the operator for the CPU only",
+            "Leave the library out, or use DEVICE=cpu",
+        )
 
 
 def _check_placement(session: onnxruntime.InferenceSession, asked: str, device: Device) -> None:

@@ -15,9 +15,10 @@ from pitome.models.packaged import cache_folder
 from pitome.validate.bench.latency import LatencyReport
 from pitome.validate.report.summary import summary_rows
 from tests.cli.command_line import Outcome, pitome
+from tests.plugins.onnxruntime.one_merge import LIBRARY
 
 QUICK = ("--threads", "1", "--latency-seconds", "0.1")
-EVERYONE = ["merged", "unmerged", "tome", "merged-eager", "unmerged-eager"]
+EVERYONE = ["merged", "unmerged", "tome", "random", "merged-eager", "unmerged-eager"]
 
 
 def exported(model: Path, out: Path, *options: str) -> Path:
@@ -143,7 +144,23 @@ def test_no_second_tome_beside_tome(vit_folder: Path, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     assert "no second ToMe model beside this one (METHOD=tome)" in outcome.message
     names = [each["name"] for each in outcome.document["comparison"][0]["contestants"]]
-    assert names == ["merged", "unmerged", "merged-eager", "unmerged-eager"]
+    assert names == ["merged", "unmerged", "random", "merged-eager", "unmerged-eager"]
+
+
+def test_the_operator_library_is_a_third_contestant(benched: tuple[Path, Path, Outcome]) -> None:
+    bundle, _, _ = benched
+    outcome = pitome("bench", bundle, "--batch", "1", "--native", LIBRARY, *QUICK, "--json")
+    assert outcome.code == 0, outcome.err
+    found = outcome.document["comparison"][0]["contestants"]
+    assert [each["name"] for each in found] == ["merged", "unmerged", "native"]
+    assert (found[2]["against"], found[2]["bound"]) == ("unmerged", found[0]["bound"])
+
+
+def test_an_operator_library_that_is_not_there(benched: tuple[Path, Path, Outcome], tmp_path: Path) -> None:
+    bundle, _, _ = benched
+    outcome = pitome("bench", bundle, "--native", tmp_path / "absent.so", *QUICK)
+    assert outcome.code != 0
+    assert f"the operator library {tmp_path}/absent.so: there is no such file" in outcome.message
 
 
 def test_two_contestants_by_default(benched: tuple[Path, Path, Outcome]) -> None:

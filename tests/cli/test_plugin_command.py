@@ -18,7 +18,14 @@ def refused(outcome: Outcome, message: str) -> None:
 def test_the_account_builds_nothing() -> None:
     refused(
         pitome("plugin", "--account", "--host"),
-        "error: --account with --host or --programs: the account builds nothing. Leave the others out",
+        "error: --account with --host, --native or --programs: the account builds nothing. Leave the others",
+    )
+
+
+def test_one_library_at_a_time() -> None:
+    refused(
+        pitome("plugin", "--native", "--host"),
+        "error: --native with --host: they are two libraries. Build them with one command each",
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pitome.bundle.latency_records import RuntimeKind
 from pitome.errors import InputError
 from pitome.runtime import Runtime
+from pitome.runtime.native import NativeLibrary
 from pitome.runtime.onnxruntime import OnnxRuntime
 from pitome.validate.bench.settings import LatencySettings
 
@@ -38,6 +39,8 @@ class Contestant:
     """FLOPs of that one / its own."""
     path: Path | None = None
     """Its ONNX file, where it has one: peak memory is measured with it."""
+    native: NativeLibrary | None = None
+    """What computes the file's merges in place of the function that it carries."""
     module: nn.Module | None = field(default=None, repr=False, compare=False)
     """The PyTorch module, where it is one: its memory is measured with it."""
     pause: float = 0.0
@@ -45,9 +48,14 @@ class Contestant:
 
 
 def onnx_contestant(
-    name: str, path: Path, *, against: str | None = None, bound: float | None = None
+    name: str,
+    path: Path,
+    *,
+    against: str | None = None,
+    bound: float | None = None,
+    native: NativeLibrary | None = None,
 ) -> Contestant:
-    """An ONNX file on onnxruntime.
+    """An ONNX file on onnxruntime, its merges by the operator library where that is given.
 
     Raises:
         InputError: there is no such file. Whether onnxruntime takes it is seen when it is loaded.
@@ -57,10 +65,17 @@ def onnx_contestant(
 
     def load(settings: LatencySettings) -> Runtime:
         return OnnxRuntime(
-            path, threads=settings.threads, device=settings.device, purpose=f"the latency of {path}"
+            path,
+            threads=settings.threads,
+            device=settings.device,
+            purpose=f"the latency of {path}",
+            native=native,
         )
 
-    return Contestant(name, "onnxruntime", graph_digest(path), load, against, bound, path)
+    digest = graph_digest(path)
+    if native is not None:
+        digest = f"{digest}+{native.record.sha256}"
+    return Contestant(name, "onnxruntime", digest, load, against, bound, path, native)
 
 
 def eager_contestant(

@@ -321,7 +321,9 @@ def _provider(runtime: Runtime) -> str | None:
 
 def _memory(contestant: Contestant, run: Run, batch: int, settings: LatencySettings) -> Memory | None:
     if contestant.path is not None:
-        return measure_memory(contestant.path, batch, settings.threads, settings.seed, settings.device)
+        return measure_memory(
+            contestant.path, batch, settings.threads, settings.seed, settings.device, contestant.native
+        )
     return None if contestant.module is None else module_memory(contestant.module, run)
 
 

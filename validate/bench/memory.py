@@ -24,6 +24,7 @@ from pitome.bundle.latency_records import Memory
 from pitome.child_process import module_environment
 from pitome.errors import BackendError, InputError, PitomeError
 from pitome.runtime import CPU, Device, parse_device
+from pitome.runtime.native import NativeLibrary, describe_native
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +33,14 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 TIMEOUT_SECONDS = 1800
 
 
-def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0, device: Device = CPU) -> Memory:
+def measure_memory(
+    path: Path,
+    batch: int,
+    threads: int = 2,
+    seed: int = 0,
+    device: Device = CPU,
+    native: NativeLibrary | None = None,
+) -> Memory:
     """Load an ONNX file in a fresh process, run it once on seeded inputs, and see what that took.
 
     Args:
@@ -41,6 +49,7 @@ def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0, devi
         threads: intra-operator threads.
         seed: of the inputs.
         device: where onnxruntime runs it; counted is the host's memory.
+        native: computes its merges.
 
     Raises:
         InputError: the file can't be loaded, or the system does not tell a process's peak (only Linux does).
@@ -57,6 +66,7 @@ def measure_memory(path: Path, batch: int, threads: int = 2, seed: int = 0, devi
             f"--threads={threads}",
             f"--seed={seed}",
             f"--device={device.name}",
+            *([] if native is None else [f"--native={native.path}"]),
         ),
     )
     baseline = _baseline()
@@ -104,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default=CPU.name)
+    parser.add_argument("--native", type=Path, help="the operator library")
     given = parser.parse_args(arguments)
     import onnxruntime  # noqa: F401  the baseline has it too
 
@@ -115,7 +126,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.file:
             device = parse_device(given.device)
             purpose = f"the latency of {given.file}"
-            runtime = OnnxRuntime(given.file, threads=given.threads, device=device, purpose=purpose)
+            native = describe_native(given.native) if given.native else None
+            runtime = OnnxRuntime(
+                given.file, threads=given.threads, device=device, purpose=purpose, native=native
+            )
     except PitomeError as error:
         print(json.dumps({"error": [error.asked, error.found, error.remedy, error.lines]}))
         return error.exit_code

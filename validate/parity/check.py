@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from pitome.runtime import CPU, Device
+from pitome.runtime.native import NativeLibrary
 from pitome.validate.outputs import cosines, task_vectors
 from pitome.validate.parity.agreement import judge_decisions, report_decisions, report_reduced
 from pitome.validate.parity.batch_composition import chosen_texts, compare_batching
@@ -58,6 +59,7 @@ def check_parity(
     batch: int = 8,
     num_exact: int = 8,
     device: Device = CPU,
+    native: NativeLibrary | None = None,
     torch_precisions: Sequence[str] = (),
     thresholds: Thresholds | None = None,
     progress: Progress | None = None,
@@ -77,6 +79,7 @@ def check_parity(
         batch: inputs at a time.
         num_exact: inputs that also run in float64 and in reduced precision.
         device: where onnxruntime runs them; PyTorch, which they are held against, stays on the CPU.
+        native: computes the graphs' merges in place of the function that they carry.
         torch_precisions: reported of PyTorch too, such as "bf16", which no runtime here has.
         thresholds: what the verdict is given by; None = the defaults.
         progress: called with (step, done, total).
@@ -90,7 +93,7 @@ def check_parity(
     """
     limits = thresholds or Thresholds()
     targets = {
-        precision: GraphTarget(path, precision, threads, device)
+        precision: GraphTarget(path, precision, threads, device, native)
         for precision, path in graphs.items()
         if precision not in NOT_RUN
     }

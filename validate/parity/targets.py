@@ -12,6 +12,7 @@ import numpy as np
 from pitome.errors import ParityError
 from pitome.export.debug_graph import write_debug_graph
 from pitome.runtime import CPU, Device
+from pitome.runtime.native import NativeLibrary
 from pitome.runtime.onnxruntime import OnnxRuntime, runtime_name
 from pitome.validate.runs import Advance, Run, arrays, run_samples
 from pitome.validate.samples import Samples
@@ -40,11 +41,13 @@ class GraphTarget:
     precision: str = "fp32"
     threads: int = 2
     device: Device = CPU
+    native: NativeLibrary | None = None
+    """Computes the merges in place of the function that the graph carries."""
 
     @property
     def runtime(self) -> str:
-        """With the device, where that is not the CPU."""
-        return runtime_name(self.device)
+        """With the device, where that is not the CPU, and with what computes the merges."""
+        return runtime_name(self.device, self.native is not None)
 
     @property
     def file(self) -> str:
@@ -73,13 +76,16 @@ class GraphTarget:
                     device=self.device,
                     assignments=assignments,
                     purpose=f"running {self.path}",
+                    native=self.native,
                 )
             finally:
                 debug.unlink(missing_ok=True)
 
     def _check_published_graph(self, samples: Samples, debugged: Run) -> None:
         """The graph that users get must compute what its debug copy computed, bit for bit."""
-        plain = OnnxRuntime(self.path, self.precision, threads=self.threads, device=self.device)
+        plain = OnnxRuntime(
+            self.path, self.precision, threads=self.threads, device=self.device, native=self.native
+        )
         for name, value in plain.run(arrays(samples.inputs)).outputs.items():
             expected = debugged.outputs[name][: len(samples)].numpy()
             if not np.array_equal(value, expected, equal_nan=True):

@@ -1,0 +1,151 @@
+"""The operator library in a session: what is checked before it is loaded, and which path the merges take."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime
+import pytest
+
+from pitome.bundle import file_sha256
+from pitome.errors import BackendError, InputError
+from pitome.parameters import MergeParameters
+from pitome.runtime.devices import DEVICES
+from pitome.runtime.native import NativeLibrary, describe_native, oldest_glibc
+from pitome.runtime.onnxruntime import OnnxRuntime, open_session
+from pitome.version import __version__
+from tests.operator_model import operator_model
+from tests.plugins.onnxruntime.one_merge import LIBRARY
+
+LEAVE_IT = "Leave the library out: the model then runs by the function that it carries"
+
+
+@pytest.fixture
+def library() -> NativeLibrary:
+    return describe_native(LIBRARY)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "merge.onnx"
+    onnx.save(operator_model(MergeParameters(4, 16, 1), 33, 8, 8), path)
+    return path
+
+
+def changed(library: NativeLibrary, **values: Any) -> NativeLibrary:
+    return replace(library, record=library.record.model_copy(update=values))
+
+
+def test_what_is_recorded_of_a_library(library: NativeLibrary) -> None:
+    record = library.record
+    assert (record.file, record.kind, record.version) == (
+        "libpitome_onnxruntime.so",
+        "onnxruntime",
+        __version__,
+    )
+    assert record.sha256 == file_sha256(LIBRARY)
+    assert (record.arch, record.onnxruntime_api) == (platform.machine(), 17)
+    assert record.glibc is not None
+    assert (2, 2) < tuple(map(int, record.glibc.split("."))) <= (2, 36)
+    if record.arch == "x86_64":
+        assert record.instruction_sets == ("avx512f", "avx2", "sse4.2", "sse2")
+
+
+def test_the_merges_are_with_the_library(library: NativeLibrary, model: Path) -> None:
+    runtime = OnnxRuntime(model, native=library)
+    assert runtime.name == "onnxruntime native"
+    assert OnnxRuntime(model).name == "onnxruntime"
+
+
+def test_a_file_without_a_merge_is_refused(library: NativeLibrary, model: Path) -> None:
+    plain = onnx.load(model)
+    plain.graph.node[0].CopyFrom(onnx.helper.make_node("Identity", ["x"], ["y"]))
+    del plain.graph.output[1:]
+    plain.graph.output[0].CopyFrom(plain.graph.input[0])
+    plain.graph.output[0].name = "y"
+    onnx.save(plain, model)
+    with pytest.raises(BackendError) as caught:
+        open_session(model, native=library)
+    assert str(caught.value) == (
+        f"running {model} with {LIBRARY}: no merge of the graph is with the library. Leave it out"
+    )
+
+
+def test_another_file_than_the_recorded_one_is_not_loaded(library: NativeLibrary, tmp_path: Path) -> None:
+    other = tmp_path / "other.so"
+    other.write_bytes(LIBRARY.read_bytes() + b"\0")
+    with pytest.raises(BackendError) as caught:
+        replace(library, path=other).register(onnxruntime.SessionOptions())
+    assert str(caught.value) == (
+        f"the operator library {other}: its SHA-256 is {file_sha256(other)}, that of the recorded file "
+        f"{library.record.sha256}. Do not load it: build it again, or restore the file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"arch": "aarch64x"}, f"it is for aarch64x, this machine is {platform.machine()}. {LEAVE_IT}"),
+        (
+            {"glibc": "2.99"},
+            f"it needs glibc 2.99, this machine has glibc {platform.libc_ver()[1]}. {LEAVE_IT}",
+        ),
+        (
+            {"onnxruntime_api": 99},
+            f"it needs onnxruntime 1.99 or newer, {onnxruntime.__version__} is installed. "
+            f"Install a newer onnxruntime. {LEAVE_IT}",
+        ),
+    ],
+    ids=["processor", "C library", "onnxruntime"],
+)
+def test_a_library_for_another_machine_is_refused(
+    library: NativeLibrary, values: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(BackendError) as caught:
+        changed(library, **values).check()
+    assert str(caught.value) == f"the operator library {LIBRARY}: {reason}"
+
+
+def test_a_missing_library(library: NativeLibrary, tmp_path: Path) -> None:
+    absent = tmp_path / "absent.so"
+    build = "Build it with `make native` or `pitome plugin --native`"
+    with pytest.raises(BackendError) as caught:
+        describe_native(absent)
+    assert str(caught.value) == f"the operator library {absent}: there is no such file. {build}"
+    with pytest.raises(BackendError) as caught:
+        replace(library, path=absent).check()
+    assert str(caught.value) == f"the operator library {absent}: there is no such file. {build}. {LEAVE_IT}"
+
+
+def test_a_file_that_is_no_such_library(library: NativeLibrary, tmp_path: Path) -> None:
+    text = tmp_path / "text.so"
+    text.write_text("no library", encoding="utf-8")
+    with pytest.raises(BackendError, match=r"it does not load \(.*\)\. Build it with `make native`"):
+        describe_native(text)
+    recorded = replace(changed(library, sha256=file_sha256(text)), path=text)
+    with pytest.raises(BackendError, match=r"onnxruntime did not load it \(.*\)\. Leave the library out"):
+        recorded.register(onnxruntime.SessionOptions())
+
+
+def test_another_device_than_the_cpu(
+    library: NativeLibrary, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pitome.runtime.onnxruntime.check_device", lambda device: None)
+    with pytest.raises(InputError) as caught:
+        open_session(model, device=DEVICES[1], native=library)
+    assert str(caught.value) == (
+        f"running {model} with the operator library and DEVICE=cuda: the library has the operator for the "
+        "CPU only. Leave the library out, or use DEVICE=cpu"
+    )
+
+
+def test_the_oldest_c_library_is_the_newest_version_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "library.so"
+    file.write_bytes(b"x\0GLIBC_2.2.5\0GLIBC_2.34\0GLIBC_2.4\0GLIBCXX_3.4.99\0GLIBC_PRIVATE\0")
+    assert oldest_glibc(file) == "2.34"
+    file.write_bytes(b"nothing")
+    assert oldest_glibc(file) is None

@@ -1,0 +1,62 @@
+"""The operator's core for the CPU: the shared table of cases, by every instruction set that this CPU has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pitome.merge import MergeResult, merge
+from tests.pitome.test_merge import assert_values, by_name
+from tests.plugins.cpu.cpu_program import instruction_sets
+from tests.plugins.cpu.cpu_runs import TABLES, inputs, results
+from tests.plugins.test_kernels import assert_untouched, assert_within_rounding
+
+FULL = [pytest.mark.full]
+
+
+def named(table: str, marks: list[pytest.MarkDecorator]) -> list[Any]:
+    """The places of a table's calls, named by what they are."""
+    return [
+        pytest.param(table, index, id="-".join(map(by_name, call)), marks=marks)
+        for index, call in enumerate(TABLES[table])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "index"), [*named("small", []), *named("medium", []), *named("many tokens", FULL)]
+)
+def test_the_core_merges_like_the_reference(table: str, index: int) -> None:
+    case, _ = TABLES[table][index]
+    x, metric, size, parameters = inputs(table)[index]
+    # tests/pitome/test_merge.py holds the reference to slow loops: its decisions need no second judge.
+    accepted = [merge(x, metric, size, parameters).assignment]
+    for instruction_set in instruction_sets():
+        result = results(table, instruction_set)[index]
+        assert_values(result, x, size)
+        assert_untouched(result, x, size, parameters.num_protected)
+        for image in range(len(x)):
+            one = slice(image, image + 1)
+            if not any(torch.equal(result.assignment[image], other[image]) for other in accepted):
+                assert not case.exact
+                decided = MergeResult(*(value[one] for value in result))
+                assert_within_rounding(case, decided, metric[one], size[one])
+        accepted.append(result.assignment)
+
+
+@pytest.mark.parametrize("table", ["small", "medium"])
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_the_number_of_threads_changes_no_bit(table: str, threads: int) -> None:
+    best = instruction_sets()[0]
+    for one, other in zip(results(table, best), results(table, best, threads), strict=True):
+        for first, second in zip(one, other, strict=True):
+            assert torch.equal(first.view(torch.uint8), second.view(torch.uint8))
+
+
+def test_plain_code_and_avx2_are_among_the_instruction_sets() -> None:
+    assert instruction_sets()[-1] == "SCALAR"
+    if "avx2" not in Path("/proc/cpuinfo").read_text(encoding="utf-8").split():
+        pytest.skip("this CPU has no AVX2")
+    assert "AVX2" in instruction_sets()
