@@ -9,7 +9,7 @@ from pitome.bundle import Manifest, read_manifest, verify_bundle
 from pitome.bundle.publishing import build_folder
 from pitome.engine.main_job import finish
 from pitome.engine.progress import Progress, Silent
-from pitome.engine.steps import Workplace
+from pitome.engine.workplace import Workplace
 from pitome.errors import BundleError
 
 

@@ -10,6 +10,7 @@ from pitome.bundle.publishing import check_place
 from pitome.bundle.verification import read_manifest, weights_named
 from pitome.compression import Compression
 from pitome.engine.graph_cache import check_cache
+from pitome.engine.operator_library import check_merges, check_native
 from pitome.engine.options import (
     CheckOptions,
     EngineOptions,
@@ -25,8 +26,7 @@ from pitome.export.plans import PlanRequest, check_request
 from pitome.methods import method_class
 from pitome.models.loading import LoadedModel
 from pitome.models.registry import resolve_model
-from pitome.runtime import CPU, installed_device
-from pitome.runtime.native import describe_native
+from pitome.runtime import installed_device
 
 _NAME = re.compile(r"[\w-][\w.+-]*")
 
@@ -43,7 +43,7 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
     plan = options.plan if isinstance(options, EngineOptions) else None
     if isinstance(options, EngineOptions):
         _check_measuring(options.check)
-        _check_native(options.check)
+        check_native(options.check)
     method_class(options.merge.method).check_schedule(options.schedule)
     if plan is not None:
         # How many merges there will be is not known yet, and with none of them more is allowed.
@@ -59,12 +59,7 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
         _refuse_other_model(final, loaded, options.model)
     if isinstance(options, EngineOptions):
         check_cache(loaded)
-        if options.check.native is not None and count_merges(prepared.compression) == 0:
-            raise InputError(
-                f"NATIVE={options.check.native} for a model without a merge of the operator",
-                "there is nothing for the library to compute",
-                "Leave NATIVE out",
-            )
+        check_merges(options.check, count_merges(prepared.compression))
     return prepared, final
 
 
@@ -141,18 +136,6 @@ def _check_measuring(check: CheckOptions) -> None:
         raise InputError(
             f"{check.parity_images} parity images", "parity is checked on one at least", "Give 1 or more"
         )
-
-
-def _check_native(check: CheckOptions) -> None:
-    if check.native is None:
-        return
-    if check.device != CPU.name:
-        raise InputError(
-            f"NATIVE={check.native} with DEVICE={check.device}",
-            "the library has the operator for the CPU only",
-            "Leave NATIVE out, or use DEVICE=cpu",
-        )
-    describe_native(check.native).check()
 
 
 def _refuse_other_model(final: Path, loaded: LoadedModel, model: ModelOptions) -> None:

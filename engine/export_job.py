@@ -9,7 +9,7 @@ from pitome.engine.command import command_of
 from pitome.engine.main_job import Built, export_graphs, finish, first_manifest, with_plans
 from pitome.engine.options import ExportOptions
 from pitome.engine.progress import Progress, Silent
-from pitome.engine.steps import Workplace
+from pitome.engine.workplace import Workplace
 
 
 def export(options: ExportOptions, progress: Progress | None = None, command: str | None = None) -> Built:

@@ -14,11 +14,12 @@ from pitome.compression import Compression
 from pitome.engine import records, steps
 from pitome.engine.checks import check_all, count_merges
 from pitome.engine.command import command_of
+from pitome.engine.operator_library import place_native
 from pitome.engine.options import EngineOptions
 from pitome.engine.prepare import Prepared
 from pitome.engine.progress import Progress, Silent
 from pitome.engine.records import Exported
-from pitome.engine.steps import Workplace
+from pitome.engine.workplace import Workplace
 from pitome.export.onnx import Precision
 
 
@@ -53,7 +54,8 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
         onnx = [each.onnx for each in exported]
         num_merges = count_merges(prepared.compression)
         plans, plugin = steps.make_plans(place, onnx[-1], options.plan, num_merges)
-        native = steps.place_native(place, options.check)
+        operator = place_native(place, options.check, num_merges)
+        native = operator.library
         parity, parity_key = steps.check_parity(place, prepared, onnx, options.check, native)
         latency, latency_key = steps.measure_latency(place, prepared, onnx[0], options.check, native)
         record = BuildRecord(
@@ -69,6 +71,7 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
         manifest = manifest.model_copy(
             update={
                 "native": tuple(each for each in (plugin, native and native.record) if each is not None),
+                "native_left_out": operator.left_out,
                 "parity": parity,
                 "parity_key": parity_key,
                 "latency": latency,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from pitome.bundle import (
-    FileRecord,
     LatencyReport,
-    Manifest,
     NativeRecord,
     OnnxRecord,
     ParityReport,
@@ -27,48 +24,19 @@ from pitome.engine import keys, records
 from pitome.engine.checks import plan_requests
 from pitome.engine.options import CheckOptions, PlanOptions
 from pitome.engine.prepare import Prepared
-from pitome.engine.progress import Progress, Report
+from pitome.engine.progress import Report
 from pitome.engine.records import Exported
+from pitome.engine.workplace import Workplace
 from pitome.errors import ParityError
 from pitome.export.inlined import inlined_name, write_inlined
 from pitome.export.onnx import Precision, export_onnx
 from pitome.export.plans import BACKENDS, PlanRequest, build_plan, read_plugin_version
 from pitome.models.loading import LoadedModel
 from pitome.runtime import parse_device
-from pitome.runtime.native import NATIVE_NAME, NativeLibrary, describe_native
+from pitome.runtime.native import NativeLibrary
 
 if TYPE_CHECKING:
     from pitome.validate.thresholds import Thresholds
-
-
-@dataclass
-class Workplace:
-    """Where a build works: its own folder, and the bundle before, as far as that is intact."""
-
-    folder: Path
-    final: Path
-    progress: Progress
-    before: Manifest | None = None
-    intact: frozenset[str] = frozenset()
-    reused: list[str] = field(default_factory=list)
-
-    def take_over(self, *files: FileRecord) -> bool:
-        """Put intact files of the bundle before into the new one; False where one is damaged."""
-        if not all(file.file in self.intact for file in files):
-            return False
-        for file in files:
-            target = self.folder / file.file
-            try:
-                os.link(self.final / file.file, target)
-            except OSError:  # a file system without hard links
-                shutil.copyfile(self.final / file.file, target)
-            self.reuse(file.file)
-        return True
-
-    def reuse(self, what: str) -> None:
-        """Say that something was taken over."""
-        self.reused.append(what)
-        self.progress.note(f"reused: {what}")
 
 
 def export_graph(place: Workplace, prepared: Prepared, precision: Precision) -> Exported:
@@ -127,21 +95,6 @@ def place_plugin(place: Workplace, request: PlanRequest) -> NativeRecord | None:
     shutil.copyfile(request.plugin, copy)
     version = read_plugin_version(copy)
     return NativeRecord(file=PLUGIN_NAME, sha256=file_sha256(copy), kind="tensorrt", version=version)
-
-
-def place_native(place: Workplace, check: CheckOptions) -> NativeLibrary | None:
-    """Copy the operator library into the bundle, where one was asked for; the copy is checked and measured.
-
-    Raises:
-        BackendError: it does not load here.
-    """
-    if check.native is None:
-        return None
-    copy = place.folder / NATIVE_NAME
-    copy.unlink(missing_ok=True)  # it may be a link to the published bundle's
-    describe_native(check.native)  # before it is copied: the message names the user's file
-    shutil.copyfile(check.native, copy)
-    return describe_native(copy)
 
 
 def make_plans(

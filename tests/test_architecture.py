@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "plugins": {"core"},
     "export": {"core"},
     "validate": {"core", "export"},
-    "engine": {"core", "export", "validate"},
+    "engine": {"core", "export", "validate", "plugins"},
     "cli": {"core", "export", "validate", "engine", "plugins"},
 }
 """What a part of the product may import beside itself."""

@@ -170,6 +170,10 @@ class PlanOptions:
         return (*oldest, *DEFAULT_TARGETS)
 
 
+NATIVE_AUTO = Path("auto")
+"""In place of a library's file: build it, where that can be done."""
+
+
 @dataclass(frozen=True)
 class CheckOptions:
     """How much is checked and measured."""
@@ -185,7 +189,10 @@ class CheckOptions:
     device: Annotated[str, Option("Where onnxruntime runs.", choices=device_names)] = CPU.name
     native: Annotated[
         Path | None,
-        Option("The operator library: the bundle gets it, and merges are checked and measured by it too."),
+        Option(
+            "The operator library for onnxruntime, a file, or auto: one that is built here if that can be "
+            "done. The bundle gets it, and merges are checked and measured by it too."
+        ),
     ] = None
     latency_seconds: Annotated[
         float, Option("Seconds to measure per batch size.", minimum=0.1, hidden=True)

@@ -47,6 +47,10 @@ class Manifest(Record):
     graphs: tuple[GraphRecord, ...] = Field(min_length=1, description="The graphs of the model")
     assets: tuple[AssetRecord, ...] = Field((), description="Files that belong to the model")
     native: tuple[NativeRecord, ...] = Field((), description="Native libraries of the operator")
+    native_left_out: Text | None = Field(
+        None,
+        description="Why there is no library for onnxruntime, where the build was to have one if it could",
+    )
     build: BuildRecord = Field(description="The options it was built with")
     accuracy: tuple[AccuracyRecord, ...] = Field((), description="What tasks said of it")
     parity: ParityReport | None = Field(None, description="What the parity check found")

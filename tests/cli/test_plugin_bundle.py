@@ -17,7 +17,8 @@ from pitome.bundle import Manifest, NativeRecord, PlanRecord, read_manifest, ver
 from pitome.engine.checks import plan_requests
 from pitome.engine.options import PlanOptions
 from pitome.engine.progress import Silent
-from pitome.engine.steps import Workplace, place_plugin
+from pitome.engine.steps import place_plugin
+from pitome.engine.workplace import Workplace
 from tests.cli.command_line import contents, pitome
 from tests.engine.test_main_job import PLAN
 from tests.export.plans.fake_machine import FakeMachine, machine

@@ -69,10 +69,23 @@ def rows_of(
                 f"{merge_path_text(manifest, plan)} ({plan_status(plan, manifest, parity)})",
             )
         )
+    rows += _operator_library_rows(manifest)
     for onnx in manifest.onnx:
         size = onnx.bytes + sum(data.bytes for data in onnx.external_data)
         rows.append(SummaryRow(f"ONNX {onnx.precision}", f"{onnx.file}, {megabytes(size)}"))
     return rows
+
+
+def _operator_library_rows(manifest: Manifest) -> list[SummaryRow]:
+    if manifest.native_left_out is not None:
+        return [SummaryRow("Operator library", f"none: {manifest.native_left_out}", "warning")]
+    return [
+        SummaryRow(
+            "Operator library", f"{library.file}, version {library.version}, for onnxruntime on the CPU"
+        )
+        for library in manifest.native
+        if library.kind == "onnxruntime"
+    ]
 
 
 def plan_status(plan: PlanRecord, manifest: Manifest, parity: ParityReport | None) -> str:
