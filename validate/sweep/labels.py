@@ -15,26 +15,20 @@ def label_of(settings: MergeSettings, modality: Modality) -> str:
     told = []
     for name, described in options_of(MergeSettings).items():
         value = getattr(settings, name)
-        if name not in method.takes or value is None:
+        always = name in method.takes and described.label_own
+        if name not in (*method.takes, *method.also_takes) or value is None:
             continue
-        if described.label_own or value != getattr(own, name):
+        if always or value != getattr(own, name):
             told.append(described.told(value))
     return " ".join([settings.method, *filter(None, told)])
 
 
-def completed_label(label: str, schedule: str, settings: MergeSettings, modality: Modality) -> str:
-    """The label of a record, with what it leaves out as the method's own and is no longer.
+def label_of_today(label: str, schedule: str, settings: MergeSettings, modality: Modality) -> str:
+    """The label of a record, with what an older one leaves out as the method's own and is no longer.
 
-    METHOD=paper of older files was with the energy elu.
+    METHOD=paper of older files was with the energy elu (texts: gaussian, in halves), METHOD=tome with the
+    split alternate whatever the prefix.
     """
     if settings.method not in method_names():
         return label
-    method = method_class(settings.method)
-    own, behind = method.own_settings(modality), f" at {schedule}"
-    name = label.removesuffix(behind)
-    for field, described in options_of(MergeSettings).items():
-        value = getattr(settings, field)
-        if field in method.takes and not described.label_own and value not in (None, getattr(own, field)):
-            told = described.told(value)
-            name += "" if told in name else f" {told}"
-    return name + behind if label.endswith(behind) else name
+    return f"{label_of(settings, modality)} at {schedule}"
