@@ -21,7 +21,10 @@ from tests.shared import shared_folder
 
 LINES = 160
 RESULTS = ROOT / "docs" / "results"
-IN_ORDER = ("minilm-l6", "fashion-vit", "vit-s14-focus", "fashion-clip")
+MODELS = ("minilm-l6", "fashion-vit", "vit-s14-focus", "fashion-clip")
+MARKED = {"rules": tuple(f"rules-{name}" for name in MODELS), "results": MODELS}
+"""Files of records, by the marks that their tables stand between."""
+IN_ORDER = tuple(name for names in MARKED.values() for name in names)
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
@@ -68,11 +71,12 @@ def test_every_command_is_understood(command: str) -> None:
         assert parse(pitome_arguments(*words[1:]))
 
 
-def test_the_results_are_those_of_the_committed_records() -> None:
+@pytest.mark.parametrize("mark", MARKED)
+def test_the_results_are_those_of_the_committed_records(mark: str) -> None:
     """The tables between the marks are what `pitome results` prints of these files."""
-    files = [read_sweep_file(RESULTS / f"{name}.jsonl") for name in IN_ORDER]
-    _, _, rest = (RESULTS / "README.md").read_text(encoding="utf-8").partition("<!-- results:begin -->\n")
-    assert rest.partition("<!-- results:end -->")[0].strip() == results_markdown(files).strip()
+    files = [read_sweep_file(RESULTS / f"{name}.jsonl") for name in MARKED[mark]]
+    _, _, rest = (RESULTS / "README.md").read_text(encoding="utf-8").partition(f"<!-- {mark}:begin -->\n")
+    assert rest.partition(f"<!-- {mark}:end -->")[0].strip() == results_markdown(files).strip()
 
 
 def test_all_records_are_shown_and_readable() -> None:

@@ -16,7 +16,7 @@ from pitome.methods import method_class
 from pitome.models.task import Modality
 from pitome.settings import MergeSettings
 from pitome.validate.padding_records import BUCKET, FULL_LENGTH
-from pitome.validate.sweep.labels import completed_label
+from pitome.validate.sweep.labels import label_of_today
 from pitome.validate.sweep.records import (
     FailedPoint,
     SweepFile,
@@ -54,7 +54,7 @@ def read_sweep_file(path: Path) -> SweepFile:
 
 
 def _with_whole_label(record: SweepRecord) -> SweepRecord:
-    label = completed_label(record.label, record.schedule, record.settings, _modality(record))
+    label = label_of_today(record.label, record.schedule, record.settings, _modality(record))
     return record.model_copy(update={"label": label})
 
 

@@ -57,6 +57,17 @@ def test_rows_of_the_paper_say_that_their_energy_was_elu() -> None:
     assert all(" elu at " in label for label in labels)
 
 
+def test_rows_of_tome_say_that_they_were_split_otherwise() -> None:
+    """METHOD=tome was with the split alternate then; today its own is that of the prefix, and not named."""
+    for name, label in {
+        "vit-s14-focus.jsonl": "tome hidden alternate penalty 0 at FLOPs 0.6, ratio",
+        "rules-vit-s14-focus.jsonl": "tome hidden penalty 0 at FLOPs 0.6, ratio",
+    }.items():
+        (path,) = (path for path in FILES if name_of(path) == name)
+        found = {record.label for record in read_sweep_file(path).records if record.settings.method == "tome"}
+        assert label in found
+
+
 def test_the_settings_of_older_files_are_upgraded() -> None:
     line: dict[str, Any] = json.loads(FILES[0].read_text(encoding="utf-8").splitlines()[2])
     assert {"margins", "num_candidates", "seed"} <= set(line["settings"])

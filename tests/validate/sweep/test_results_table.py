@@ -19,7 +19,7 @@ SETTINGS = {
     "margin": None,
     "margins": [0.0],
     "energy": "elu",
-    "split": "alternate",
+    "split": None,
     "candidates": "all",
     "num_candidates": [10],
     "size_penalty": 0.0,
@@ -141,11 +141,12 @@ def test_the_command_prints_it(file: Path) -> None:
     [
         ({}, "| **pitome** (default) |"),
         ({"candidates": 0.3}, "| pitome |"),
-        ({"method": "tome"}, "| pitome |"),
+        ({"method": "tome", "split": None}, "| pitome |"),
     ],
 )
 def test_the_default_stands_out(change: dict[str, Any], shown: str, tmp_path: Path) -> None:
-    settings = {**SETTINGS, "method": "pitome", "candidates": 0.1, "size_penalty": 0.05, "margin": [0.9, 0.9]}
+    default = {"split": "alternate", "candidates": 0.1, "size_penalty": 0.05, "margin": [0.9, 0.9]}
+    settings = {**SETTINGS, "method": "pitome", **default}
     found = record("c", "pitome at s", "s", settings={**settings, **change})
     markdown = results_markdown([read_sweep_file(written(tmp_path / "x.jsonl", [RECORDS[0], found]))])
     assert shown in markdown
