@@ -21,7 +21,7 @@ from tests.gpu.recording import recorded
 from tests.operator_cases import CASES, DTYPES, OperatorCase, make_inputs
 from tests.operator_model import operator_model
 from tests.pitome.test_merge import by_name
-from tests.plugins.test_kernels import held_to_the_contract
+from tests.merge_contract import held_to_the_contract
 
 BACKENDS = ("tensorrt", "tensorrt_rtx")
 OUTPUTS = ("y", "size_out", "assignment")

@@ -23,7 +23,7 @@ from tests.gpu.recording import recorded, report_file
 from tests.operator_cases import LARGE_CASES, make_inputs
 from tests.pitome.test_merge import by_name
 from tests.plugins.kernel_runs import TABLES, Call, assert_same_bits
-from tests.plugins.test_kernels import held_to_the_contract
+from tests.merge_contract import held_to_the_contract
 
 pytestmark = pytest.mark.gpu
 
