@@ -84,9 +84,7 @@ def plugin(
             )
         folder = "tests/plugins/cpu" if native else "tests/plugins"
         if programs is not None and not programs.is_dir():
-            raise InputError(
-                f"--programs {programs}", "there is no such folder", f"Name the folder {folder}"
-            )
+            raise InputError(f"--programs {programs}", "there is no such folder", f"Name the folder {folder}")
         if sanitize and programs is None:
             raise InputError(
                 "--sanitize without --programs",

@@ -63,7 +63,7 @@ def find_highway(environment: Mapping[str, str], cache: Path, say: Say) -> Highw
     except Unusable as reason:
         looked = ["HIGHWAY_ROOT, which is not set", f"{origin}: {reason}"]
         remedy = "Set HIGHWAY_ROOT to the folder of Highway's sources"
-        raise InputError("Highway's sources", f"not found; looked in\n{_list(looked)}", remedy) from reason
+        raise InputError("Highway's sources", "not found; looked in", remedy, _list(looked)) from reason
 
 
 def read_highway(folder: Path, origin: str) -> Highway:
@@ -110,8 +110,7 @@ def find_onnxruntime_headers(
     except Unusable as reason:
         looked.append(f"{origin}: {reason}")
         remedy = "Set ONNXRUNTIME_ROOT to the folder of an onnxruntime release, which has include/"
-        found = f"not found; looked in\n{_list(looked)}"
-        raise InputError("onnxruntime's headers", found, remedy) from reason
+        raise InputError("onnxruntime's headers", "not found; looked in", remedy, _list(looked)) from reason
 
 
 def read_onnxruntime_headers(include: Path, origin: str) -> OnnxRuntimeHeaders:
@@ -162,5 +161,5 @@ def _origin(package: DebianPackage) -> str:
     return f"Debian ({package.name} {package.version})"
 
 
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"  - {line}" for line in lines)
+def _list(lines: Sequence[str]) -> list[str]:
+    return [f"- {line}" for line in lines]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from pitome.merge import MergeResult
-from pitome.parameters import MergeParameters
+from pitome.parameters import MergeParameters, Order
 from pitome.plugins.tools.merge_library import HostLibrary
 from pitome.runtime.native import count_native_merges
 from tests.merge_contract import held_to_the_contract
@@ -26,6 +27,8 @@ SOME = {
 }
 FEW = {"compare_pairs": 1, "decide_and_merge": 1}
 MANY = {"add_energies": 1, "order_tokens": 1, "find_edges": 1, "select_edges": 1, "merge_rows": 1}
+
+MANY_BY_POSITION = {"find_edges": 1, "select_edges": 1, "merge_rows": 1}
 
 
 def merged(inputs: Inputs) -> MergeResult:
@@ -47,10 +50,20 @@ def test_it_gives_the_bits_of_the_plugin(inputs: Inputs) -> None:
     assert_same_bits(merged(inputs), HostLibrary().merge(x, metric, size, parameters))
 
 
-@pytest.mark.parametrize(("inputs", "expected"), [(INPUTS, FEW), (MANY_INPUTS, MANY)], ids=["few", "many"])
-def test_launches_of_a_merge(inputs: Inputs, expected: dict[str, int]) -> None:
-    """Two of few tokens and five of many, as of the plugin's."""
-    x, metric, size, parameters = inputs
+@pytest.mark.parametrize(
+    ("inputs", "order", "expected"),
+    [
+        (INPUTS, "energy", FEW),
+        (INPUTS, "position", FEW),
+        (MANY_INPUTS, "energy", MANY),
+        (MANY_INPUTS, "position", MANY_BY_POSITION),
+    ],
+    ids=["few", "few by position", "many", "many by position"],
+)
+def test_launches_of_a_merge(inputs: Inputs, order: Order, expected: dict[str, int]) -> None:
+    """As of the plugin's: test_launches.py."""
+    x, metric, size, asked = inputs
+    parameters = replace(asked, order=order)
     session = open_model(model_of(parameters, x, metric), library=HOST_LIBRARY)
     assert launches(lambda: run(session, x, metric, size)) == expected
 
@@ -70,7 +83,10 @@ def test_a_batch_that_changes_and_an_empty_one() -> None:
     [
         ({"num_merged": 0}, "num_merged = 0 of num_candidates = 130: a merge needs 0 < 2 * num_merged"),
         ({"source_start": 1}, "source_start = 1: split makes it 0. Export the model again"),
-        ({"num_candidates": 3840, "source_stop": 3840, "target_stop": 3840}, "more than the 3840 tokens that"),
+        (
+            {"num_candidates": 3840, "source_stop": 3840, "target_stop": 3840},
+            "than the 3840 tokens that",
+        ),
     ],
     ids=str,
 )
