@@ -28,7 +28,8 @@ def plugin(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Also build the C++ test programs in this folder.",
+            help="Also build the C++ test programs in this folder: tests/plugins, or with --native "
+            "tests/plugins/cpu.",
         ),
     ] = None,
     sanitize: Annotated[
@@ -39,6 +40,13 @@ def plugin(
         typer.Option(
             "--native",
             help="Build the operator for onnxruntime on the CPU instead, in build/native; it needs no CUDA.",
+        ),
+    ] = False,
+    cuda: Annotated[
+        bool,
+        typer.Option(
+            "--cuda",
+            help="With --native: the operator for onnxruntime's CUDA provider too, in build/native-cuda.",
         ),
     ] = False,
     account: Annotated[
@@ -54,7 +62,7 @@ def plugin(
 
     def work(display: Display) -> Result:
         from pitome.plugins.tools.build import PluginOptions
-        from pitome.plugins.tools.native_build import NativeOptions
+        from pitome.plugins.tools.native_build import NATIVE_CUDA_OUTPUT, NATIVE_OUTPUT, NativeOptions
 
         if account and (host or programs or native):
             raise InputError(
@@ -62,22 +70,31 @@ def plugin(
                 "the account builds nothing",
                 "Leave the others out; `pitome plugin --host` builds the library that counts",
             )
-        if native and host:
+        if cuda and not native:
             raise InputError(
-                "--native with --host", "they are two libraries", "Build them with one command each"
+                "--cuda without --native",
+                "the plugin is for CUDA anyway",
+                "Add --native for the operator for onnxruntime, or leave --cuda out",
             )
+        if native and host and not cuda:
+            raise InputError(
+                "--native with --host",
+                "the operator for the CPU is all that is built",
+                "Leave --host out, or add --cuda for the operator for CUDA, run by the CPU",
+            )
+        folder = "tests/plugins/cpu" if native else "tests/plugins"
         if programs is not None and not programs.is_dir():
-            raise InputError(
-                f"--programs {programs}", "there is no such folder", "Name the folder tests/plugins"
-            )
+            raise InputError(f"--programs {programs}", "there is no such folder", f"Name the folder {folder}")
         if sanitize and programs is None:
             raise InputError(
                 "--sanitize without --programs",
                 "only the test programs are built with sanitizers",
-                "Add --programs tests/plugins",
+                f"Add --programs {folder}",
             )
         if native:
-            return _build_native(NativeOptions(programs=programs, sanitize=sanitize), display)
+            output = NATIVE_CUDA_OUTPUT if cuda else NATIVE_OUTPUT
+            wanted = NativeOptions(output, cuda, host, programs, sanitize)
+            return _build_native(wanted, display)
         options = PluginOptions(host=host, programs=programs, sanitize=sanitize)
         return _account(display) if account else _build(options, display)
 
@@ -97,9 +114,12 @@ def _build_native(options: NativeOptions, display: Display) -> Result:
     from pitome.plugins.tools.native_build import build_native
 
     built = build_native(options, display.note)
-    library = str(built.library)
-    document = {"libraries": [library], "highway": built.highway, "onnxruntime": built.onnxruntime}
-    return document, _lines(library, f"with {built.highway} and {built.onnxruntime}")
+    libraries = [str(library) for library in built.libraries]
+    origins = [built.highway, built.onnxruntime, *([] if built.cuda is None else [built.cuda])]
+    document = {"libraries": libraries, "highway": built.highway, "onnxruntime": built.onnxruntime}
+    if built.cuda is not None:
+        document["cuda"] = built.cuda
+    return document, _lines(*libraries, f"with {', '.join(origins[:-1])} and {origins[-1]}")
 
 
 def _lines(*lines: str) -> Callable[[Console], None]:

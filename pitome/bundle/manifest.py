@@ -49,7 +49,7 @@ class Manifest(Record):
     native: tuple[NativeRecord, ...] = Field((), description="Native libraries of the operator")
     native_left_out: Text | None = Field(
         None,
-        description="Why there is no library for onnxruntime, where the build was to have one if it could",
+        description="Why there is no library for onnxruntime, where one was to be built if possible",
     )
     build: BuildRecord = Field(description="The options it was built with")
     accuracy: tuple[AccuracyRecord, ...] = Field((), description="What tasks said of it")

@@ -75,3 +75,6 @@ class NativeRecord(FileRecord):
     glibc: Text | None = Field(None, description="Oldest version of glibc that loads it")
     onnxruntime_api: Positive | None = Field(None, description="Version of onnxruntime's interface")
     instruction_sets: tuple[Text, ...] = Field((), description="What it chooses from, such as `avx512f`")
+    providers: tuple[Text, ...] = Field(
+        (), description="onnxruntime's execution providers that it has the operator for"
+    )

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from pitome.bundle.record import NativeRecord
 from pitome.bundle.verification import file_sha256
-from pitome.errors import BackendError
+from pitome.errors import BackendError, InputError
+from pitome.runtime.devices import CPU, Device
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -26,6 +27,7 @@ OPERATOR = ("pitome", "EnergyMerge")
 """Domain and name of the operator. Not from pitome.op, which imports torch."""
 RECORD_PLACEMENT = "session.record_ep_graph_assignment_info"
 """The setting of a session that makes onnxruntime (from 1.24 on) tell which nodes it runs."""
+_TENSORRT = "TensorrtExecutionProvider"
 _BUILD_IT = "Build it with `make native` or `pitome plugin --native`"
 _WITHOUT = "Leave the library out: the model then runs by the function that it carries"
 _INSTRUCTION_SETS = {
@@ -45,6 +47,26 @@ class NativeLibrary:
 
     path: Path
     record: NativeRecord
+
+    def check_device(self, asked: str, device: Device) -> None:
+        """Refuse a device on which merges would leave the GPU, or its provider.
+
+        Args:
+            asked: what the library is wanted for, as an error says it.
+            device: where the session is to run.
+
+        Raises:
+            InputError: the library has no operator for it.
+        """
+        given = f"{asked} with the operator library and DEVICE={device.name}"
+        if device == CPU:
+            return
+        if device.provider == _TENSORRT:
+            found = "TensorRT takes no operator of onnxruntime's, and every merge would cut its graph in two"
+            raise InputError(given, found, "Leave the library out, or use DEVICE=cuda or DEVICE=cpu")
+        if device.provider not in self.record.providers:
+            found = "the library has the operator for the CPU only"
+            raise InputError(given, found, "Leave the library out, or use DEVICE=cpu")
 
     def check(self) -> None:
         """Whether it is the file that was recorded, and this machine can load it.
@@ -107,6 +129,7 @@ def describe_native(path: Path) -> NativeLibrary:
         library = ctypes.CDLL(str(path.resolve()))
         version = _text_function(library, "pitome_onnxruntime_version")
         sets = _text_function(library, "pitome_onnxruntime_instruction_sets").split()
+        providers = _text_function(library, "pitome_onnxruntime_providers").split()
         api = int(library.pitome_onnxruntime_api())
     except (OSError, AttributeError) as error:
         raise BackendError(asked, f"it does not load ({error})", _BUILD_IT) from error
@@ -119,6 +142,7 @@ def describe_native(path: Path) -> NativeLibrary:
         glibc=oldest_glibc(path),
         onnxruntime_api=api,
         instruction_sets=tuple(_INSTRUCTION_SETS[name] for name in sets if name in _INSTRUCTION_SETS),
+        providers=tuple(providers),
     )
     return NativeLibrary(path, record)
 

@@ -40,7 +40,8 @@ def open_session(
         threads: of one operator on the CPU; operators run one after another.
         purpose: what the session is for, as an error says it.
         device: whose providers are offered the graph, in order.
-        native: computes the merges in place of the function that the file carries; on the CPU only.
+        native: computes the merges in place of the function that the file carries; on the CPU, and on CUDA
+            where it has the operator for it.
 
     Raises:
         InputError: the file is missing or of another version of the operator, onnxruntime does not have the
@@ -67,7 +68,7 @@ def open_session(
     if device != CPU or native is not None:
         options.add_session_config_entry(RECORD_PLACEMENT, "1")
     if native is not None:
-        _check_native_device(asked, device)
+        native.check_device(asked, device)
         native.register(options)
     try:
         # enable_fallback=0: else it tries again with other providers, and says so on stdout only.
@@ -178,15 +179,6 @@ def runtime_name(device: Device = CPU, native: bool = False) -> str:
     """As reports call onnxruntime on a device, with the merges by their own operator or by the function."""
     name = "onnxruntime" if device == CPU else f"onnxruntime {device.name}"
     return f"{name} native" if native else name
-
-
-def _check_native_device(asked: str, device: Device) -> None:
-    if device != CPU:
-        raise InputError(
-            f"{asked} with the operator library and DEVICE={device.name}",
-            "the library has the operator for the CPU only",
-            "Leave the library out, or use DEVICE=cpu",
-        )
 
 
 def _check_placement(session: onnxruntime.InferenceSession, asked: str, device: Device) -> None:

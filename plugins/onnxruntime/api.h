@@ -8,8 +8,10 @@
 
 namespace pitome::ort {
 
-// The oldest interface that has what this library calls: that of onnxruntime 1.17. Later ones offer it too.
-constexpr uint32_t kApiVersion = 17;
+// The oldest interface that has what this library calls. Later ones offer it too. 1.17 is the first that lets
+// an operator use the session's threads, 1.18 the first that gives memory which belongs to a stream.
+constexpr uint32_t kApiVersion = PITOME_ONNXRUNTIME_API;
+static_assert(kApiVersion <= ORT_API_VERSION, "onnxruntime's headers are older than what this library calls");
 
 // What is wrong with a node or its inputs, or what onnxruntime said.
 class Failure : public std::runtime_error {
@@ -31,7 +33,8 @@ OrtStatus* guarded(const OrtApi& api, const Work& work) noexcept {
     work();
     return nullptr;
   } catch (const Failure& failure) {
-    return api.CreateStatus(ORT_INVALID_ARGUMENT, (std::string("pitome::EnergyMerge: ") + failure.what()).c_str());
+    return api.CreateStatus(ORT_INVALID_ARGUMENT,
+                            (std::string("pitome::EnergyMerge: ") + failure.what()).c_str());
   } catch (const std::exception& error) {
     return api.CreateStatus(ORT_RUNTIME_EXCEPTION, error.what());
   } catch (...) {

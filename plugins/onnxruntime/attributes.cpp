@@ -52,8 +52,8 @@ class Attributes {
   void twin(const char* name, int32_t expected, const char* of) const {
     const int32_t found = integer(name);
     if (found != expected) {
-      throw Failure(std::string("the attribute ") + name + " = " + std::to_string(found) + ": " + of + " makes it " +
-                    std::to_string(expected) + ". Export the model again.");
+      throw Failure(std::string("the attribute ") + name + " = " + std::to_string(found) + ": " + of +
+                    " makes it " + std::to_string(expected) + ". Export the model again.");
     }
   }
 

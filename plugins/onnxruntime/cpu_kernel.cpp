@@ -47,7 +47,8 @@ class SessionPool final : public cpu::ThreadPool {
 // Memory of the session's arena for one call.
 class Scratch {
  public:
-  Scratch(const OrtApi& api, const OrtKernelContext* context, const OrtMemoryInfo* memory, size_t size) : api_(api) {
+  Scratch(const OrtApi& api, const OrtKernelContext* context, const OrtMemoryInfo* memory, size_t size)
+      : api_(api) {
     check(api, api.KernelContext_GetAllocator(context, memory, &allocator_));
     begin_ = allocator_->Alloc(allocator_, size + cpu::kAlignment);
     if (begin_ == nullptr) {
@@ -76,7 +77,7 @@ class Scratch {
 }  // namespace
 
 CpuKernel::CpuKernel(const OrtApi& api, const OrtKernelInfo* info, cpu::DataType type)
-    : api_(api), parameters_(read_parameters(api, info)), type_(type) {
+    : Kernel(api), parameters_(read_parameters(api, info)), type_(type) {
   check(api, api.CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory_));
 }
 

@@ -1,27 +1,18 @@
 // One node pitome::EnergyMerge on the CPU.
 #pragma once
 
-#include "api.h"
-#include "cpu/merge.h"
+#include "kernel.h"
 
 namespace pitome::ort {
 
-// It keeps nothing of a call: several threads and sessions may run it at once.
-class CpuKernel {
+class CpuKernel final : public Kernel {
  public:
-  // Raises Failure where the node's attributes are not within the contract.
   CpuKernel(const OrtApi& api, const OrtKernelInfo* info, cpu::DataType type);
-  CpuKernel(const CpuKernel&) = delete;
-  CpuKernel& operator=(const CpuKernel&) = delete;
-  ~CpuKernel();
+  ~CpuKernel() override;
 
-  const OrtApi& api() const { return api_; }
-
-  // Raises Failure where the inputs' shapes do not fit.
-  void compute(OrtKernelContext* context) const;
+  void compute(OrtKernelContext* context) const override;
 
  private:
-  const OrtApi& api_;
   cpu::Parameters parameters_;
   cpu::DataType type_;
   OrtMemoryInfo* memory_ = nullptr;

@@ -1,9 +1,7 @@
 #include "operator.h"
 
 #include <climits>
-#include <memory>
 
-#include "cpu_kernel.h"
 #include "tensors.h"
 
 namespace pitome::ort {
@@ -35,20 +33,24 @@ ONNXTensorElementDataType output_type(const OrtCustomOp* self, size_t index) {
 }
 
 OrtStatus* create(const OrtCustomOp* self, const OrtApi* api, const OrtKernelInfo* info, void** kernel) {
-  return guarded(*api, [&] { *kernel = new CpuKernel(*api, info, static_cast<const Operator*>(self)->type); });
+  const Operator& asked = *static_cast<const Operator*>(self);
+  return guarded(*api, [&] { *kernel = asked.make(*api, info, asked.type).release(); });
 }
 
 OrtStatus* compute(void* kernel, OrtKernelContext* context) {
-  const CpuKernel& merge = *static_cast<const CpuKernel*>(kernel);
+  const Kernel& merge = *static_cast<const Kernel*>(kernel);
   return guarded(merge.api(), [&] { merge.compute(context); });
 }
 
 }  // namespace
 
-Operator::Operator(cpu::DataType of) : OrtCustomOp{}, type(of) {
+Operator::Operator(const char* for_provider, cpu::DataType of, MakeKernel by)
+    : OrtCustomOp{}, provider(for_provider), type(of), make(by) {
   version = kApiVersion;
   GetName = [](const OrtCustomOp*) { return "EnergyMerge"; };
-  GetExecutionProviderType = [](const OrtCustomOp*) { return "CPUExecutionProvider"; };
+  GetExecutionProviderType = [](const OrtCustomOp* self) {
+    return static_cast<const Operator*>(self)->provider;
+  };
   GetInputTypeCount = [](const OrtCustomOp*) { return kInputs; };
   GetInputType = input_type;
   GetOutputTypeCount = [](const OrtCustomOp*) { return kOutputs; };
@@ -61,7 +63,13 @@ Operator::Operator(cpu::DataType of) : OrtCustomOp{}, type(of) {
   GetEndVersion = [](const OrtCustomOp*) { return INT_MAX; };
   CreateKernelV2 = create;
   KernelComputeV2 = compute;
-  KernelDestroy = [](void* kernel) { delete static_cast<CpuKernel*>(kernel); };
+  KernelDestroy = [](void* kernel) { delete static_cast<Kernel*>(kernel); };
+}
+
+std::vector<Operator> operators_for(const char* provider, MakeKernel make) {
+  return {Operator(provider, cpu::DataType::kFloat32, make),
+          Operator(provider, cpu::DataType::kFloat16, make),
+          Operator(provider, cpu::DataType::kBFloat16, make)};
 }
 
 }  // namespace pitome::ort

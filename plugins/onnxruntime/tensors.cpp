@@ -7,7 +7,8 @@ using Extents = std::vector<int64_t>;
 
 std::string written(const Extents& extents) {
   std::string text = "[";
-  for (size_t axis = 0; axis < extents.size(); ++axis) text += (axis ? ", " : "") + std::to_string(extents[axis]);
+  for (size_t axis = 0; axis < extents.size(); ++axis)
+    text += (axis ? ", " : "") + std::to_string(extents[axis]);
   return text + "]";
 }
 
@@ -54,8 +55,9 @@ cpu::Shape read_shape(const OrtApi& api, const OrtKernelContext* context, const 
   for (size_t index = 0; index < kInputs; ++index) found[index] = extents_of(api, input(api, context, index));
   const Extents &x = found[0], &metric = found[1], &size = found[2];
   if (x.size() != 3 || metric.size() != 3 || metric[0] != x[0] || metric[1] != x[1]) {
-    throw Failure("x " + written(x) + " with metric " + written(metric) +
-                  ": they need three dimensions, and the same first two. Give x [B, N, C] and metric [B, N, D].");
+    throw Failure(
+        "x " + written(x) + " with metric " + written(metric) +
+        ": they need three dimensions, and the same first two. Give x [B, N, C] and metric [B, N, D].");
   }
   if (size != Extents{x[0], x[1], 1}) {
     throw Failure("size " + written(size) + ": x has " + std::to_string(x[1]) + " tokens. Give size " +

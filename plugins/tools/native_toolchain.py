@@ -10,6 +10,7 @@ from pathlib import Path
 from pitome.errors import InputError
 from pitome.plugins.tools.native_downloads import HIGHWAY, ONNXRUNTIME_HEADERS, DebianPackage, fetch_package
 from pitome.plugins.tools.pinned_wheels import Say, Unusable
+from pitome.plugins.tools.toolchain import Cuda
 from pitome.version import __version__
 
 OLDEST_HIGHWAY = (1, 2)
@@ -62,7 +63,7 @@ def find_highway(environment: Mapping[str, str], cache: Path, say: Say) -> Highw
     except Unusable as reason:
         looked = ["HIGHWAY_ROOT, which is not set", f"{origin}: {reason}"]
         remedy = "Set HIGHWAY_ROOT to the folder of Highway's sources"
-        raise InputError("Highway's sources", f"not found; looked in\n{_list(looked)}", remedy) from reason
+        raise InputError("Highway's sources", "not found; looked in", remedy, _list(looked)) from reason
 
 
 def read_highway(folder: Path, origin: str) -> Highway:
@@ -109,8 +110,7 @@ def find_onnxruntime_headers(
     except Unusable as reason:
         looked.append(f"{origin}: {reason}")
         remedy = "Set ONNXRUNTIME_ROOT to the folder of an onnxruntime release, which has include/"
-        found = f"not found; looked in\n{_list(looked)}"
-        raise InputError("onnxruntime's headers", found, remedy) from reason
+        raise InputError("onnxruntime's headers", "not found; looked in", remedy, _list(looked)) from reason
 
 
 def read_onnxruntime_headers(include: Path, origin: str) -> OnnxRuntimeHeaders:
@@ -130,13 +130,16 @@ def read_onnxruntime_headers(include: Path, origin: str) -> OnnxRuntimeHeaders:
     return OnnxRuntimeHeaders(folder.resolve(), api, origin)
 
 
-def settings(highway: Highway, headers: OnnxRuntimeHeaders, programs: Path | None) -> str:
+def settings(
+    highway: Highway, headers: OnnxRuntimeHeaders, programs: Path | None, cuda: Cuda | None = None
+) -> str:
     """A script for ``cmake -C`` that sets what plugins/onnxruntime/CMakeLists.txt asks for.
 
     Args:
         highway: the sources.
         headers: onnxruntime's.
         programs: folder of C++ programs that test the operator's core.
+        cuda: the toolkit, or only its headers, for the operator for CUDA too.
     """
     values: dict[str, str | Path] = {
         "PITOME_VERSION": __version__,
@@ -145,13 +148,18 @@ def settings(highway: Highway, headers: OnnxRuntimeHeaders, programs: Path | Non
     }
     if programs is not None:  # else CMake keeps those of an earlier build
         values["PITOME_PROGRAMS"] = programs.resolve()
+    if cuda is not None:
+        values["PITOME_CUDA_INCLUDE"] = ";".join(map(str, cuda.include))
+        values["PITOME_NVCC"] = cuda.nvcc or ""
+        values["PITOME_CUDART"] = cuda.cudart or ""
+    origins = [f"# {origin}" for origin in (highway, headers, cuda) if origin is not None]
     lines = [f'set({name} [==[{value}]==] CACHE STRING "" FORCE)' for name, value in values.items()]
-    return "\n".join([f"# {highway}", f"# {headers}", *lines]) + "\n"
+    return "\n".join([*origins, *lines]) + "\n"
 
 
 def _origin(package: DebianPackage) -> str:
     return f"Debian ({package.name} {package.version})"
 
 
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"  - {line}" for line in lines)
+def _list(lines: Sequence[str]) -> list[str]:
+    return [f"- {line}" for line in lines]

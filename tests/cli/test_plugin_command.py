@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.command_line import Outcome, pitome
 from tests.plugins.fake_installations import headers, script, toolkit
+from tests.plugins.tools.test_native_build import VERSION, environment
 
 
 def refused(outcome: Outcome, message: str) -> None:
@@ -22,18 +23,27 @@ def test_the_account_builds_nothing() -> None:
     )
 
 
-def test_one_library_at_a_time() -> None:
+def test_options_that_belong_together() -> None:
     refused(
         pitome("plugin", "--native", "--host"),
-        "error: --native with --host: they are two libraries. Build them with one command each",
+        "error: --native with --host: the operator for the CPU is all that is built. Leave --host",
     )
-
-
-def test_a_folder_of_programs_that_is_not_there(tmp_path: Path) -> None:
     refused(
-        pitome("plugin", "--programs", tmp_path / "absent"),
-        f"error: --programs {tmp_path}/absent: there is no such folder. Name the folder tests/plugins",
+        pitome("plugin", "--cuda"),
+        "error: --cuda without --native: the plugin is for CUDA anyway. Add --native for the operator for",
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "folder"), [((), "tests/plugins"), (("--native",), "tests/plugins/cpu")], ids=str
+)
+def test_a_folder_of_programs(options: tuple[str, ...], folder: str, tmp_path: Path) -> None:
+    absent = pitome("plugin", *options, "--programs", tmp_path / "absent")
+    refused(absent, f"error: --programs {tmp_path}/absent: there is no such folder. ")
+    assert absent.message.endswith(f"Name the folder {folder}")
+    without = pitome("plugin", *options, "--sanitize")
+    refused(without, "error: --sanitize without --programs: only the test programs are built with sanit")
+    assert without.message.endswith(f"Add --programs {folder}")
 
 
 def test_a_toolkit_that_does_not_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -61,3 +71,30 @@ def test_it_says_what_was_built_and_with_what(monkeypatch: pytest.MonkeyPatch, t
     shown = pitome("plugin", "--host").out.splitlines()
     assert shown[0] == "build/plugin/libpitome_plugin_host.so"
     assert shown[1].startswith(f"with CUDA 13.0 from CUDACXX={tmp_path}/cuda/bin/nvcc and TensorRT 10.14")
+
+
+def test_the_operator_for_onnxruntime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in environment(tmp_path, VERSION).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    origins = {
+        "highway": f"Highway 1.2.0 from HIGHWAY_ROOT={tmp_path}/highway",
+        "onnxruntime": f"onnxruntime 1.21 headers from ONNXRUNTIME_ROOT={tmp_path}/onnxruntime",
+    }
+    cuda = f"CUDA 13.0 from CUDACXX={tmp_path}/cuda/bin/nvcc"
+    assert pitome("plugin", "--native", "--json").document == {
+        "libraries": ["build/native/libpitome_onnxruntime.so"],
+        **origins,
+    }
+    assert pitome("plugin", "--native", "--cuda", "--json").document == {
+        "libraries": [
+            "build/native-cuda/libpitome_onnxruntime.so",
+            "build/native-cuda/libpitome_onnxruntime_host.so",
+        ],
+        **origins,
+        "cuda": cuda,
+    }
+    assert pitome("plugin", "--native", "--cuda", "--host").out.splitlines() == [
+        "build/native-cuda/libpitome_onnxruntime_host.so",
+        f"with {origins['highway']}, {origins['onnxruntime']} and {cuda}",
+    ]

@@ -18,10 +18,10 @@ from pitome.validate.gpu.requests import EngineFile, RunRequest
 from pitome.validate.gpu.session import run_session
 from tests.device_library import DEVICE_LIBRARY
 from tests.gpu.recording import recorded
+from tests.merge_contract import held_to_the_contract
 from tests.operator_cases import CASES, DTYPES, OperatorCase, make_inputs
 from tests.operator_model import operator_model
 from tests.pitome.test_merge import by_name
-from tests.plugins.test_kernels import held_to_the_contract
 
 BACKENDS = ("tensorrt", "tensorrt_rtx")
 OUTPUTS = ("y", "size_out", "assignment")

@@ -20,10 +20,10 @@ from pitome.validate.gpu.timing import measure_rounds
 from tests.device_library import DEVICE_LIBRARY
 from tests.gpu.all_merges import AllMerges, MergedModel
 from tests.gpu.recording import recorded, report_file
+from tests.merge_contract import held_to_the_contract
 from tests.operator_cases import LARGE_CASES, make_inputs
 from tests.pitome.test_merge import by_name
 from tests.plugins.kernel_runs import TABLES, Call, assert_same_bits
-from tests.plugins.test_kernels import held_to_the_contract
 
 pytestmark = pytest.mark.gpu
 

@@ -124,6 +124,7 @@ def document() -> dict[str, Any]:
                 glibc=None,
                 onnxruntime_api=None,
                 instruction_sets=[],
+                providers=[],
             )
         ],
         "build": {
@@ -154,6 +155,7 @@ def document() -> dict[str, Any]:
                 "threads": 2,
                 "device": "cpu",
                 "latency_seconds": 10.0,
+                "native": None,
             },
         },
         "accuracy": [

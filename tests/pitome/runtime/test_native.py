@@ -49,6 +49,7 @@ def test_what_is_recorded_of_a_library(library: NativeLibrary) -> None:
     )
     assert record.sha256 == file_sha256(LIBRARY)
     assert (record.arch, record.onnxruntime_api) == (platform.machine(), 17)
+    assert record.providers == ("CPUExecutionProvider",)
     assert record.glibc is not None
     assert (2, 2) < tuple(map(int, record.glibc.split("."))) <= (2, 36)
     if record.arch == "x86_64":
@@ -131,7 +132,7 @@ def test_a_file_that_is_no_such_library(library: NativeLibrary, tmp_path: Path) 
         recorded.register(onnxruntime.SessionOptions())
 
 
-def test_another_device_than_the_cpu(
+def test_a_library_for_the_cpu_is_refused_on_another_device(
     library: NativeLibrary, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pitome.runtime.onnxruntime.check_device", lambda device: None)
@@ -140,6 +141,28 @@ def test_another_device_than_the_cpu(
     assert str(caught.value) == (
         f"running {model} with the operator library and DEVICE=cuda: the library has the operator for the "
         "CPU only. Leave the library out, or use DEVICE=cpu"
+    )
+
+
+def test_a_library_of_a_manifest_without_providers_is_for_the_cpu(library: NativeLibrary) -> None:
+    older = changed(library, providers=())
+    older.check_device("running it", DEVICES[0])
+    with pytest.raises(InputError, match="the library has the operator for the CPU only"):
+        older.check_device("running it", DEVICES[1])
+
+
+def test_a_library_with_the_operator_for_cuda_is_taken_there_but_not_by_tensorrt(
+    library: NativeLibrary,
+) -> None:
+    both = changed(library, providers=("CPUExecutionProvider", "CUDAExecutionProvider"))
+    both.check_device("running it", DEVICES[0])
+    both.check_device("running it", DEVICES[1])
+    with pytest.raises(InputError) as caught:
+        both.check_device("running it", DEVICES[2])
+    assert str(caught.value) == (
+        "running it with the operator library and DEVICE=tensorrt: TensorRT takes no operator of "
+        "onnxruntime's, and every merge would cut its graph in two. Leave the library out, or use "
+        "DEVICE=cuda or DEVICE=cpu"
     )
 
 

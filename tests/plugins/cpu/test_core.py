@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from pitome.merge import MergeResult, merge
+from tests.merge_contract import assert_untouched, assert_within_rounding
 from tests.pitome.test_merge import assert_values, by_name
 from tests.plugins.cpu.cpu_program import instruction_sets
 from tests.plugins.cpu.cpu_runs import TABLES, inputs, results
-from tests.plugins.test_kernels import assert_untouched, assert_within_rounding
 
 FULL = [pytest.mark.full]
 

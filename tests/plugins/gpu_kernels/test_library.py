@@ -54,7 +54,7 @@ def test_all_sources_are_compiled_once(tmp_path: Path) -> None:
 
 
 def test_the_code_is_what_cmake_asks_for() -> None:
-    text = (ROOT / "plugins" / "CMakeLists.txt").read_text(encoding="utf-8")
+    text = (ROOT / "plugins" / "kernels" / "compile.cmake").read_text(encoding="utf-8")
     command = re.search(r'set\(command "\$\{PITOME_NVCC\}"(.+?)\)\n', text, flags=re.DOTALL)
     assert command is not None
     without_code = ("-Werror", "all-warnings", "-Xptxas=-v", "-ccbin", '"${CMAKE_CXX_COMPILER}"')

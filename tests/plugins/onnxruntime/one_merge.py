@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,18 +38,23 @@ def model_of(
     return model
 
 
-def open_model(model: onnx.ModelProto, native: bool = True, threads: int = 2) -> onnxruntime.InferenceSession:
+def open_model(
+    model: onnx.ModelProto,
+    native: bool = True,
+    threads: int = 2,
+    library: Path = LIBRARY,
+    providers: Sequence[str] = ("CPUExecutionProvider",),
+) -> onnxruntime.InferenceSession:
     """A session, with the operator library or without."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
     options.add_session_config_entry(RECORD_PLACEMENT, "1")
     if native:
-        assert LIBRARY.is_file(), f"{LIBRARY} is missing: run `make native` first"
-        options.register_custom_ops_library(str(LIBRARY))
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+        command = "make native" if library == LIBRARY else "make native-cuda"
+        assert library.is_file(), f"{library} is missing: run `{command}` first"
+        options.register_custom_ops_library(str(library))
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=list(providers))
 
 
 def run(session: onnxruntime.InferenceSession, x: Tensor, metric: Tensor, size: Tensor) -> MergeResult:

@@ -12,10 +12,10 @@ from torch import Tensor
 from pitome.merge import MergeResult, merge
 from pitome.parameters import MergeParameters
 from pitome.runtime.native import count_native_merges
+from tests.merge_contract import assert_untouched, held_to_the_contract
 from tests.operator_cases import CASES, OperatorCase, make_inputs
 from tests.pitome.test_merge import assert_values, by_name
 from tests.plugins.onnxruntime.one_merge import TYPES, model_of, open_model, run
-from tests.plugins.test_kernels import assert_untouched, held_to_the_contract
 
 PARAMETERS = MergeParameters(19, 176, 1, size_penalty=0.05)
 # One case of each content and dtype: the core has been through all of them.

@@ -16,9 +16,16 @@ from pitome.plugins.tools.native_downloads import HIGHWAY, DebianPackage, debian
 from pitome.plugins.tools.native_toolchain import find_highway, find_onnxruntime_headers
 from pitome.plugins.tools.pinned_wheels import Unusable
 from tests.checkout import ROOT
-from tests.plugins.fake_installations import script
+from tests.plugins.fake_installations import script, toolkit
 
 VERSION = 'if [ "$1" = --version ]; then echo cmake version 4.0.0; exit; fi'
+
+LIBRARIES = {
+    (False, False): ["pitome_onnxruntime"],
+    (True, False): ["pitome_onnxruntime", "pitome_onnxruntime_host"],
+    (True, True): ["pitome_onnxruntime_host"],
+}
+"""By whether CUDA, and only its build for the CPU, are asked for."""
 
 
 def highway(folder: Path, version: tuple[int, int, int] = (1, 2, 0)) -> Path:
@@ -45,6 +52,7 @@ def environment(folder: Path, cmake: str) -> dict[str, str]:
         "PATH": f"{script(folder / 'bin/cmake', cmake).parent}:/usr/bin:/bin",
         "HIGHWAY_ROOT": str(highway(folder / "highway")),
         "ONNXRUNTIME_ROOT": str(folder / "onnxruntime"),
+        "CUDACXX": str(toolkit(folder / "cuda")),
         "MAKEFLAGS": "-n",
     }
 
@@ -52,7 +60,10 @@ def environment(folder: Path, cmake: str) -> dict[str, str]:
 def commands(folder: Path, options: NativeOptions) -> list[list[str]]:
     cmake = f'{VERSION}\necho "$MAKEFLAGS" "$@" >> {folder}/commands'
     found = build_native(options, pytest.fail, environment(folder, cmake))
-    assert found.library == options.output / "libpitome_onnxruntime.so"
+    names = [library.name for library in found.libraries]
+    assert names == [f"lib{target}.so" for target in LIBRARIES[options.cuda, options.host]]
+    assert {library.parent for library in found.libraries} == {options.output}
+    assert found.cuda == (f"CUDA 13.0 from CUDACXX={folder}/cuda/bin/nvcc" if options.cuda else None)
     assert found.highway == f"Highway 1.2.0 from HIGHWAY_ROOT={folder}/highway"
     assert found.onnxruntime == f"onnxruntime 1.21 headers from ONNXRUNTIME_ROOT={folder}/onnxruntime"
     return [line.split() for line in (folder / "commands").read_text(encoding="utf-8").splitlines()]
@@ -77,13 +88,32 @@ def test_the_programs_and_the_sanitizers(tmp_path: Path) -> None:
     assert commands(tmp_path, sanitized)[-1][5:] == ["pitome_onnxruntime", "programs", "programs_sanitized"]
 
 
+@pytest.mark.parametrize("host", [False, True])
+def test_the_operator_for_cuda(tmp_path: Path, host: bool) -> None:
+    options = NativeOptions(tmp_path / "output", cuda=True, host=host)
+    assert commands(tmp_path, options)[1][5:] == LIBRARIES[True, host]
+    text = (tmp_path / "output/toolchain.cmake").read_text(encoding="utf-8")
+    assert f"PITOME_NVCC [==[{tmp_path}/cuda/bin/nvcc]==]" in text
+    assert "libcudart_static.a]==]" in text
+    assert f"PITOME_CUDA_INCLUDE [==[{tmp_path}/cuda/" in text
+
+
+def test_without_cuda_no_toolkit_is_looked_for(tmp_path: Path) -> None:
+    given = environment(tmp_path, VERSION) | {"CUDACXX": "/no/such/nvcc"}
+    build_native(NativeOptions(tmp_path / "output"), pytest.fail, given)
+    assert "CUDA" not in (tmp_path / "output/toolchain.cmake").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="CUDACXX=/no/such/nvcc: no file /no/such/nvcc"):
+        build_native(NativeOptions(tmp_path / "output", cuda=True), pytest.fail, given)
+
+
 def test_a_failure_of_cmake(tmp_path: Path) -> None:
     given = environment(tmp_path, f"{VERSION}\necho no compiler; exit 3")
     with pytest.raises(BackendError) as caught:
         build_native(NativeOptions(tmp_path / "output"), pytest.fail, given)
     assert str(caught.value) == (
-        f"building the operator for onnxruntime: {tmp_path}/bin/cmake ended with exit code 3; it says\n"
-        "no compiler. Correct what it names; without the library, models run by the function that they carry"
+        f"building the operator for onnxruntime: {tmp_path}/bin/cmake ended with exit code 3; it says:\n"
+        "  | no compiler. Correct what it names; "
+        "without the library, models run by the function that they carry"
     )
 
 
