@@ -60,8 +60,8 @@ def copy_sources(folder: Path) -> None:
 
 
 def build(folder: Path, kind: str) -> bool:
-    words = ("-m", "pitome", "plugin", kind, "--programs", "tests/plugins")
-    return run(folder, *words)
+    programs = "tests/plugins/cpu" if kind == "--native" else "tests/plugins"
+    return run(folder, "-m", "pitome", "plugin", kind, "--programs", programs)
 
 
 def passes(folder: Path, check: str) -> bool:
