@@ -12,6 +12,7 @@ from pitome.export.plans.plugin_library import read_plugin_version
 from pitome.export.plans.tensorrt import TensorRT
 from pitome.export.plans.tensorrt_rtx import TensorRTRTX
 from pitome.runtime.backends import TENSORRT, TENSORRT_RTX, find_plan_backend
+from pitome.runtime.operator_version import check_operator_version
 from pitome.runtime.tensorrt_plugin import check_plugin_support
 
 BACKENDS: dict[str, Backend] = {TENSORRT_RTX.name: TensorRTRTX(), TENSORRT.name: TensorRT()}
@@ -76,13 +77,14 @@ def check_plugin_choice(request: PlanRequest) -> None:
 
 
 def check_files(request: PlanRequest) -> None:
-    """Check that the ONNX file is there and the plan's folder can take a file.
+    """Check that the ONNX file is there, its operator of this version, and the plan's folder can take a file.
 
     Raises:
         InputError: it is not, or it cannot.
     """
     if not request.onnx.is_file():
         raise InputError(f"a plan from {request.onnx}", "there is no such file", "Export the ONNX file first")
+    check_operator_version(request.onnx)
     if not request.plan.parent.is_dir():
         raise InputError(
             f"writing {request.plan}",

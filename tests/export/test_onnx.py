@@ -95,6 +95,23 @@ def assert_decisions(model: nn.Module, observer: MergeObserver, assignments: lis
     assert clear >= 0.8 * total > 0
 
 
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("name", ["vit", "deit"])
+def test_the_authors_code_of_2024_decides_as_in_pytorch(exported: Export, name: str, batch: int) -> None:
+    """Two layers of ToMe and one by the sharp energy through one body; every margin is wide."""
+    traced, images = exported(name, method="authors-2024"), make_images(batch)
+    merges = parameters_of(traced.model)
+    assert [merge.order for merge in merges] == ["position", "position", "energy"]
+    (found,), assignments = traced.run(images)
+    with torch.no_grad(), observe_merges() as observer:
+        expected = getattr(traced.model(images), *traced.outputs).numpy()
+    for merge, record, assignment in zip(merges, observer.records, assignments, strict=True):
+        margins = slow_merge(record.metric, record.metric, record.size, merge).margins
+        assert min(margin.smallest for margin in margins) > 5e-5
+        assert torch.equal(assignment, record.decided)
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
 def error_bound(exported: Exported, images: Tensor, assignments: list[Tensor], dtype: torch.dtype) -> Any:
     """float64 outputs with the decisions forced, and 2x plain PyTorch's own error plus one ulp."""
     exact = copy.deepcopy(exported.model).double()

@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from pitome.export.plans import PlanRequest
+from pitome.op import ONNX_VERSION
 from pitome.runtime.tensorrt_plugin import CREATOR
 from tests.export.plans.fake_machine import machine
 
@@ -19,7 +20,7 @@ __all__ = ["machine"]
 
 _, VERSION, NAMESPACE = CREATOR
 
-OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("pitome", 1)]
+OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("pitome", ONNX_VERSION)]
 
 
 def tensor_info(name: str, *shape: str | int, dtype: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:

@@ -179,6 +179,23 @@ def test_missing_files(request_plan, linear_onnx, tmp_path):
         build_plan(request_plan(linear_onnx(), plan=tmp_path / "nowhere" / "test.plan"))
 
 
+def test_a_file_of_another_version_of_the_operator(request_plan, merged_onnx):
+    """Its attributes mean something else: the plan would be built, and decide in another way."""
+    model = onnx.load(merged_onnx)
+    for opset in (*model.opset_import, *(used for body in model.functions for used in body.opset_import)):
+        if opset.domain == "pitome":
+            opset.version = 1
+    onnx.save(model, merged_onnx)
+    request = request_plan(merged_onnx, num_merges=2)
+    with pytest.raises(InputError) as error:
+        build_plan(request)
+    assert str(error.value) == (
+        f"reading {merged_onnx}: its merges are of version 1 of the operator pitome::EnergyMerge, and this "
+        "is version 2, whose attributes mean something else. Build the bundle again with this version"
+    )
+    assert files(request.plan.parent) == []
+
+
 # Ends in mid-build.
 
 
