@@ -25,6 +25,10 @@ options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a
 table = $(shell sed -n 's/^\#$(1): *\([A-Z_]*\)|.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 ENGINE_OPTIONS = $(call options,$(filter-out MODEL,$(call table,engine)))
 SWEEP_OPTIONS = $(call options,IMAGE_SIZE SEQUENCE_LENGTH WEIGHTS TASK GRID LIMIT)
+# Some have an environment variable NATIVE too: only that of the command line counts, and empty means none.
+ifneq ($(origin NATIVE),command line)
+NATIVE := auto
+endif
 # Further options of the commands, for instance ENGINE_FLAGS="--batch 1 --batch 32".
 ENGINE_FLAGS ?=
 VALIDATE_FLAGS ?=
@@ -34,7 +38,7 @@ SWEEP_FLAGS ?=
 # One after the other, also with -j: the targets share $(VENV), build/ and the machine.
 .NOTPARALLEL:
 .PHONY: help setup engine dry-run models validate sweep tune bench inspect plugin plugin-host plugin-sanitized plugin-account \
-  test test-quick test-full test-gpu lint format clean
+  native native-sanitized native-cuda native-cuda-host test test-quick test-full test-gpu test-gpu-kernels mutants lint format clean
 
 help: ## Show this help
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -68,6 +72,7 @@ help: ## Show this help
 #engine: MERGE_PATH|what computes the merges: function, plugin, or function,plugin for two plans [function; tensorrt: plugin]
 #engine: PLUGIN|the library of MERGE_PATH=plugin [build/plugin/libpitome_plugin.so]
 #engine: EMBED_PLUGIN|1: put the library into the plan too [0]
+#engine: NATIVE|operator library for onnxruntime on the CPU: a file, auto (built if that can be done) or empty for none [auto]
 #engine: DEVICE|where onnxruntime checks and measures, such as cuda; of validate and bench too [cpu]
 #engine: IMAGE_SIZE|pixels of the square input [the model's own]
 #engine: SEQUENCE_LENGTH|tokens of every text [128]
@@ -84,6 +89,8 @@ help: ## Show this help
 #plugin: CUDA_HOME|folder of the CUDA toolkit [looked for, else downloaded from PyPI]
 #plugin: PITOME_CUDA|wheels: the toolkit from PyPI, whatever is installed
 #plugin: TENSORRT_ROOT|folder of TensorRT, for its headers [looked for, else downloaded from PyPI]
+#plugin: HIGHWAY_ROOT|folder of Highway's sources, for native [else a Debian package]
+#plugin: ONNXRUNTIME_ROOT|folder of an onnxruntime release, for its headers [else the system's, or a Debian package]
 
 setup: $(BUILD) ## Create .venv and install what the main job needs, pinned
 
@@ -128,13 +135,25 @@ plugin-host: $(BUILD) ## Build what the plugin's tests need, for the CPU; needs 
 plugin-sanitized: $(BUILD) ## The same with sanitizers
 	@$(PITOME) plugin --host --programs tests/plugins --sanitize
 
+native: $(BUILD) ## Build the operator for onnxruntime on the CPU, in build/native
+	@$(PITOME) plugin --native --programs tests/plugins/cpu
+
+native-sanitized: $(BUILD) ## The same with sanitizers
+	@$(PITOME) plugin --native --programs tests/plugins/cpu --sanitize
+
+native-cuda: $(BUILD) ## Build the operator for onnxruntime on CPU and CUDA, in build/native-cuda
+	@$(PITOME) plugin --native --cuda
+
+native-cuda-host: $(BUILD) ## Its kernels for the CPU, which tests use; needs no nvcc
+	@$(PITOME) plugin --native --cuda --host
+
 plugin-account: $(BUILD) ## Count what a merge's kernels ask for, and predict their time on GPUs
 	@$(PITOME) plugin --account
 
 # Two processes of tests: PyTorch with two threads in each would have four for two cores, which wait by spinning.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal --durations=20
 
-test: $(TEST) lint plugin-host ## Lint, check types and run the tests, those of the plugin on the CPU
+test: $(TEST) lint plugin-host native native-cuda-host ## Lint, check types and run the tests, those of the plugin on the CPU
 	$(PYTEST) -m "not gpu and not full" $(PYTEST_FLAGS)
 
 test-quick: $(TEST) ## Run the tests that need seconds and nothing built
@@ -147,10 +166,36 @@ $(OPENVINO): requirements.lock
 	build/openvino/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock onnxruntime-openvino==1.24.1 numpy
 	touch $@
 
-test-full: $(TEST) plugin-sanitized plugin $(OPENVINO) ## Run what `make test` leaves out: sanitizers, thread orders, whole plans, the README
+# Tools that others run on ONNX files, and the oldest onnxruntime that runs ours: environments of their own, made once.
+ONNX_TOOLS := build/onnx-tools/.ready
+$(ONNX_TOOLS): requirements.lock
+	$(PYTHON) -m venv build/onnx-tools
+	build/onnx-tools/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock onnx onnxruntime numpy \
+	  onnx-graphsurgeon==0.6.1 polygraphy onnxslim==0.1.98 onnxsim==0.8.1 onnxconverter-common==1.16.0 openvino==2026.4.1
+	touch $@
+
+OLD_ONNXRUNTIME := build/onnxruntime-1.17/.ready
+$(OLD_ONNXRUNTIME):
+	$(PYTHON) -m venv build/onnxruntime-1.17
+	build/onnxruntime-1.17/bin/python -m pip install --quiet --disable-pip-version-check onnxruntime==1.17.3 'numpy<2'
+	touch $@
+
+test-full: $(TEST) plugin-sanitized plugin native-sanitized native-cuda $(OPENVINO) $(ONNX_TOOLS) $(OLD_ONNXRUNTIME) ## Run what `make test` leaves out: sanitizers, thread orders, whole plans, the README
 	$(PYTEST) -m "full and not gpu" $(PYTEST_FLAGS)
 
-test-gpu: $(TEST) plugin ## Run what needs an NVIDIA GPU; leaves build/gpu-report.md
+# mutmut's requirements are not those of the project.
+MUTMUT := build/mutmut/.ready
+$(MUTMUT): $(TEST)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --target build/mutmut mutmut==3.8.1
+	touch $@
+
+mutants: $(TEST) $(MUTMUT) ## Plant mistakes in MODULE=pitome/..., and list those that its TESTS= let pass
+	$(VENV)/bin/python -m tests.mutants "$(MODULE)" $(if $(TESTS),--tests $(TESTS)) $(MUTANTS_FLAGS)
+
+test-gpu-kernels: ## On an NVIDIA GPU: the kernels right, and how fast; PYTHON needs PyTorch and numpy only
+	$(PYTHON) -m tests.plugins.gpu_kernels
+
+test-gpu: $(TEST) plugin native-cuda ## Run what needs an NVIDIA GPU; leaves build/gpu-report.md
 	$(VENV)/bin/python -m pytest -m gpu $(PYTEST_FLAGS)
 
 CXX_FILES = $(shell find plugins tests/plugins -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
