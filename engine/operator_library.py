@@ -73,7 +73,7 @@ def place_native(place: Workplace, check: CheckOptions, num_merges: int) -> Oper
         try:
             with place.progress.step("Build the operator library"):
                 built = build_native(NativeOptions(), place.progress.note)
-            return OperatorLibrary(_copy(built.library, place.folder))
+            return OperatorLibrary(_copy(built.libraries[0], place.folder))
         except (BackendError, InputError) as error:
             reason = _in_one_line(error)
     place.progress.note(f"no operator library for onnxruntime: {reason}")

@@ -43,6 +43,7 @@ VALUES = {
     "METHOD": "authors-2024",
     "METRIC": "keys",
     "NAME": "mine",
+    "NATIVE": "library.so",
     "OUT": "some folder",
     "PLUGIN": "library.so",
     "PRECISION": "fp32",
@@ -86,7 +87,7 @@ def test_every_option_of_engine_is_a_variable() -> None:
 @pytest.mark.parametrize("variable", ENGINE)
 def test_a_variable_becomes_the_option_of_its_name(target: str, variable: str) -> None:
     value = VALUES[variable]
-    arguments = pitome_arguments(target, "MODEL=deit-s16", f"{variable}={value}")
+    arguments = pitome_arguments(target, "MODEL=deit-s16", "NATIVE=", f"{variable}={value}")
     shown = ["--dry-run"] if target == "dry-run" else []
     assert arguments == ["engine", "deit-s16", option_of(variable), value, *shown]
     assert parse(arguments)
@@ -116,9 +117,17 @@ def test_a_bundle_is_checked_and_measured_on_a_device(target: str) -> None:
 
 
 def test_what_is_not_set_is_not_given() -> None:
-    assert pitome_arguments("engine") == ["engine", "clip-b16"]
-    assert pitome_arguments("engine", "ENGINE_FLAGS=--batch 1") == ["engine", "clip-b16", "--batch", "1"]
+    assert pitome_arguments("engine", "NATIVE=") == ["engine", "clip-b16"]
+    assert pitome_arguments("engine", "NATIVE=", "ENGINE_FLAGS=--batch 1") == [
+        *("engine", "clip-b16", "--batch", "1")
+    ]
     assert pitome_arguments("models") == ["models"]
+
+
+def test_the_operator_library_is_built_where_it_can_be() -> None:
+    arguments = pitome_arguments("engine")
+    assert arguments == ["engine", "clip-b16", "--native", "auto"]
+    assert parse(arguments)
 
 
 @pytest.mark.parametrize(
@@ -163,8 +172,15 @@ def plugin_builds(target: str) -> list[list[str]]:
 
 def test_make_test_compiles_nothing_for_gpus() -> None:
     host = ["plugin", "--host", "--programs", "tests/plugins"]
-    assert plugin_builds("test") == [host]
-    assert plugin_builds("test-full") == [[*host, "--sanitize"], ["plugin"]]
+    native = ["plugin", "--native", "--programs", "tests/plugins/cpu"]
+    cuda = ["plugin", "--native", "--cuda"]
+    assert plugin_builds("test") == [host, native, [*cuda, "--host"]]
+    assert plugin_builds("test-full") == [
+        [*host, "--sanitize"],
+        ["plugin"],
+        [*native, "--sanitize"],
+        cuda,
+    ]
     assert plugin_builds("test-quick") == []
 
 

@@ -8,7 +8,13 @@ from tests.checkout import ROOT
 
 FOLDERS = ("pitome", "export", "validate", "engine", "cli")
 SETTING = "size_penalty"
-OPERATOR = {"pitome/merge.py", "pitome/parameters.py", "pitome/op.py", "export/function.py"}
+OPERATOR = {
+    "pitome/merge.py",
+    "pitome/parameters.py",
+    "pitome/op.py",
+    "export/function.py",
+    "export/merge_nodes.py",
+}
 """The operator's own files: there it is an attribute of the node."""
 KNOWS = {
     "pitome/settings.py": "describes it",

@@ -96,9 +96,15 @@ def _merges(model: Any, layers: Mapping[int, MergeParameters]) -> Iterator[Graph
             found = attribute_value(node, name)
             same = np.float32(found) == np.float32(wanted) if isinstance(wanted, float) else found == wanted
             if not same:
-                shown = f"{found:g}" if isinstance(found, float) else str(found)
-                text = f"{name} of the merge in layer {layer} is {shown}, the model has {wanted}"
+                text = (
+                    f"{name} of the merge in layer {layer} is {_shown(found)}, the model has {_shown(wanted)}"
+                )
                 yield GraphFinding(kind="merge", layer=layer, text=text, decides=True)
+
+
+def _shown(value: Any) -> str:
+    """A float in the fewest digits that float32 needs."""
+    return str(np.float32(value)) if isinstance(value, float) else str(value)
 
 
 def _bodies(

@@ -152,8 +152,6 @@ def test_classifiers_report_the_agreement_of_their_answers(classifier: Exported)
     [
         (0, "margin", 0.1),
         (2, "margin", -0.9),
-        (1, "num_candidates", 10),
-        (1, "alpha", 5.0),
         (3, "size_penalty", 0.6),
     ],
 )
@@ -168,6 +166,22 @@ def test_a_changed_attribute_is_a_wrong_decision(
     for layer in report.decisions.layers:  # the layers before are forced, so only one is wrong
         assert (layer.unexplained > 0) == (layer.layer == index)
     assert all(record.passed for record in report.arithmetic)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("num_candidates", 10, "num_candidates of the merge in layer 1 is 10, the model has 26"),
+        ("alpha", 5.0, "alpha of the merge in layer 1 is 5.0, the model has 1.0"),
+    ],
+)
+def test_an_attribute_that_only_other_runtimes_read_is_found_too(
+    clip: Exported, tmp_path: Path, name: str, value: float, text: str
+) -> None:
+    """This body reads the slices in place of the count, and needs no alpha; a plugin reads both."""
+    report = clip.check(fp32=edited(clip.graphs["fp32"], set_attribute(1, name, value), tmp_path))
+    assert report.verdict == "fail"
+    assert report.reason == f"{text} (edited.onnx); nothing that was measured shows it"
 
 
 def test_two_swapped_rows_of_a_metric_are_a_wrong_decision(clip: Exported, tmp_path: Path) -> None:

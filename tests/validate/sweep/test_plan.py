@@ -276,7 +276,7 @@ def test_the_grids_have_sensible_sizes() -> None:
     shape = family_of(MODEL).shape(MODEL)
     quick, full = (len(make_points(grid, family_of(MODEL), shape)[0]) for grid in (QUICK, FULL))
     assert 30 <= quick <= 60
-    assert 10 * quick < full < 2000
+    assert 10 * quick < full < 3000
 
 
 def test_an_axis_has_values() -> None:
