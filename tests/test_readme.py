@@ -150,5 +150,10 @@ def test_every_command_runs(command: str, workplace: Workplace, after_the_first_
 
 @pytest.mark.full
 @pytest.mark.parametrize("example", blocks("python"))
-def test_every_python_example_runs(example: str, workplace: Workplace) -> None:
-    run([sys.executable, "-c", example], workplace)
+def test_every_python_example_runs(
+    example: str, workplace: Workplace, after_the_first_commands: Path
+) -> None:
+    if BUNDLE in example:
+        shutil.copytree(after_the_first_commands / "build", workplace.out)
+    bundle = str(workplace.out / workplace.model.name)
+    run([sys.executable, "-c", example.replace(BUNDLE, bundle)], workplace)
