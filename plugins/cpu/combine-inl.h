@@ -25,8 +25,10 @@ void mean_row(const Problem& problem, const Element& element, int64_t slot, T* t
   const int64_t width = problem.shape.width;
   const T* x = static_cast<const T*>(element.x);
   const int64_t target = element.kept[slot];
-  const int32_t *begin = element.members + element.first[slot], *end = element.members + element.first[slot + 1];
-  const Vector own = hn::Set(d, counted_size(element.size[target])), total = hn::Set(d, element.size_out[slot]);
+  const int32_t *begin = element.members + element.first[slot],
+                *end = element.members + element.first[slot + 1];
+  const Vector own = hn::Set(d, counted_size(element.size[target])),
+               total = hn::Set(d, element.size_out[slot]);
   for (int64_t column = 0; column < width; column += kLanes) {
     const size_t count = static_cast<size_t>(std::min<int64_t>(kLanes, width - column));
     Vector sum = hn::Mul(own, load_part(d, x + target * width + column, count));

@@ -1,6 +1,6 @@
-// Steps 1 and 2 of METHOD.md section 2: every pair's similarity once, and the energies' sums while a tile of it
-// is in registers. A tile is kRows tokens of one panel against all tokens of another, from its own on: the sums
-// of the others come from both sides.
+// Steps 1 and 2 of METHOD.md section 2: every pair's similarity once, and the energies' sums while a tile of
+// it is in registers. A tile is kRows tokens of one panel against all tokens of another, from its own on: the
+// sums of the others come from both sides.
 #if defined(PITOME_CPU_COMPARE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PITOME_CPU_COMPARE_INL_H_
 #undef PITOME_CPU_COMPARE_INL_H_
@@ -19,7 +19,8 @@ HWY_BEFORE_NAMESPACE();
 namespace pitome::cpu {
 namespace HWY_NAMESPACE {
 
-// A tile's products, kRows x 2 vectors, stay in registers: there are 32 of them with AVX-512 and NEON, else 16.
+// A tile's products, kRows x 2 vectors, stay in registers: there are 32 of them with AVX-512 and NEON,
+// else 16.
 #if HWY_TARGET == HWY_SCALAR
 constexpr int64_t kRows = 2;
 #elif HWY_MAX_BYTES == 64 || HWY_ARCH_ARM_A64
@@ -29,7 +30,8 @@ constexpr int64_t kRows = 4;
 #endif
 static_assert(kPanel % kRows == 0, "the rows of a tile lie in one panel");
 
-// An array and no class: compilers do not give a class's own constructor the instruction set that its vectors need.
+// An array and no class: compilers do not give a class's own constructor the instruction set that its vectors
+// need.
 template <int kVectors>
 using Tile = Vector[kRows][kVectors];
 

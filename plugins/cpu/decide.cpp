@@ -63,7 +63,8 @@ void sort_edges(const Problem& problem, const Element& element) {
     }
     element.keys[index] = falling_key(value, index);
   }
-  std::nth_element(element.keys, element.keys + problem.parameters.num_merged, element.keys + problem.num_sources);
+  std::nth_element(element.keys, element.keys + problem.parameters.num_merged,
+                   element.keys + problem.num_sources);
 }
 
 // `target_of` of the sources that are taken, -1 elsewhere.

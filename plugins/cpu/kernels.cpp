@@ -1,11 +1,11 @@
 // Compiled once for each instruction set; the CPU's best one is chosen at run time.
-#include <string>
-
 #include "kernels.h"
+
+#include <string>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels.cpp"  // found in the folder plugins
-#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/foreach_target.h>               // must come before highway.h
 //
 #include <hwy/highway.h>
 
@@ -19,7 +19,8 @@ namespace pitome::cpu {
 namespace HWY_NAMESPACE {
 
 const Kernels& table() {
-  static const Kernels kernels{hwy::TargetName(HWY_TARGET), kPanel, kRows, pack, compare, average, match, combine};
+  static const Kernels kernels{
+      hwy::TargetName(HWY_TARGET), kPanel, kRows, pack, compare, average, match, combine};
   return kernels;
 }
 

@@ -16,14 +16,16 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Vectors of float32, at most 16 of them: with panels of two such vectors `kPadding` covers every kind of CPU.
+// Vectors of float32, at most 16 of them: with panels of two such vectors `kPadding` covers every kind of
+// CPU.
 using Floats = hn::CappedTag<float, 16>;
 using Vector = hn::Vec<Floats>;
 
 constexpr size_t kLanes = HWY_MAX_LANES_D(Floats);
 
-// --- float16 and bfloat16 from and to float32, rounded to nearest even ---------------------------------------
-// Written out, because what Highway does without F16C leaves out infinities, and METHOD.md asks for them.
+// --- float16 and bfloat16 from and to float32, rounded to nearest even
+// --------------------------------------- Written out, because what Highway does without F16C leaves out
+// infinities, and METHOD.md asks for them.
 
 template <class D>
 HWY_INLINE hn::Vec<D> widen(D d, hn::Vec<hn::RebindToUnsigned<D>> bits, Float16) {
@@ -75,7 +77,8 @@ HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> narrow(D, hn::Vec<D> value, BFloat16
   return hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(du, 0x7FFF)), odd));
 }
 
-// --- loads and stores ----------------------------------------------------------------------------------------
+// --- loads and stores
+// ----------------------------------------------------------------------------------------
 
 template <class D>
 HWY_INLINE hn::Vec<D> load(D d, const float* from) {
@@ -114,7 +117,8 @@ HWY_INLINE void store_part(D d, hn::Vec<D> value, T* to, size_t count) {
   hn::StoreN(hn::TruncateTo(d16, narrow(d, value, T())), d16, reinterpret_cast<uint16_t*>(to), count);
 }
 
-// --- the exponential -----------------------------------------------------------------------------------------
+// --- the exponential
+// -----------------------------------------------------------------------------------------
 
 // exp(x) of x <= 0 to about one unit in the last place; exp(0) is 1, and what would be subnormal is 0.
 template <class D>

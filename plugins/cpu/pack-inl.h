@@ -58,7 +58,8 @@ constexpr int64_t kTogether = 1;
 template <class T>
 void transpose(const T* const* rows, const float* scales, int64_t depth, float* to) {
   const hn::CappedTag<float, 1> d;
-  for (int64_t k = 0; k < depth; ++k) hn::StoreU(load_scaled(d, rows[0] + k, scales[0], 1), d, to + k * kPanel);
+  for (int64_t k = 0; k < depth; ++k)
+    hn::StoreU(load_scaled(d, rows[0] + k, scales[0], 1), d, to + k * kPanel);
 }
 
 #else

@@ -41,11 +41,10 @@ std::string refusal(const Parameters& parameters) {
   if (parameters.num_protected < 0) {
     return text("num_protected = ", parameters.num_protected, ": negative. Use 0 or more.");
   }
-  std::string reason = first_of({bounded("margin", parameters.margin, -kLargest),
-                                 bounded("offset", parameters.offset, -kLargest),
-                                 bounded("width", parameters.width, kSmallestWidth),
-                                 bounded("alpha", parameters.alpha, -kLargest),
-                                 bounded("size_penalty", parameters.size_penalty, 0.0F)});
+  std::string reason = first_of(
+      {bounded("margin", parameters.margin, -kLargest), bounded("offset", parameters.offset, -kLargest),
+       bounded("width", parameters.width, kSmallestWidth), bounded("alpha", parameters.alpha, -kLargest),
+       bounded("size_penalty", parameters.size_penalty, 0.0F)});
   if (reason.empty() && parameters.function == Function::kGaussian && !(parameters.margin < 1.0F)) {
     return text("function = gaussian with margin = ", parameters.margin,
                 ": its width is 1 - margin. Use a margin below 1.");
@@ -63,9 +62,8 @@ std::string refusal(const Parameters& parameters, const Shape& shape) {
                 shape.metric_width, ": a width is not positive. Give both at least one column.");
   }
   if (parameters.num_candidates > shape.num_tokens - parameters.num_protected) {
-    return text("num_candidates = ", parameters.num_candidates, ": there are ", shape.num_tokens,
-                " tokens, ", parameters.num_protected,
-                " of them protected. Merge fewer tokens, or give more.");
+    return text("num_candidates = ", parameters.num_candidates, ": there are ", shape.num_tokens, " tokens, ",
+                parameters.num_protected, " of them protected. Merge fewer tokens, or give more.");
   }
   return "";
 }

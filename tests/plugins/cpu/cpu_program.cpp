@@ -1,7 +1,8 @@
 // Runs the operator's core for the CPU as a library of its own.
 //
 // targets: the instruction sets that this build has and this CPU runs, one a line, the best first.
-// merge SET THREADS [CALLERS]: every case on stdin, the results to stdout; by CALLERS threads at once that share
+// merge SET THREADS [CALLERS]: every case on stdin, the results to stdout; by CALLERS threads at once that
+// share
 //   one pool, each with every case, and they must agree.
 // time SET THREADS B N C D M r [REPEATS]: microseconds of one merge, the least and the median.
 //
@@ -59,7 +60,8 @@ void use_target(const std::string& name) {
 class Memory {
  public:
   explicit Memory(size_t size)
-      : size_(size), bytes_(static_cast<char*>(::operator new(size, std::align_val_t{pitome::cpu::kAlignment}))) {
+      : size_(size),
+        bytes_(static_cast<char*>(::operator new(size, std::align_val_t{pitome::cpu::kAlignment}))) {
     std::memset(bytes_, 0xff, size);
   }
   Memory(Memory&& other) noexcept : size_(other.size_), bytes_(other.bytes_) { other.bytes_ = nullptr; }
@@ -93,7 +95,8 @@ std::vector<size_t> input_bytes(const Shape& shape) {
 
 bool read_case(Case* read) {
   int32_t numbers[5];
-  if (std::fread(&read->parameters, 1, sizeof read->parameters, stdin) != sizeof read->parameters) return false;
+  if (std::fread(&read->parameters, 1, sizeof read->parameters, stdin) != sizeof read->parameters)
+    return false;
   require(std::fread(numbers, 1, sizeof numbers, stdin) == sizeof numbers, "a shape on stdin");
   read->shape = {numbers[0], numbers[1], numbers[2], numbers[3], static_cast<DataType>(numbers[4])};
   for (size_t bytes : input_bytes(read->shape)) {
@@ -145,7 +148,8 @@ void run_merges(int threads, int callers) {
   for (const Results& results : all) require(results == all[0], "every caller to get the same");
   for (const std::vector<Memory>& outputs : all[0]) {
     for (const Memory& output : outputs) {
-      require(std::fwrite(output.data(), 1, output.size(), stdout) == output.size(), "stdout to take the results");
+      require(std::fwrite(output.data(), 1, output.size(), stdout) == output.size(),
+              "stdout to take the results");
     }
   }
 }
