@@ -80,7 +80,12 @@ MUTANTS = (
     Mutant("tensorrt/fields.cpp", "if (text == identity.value) return;", "return;", CREATOR),
     Mutant("tensorrt/fields.cpp", "collection->nbFields > kMaxFields", "collection->nbFields > 99", CREATOR),
     Mutant("cpu/decide.cpp", "  value += 0.0F;  // -0 equals 0\n", "", CPU),
-    Mutant("cpu/decide.cpp", "size[token] > 0.0F ? energy : kInfinity", "energy", CPU),
+    Mutant(
+        "cpu/decide.cpp",
+        "size[token] > 0.0F ? energy : kInfinity",
+        "size[token] >= 0.0F ? energy : kInfinity",
+        CPU,
+    ),
     Mutant("cpu/decide.cpp", "value -= penalty * std::log(source_size);", "", CPU),
     Mutant("cpu/decide.cpp", "      return {1, 0, 2};", "      return {0, 1, 2};", CPU),
     Mutant("cpu/energy-inl.h", "return kDivides ? hn::Div(value, width)", "return kDivides ? value", CPU),
