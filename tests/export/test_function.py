@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -99,7 +100,7 @@ def test_bfloat16_merges_like_the_reference(case: OperatorCase) -> None:
     inputs = {"x": x.float().numpy().astype(bfloat16), "metric": metric.float().numpy().astype(bfloat16)}
     # Inlined, because the evaluator gives its Elu no attribute of a function.
     evaluator: Any = ReferenceEvaluator(inliner.inline_local_functions(model))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         y, size_out, assignment = evaluator.run(None, {**inputs, "size": size.numpy()})
     assert y.dtype == bfloat16
     result = MergeResult(
@@ -188,7 +189,7 @@ def two_merges(dtype: str, merges: Sequence[MergeParameters]) -> onnx.ModelProto
     )
     return helper.make_model(
         graph,
-        functions=[energy_merge_function(merges)],
+        functions=[energy_merge_function(merges, narrow=dtype != "float32")],
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ONNX_DOMAIN, ONNX_VERSION)],
         ir_version=IR_VERSION,
     )
@@ -239,78 +240,105 @@ def test_each_node_goes_by_its_own_attributes(first_rule: Rule, second_rule: Rul
 def test_functions_of_energies_cannot_be_mixed() -> None:
     merges = [MergeParameters(1, 2), MergeParameters(1, 2, function="gaussian")]
     with pytest.raises(InputError) as error:
-        energy_merge_function(merges)
+        energy_merge_function(merges, narrow=False)
     assert str(error.value) == (
         "one ONNX file for merges by energies of different functions: the merges have gaussian and "
         "piecewise, and parsers take the first body for all of them. Use one function in all layers that "
         "merge by energy"
     )
     energy_merge_function(
-        [MergeParameters(1, 2), MergeParameters(1, 2, order="position", function="gaussian")]
+        [MergeParameters(1, 2), MergeParameters(1, 2, order="position", function="gaussian")], narrow=False
     )
 
 
 # What it is made of.
 
 
+PENALTY = 0.05
+
+
+def file_of(
+    energy: Energy, *, margin: float = 0.9, alpha: float = 1.0, position: bool = False
+) -> list[MergeParameters]:
+    """The merges of a file with the default's size penalty, one of them by position where told."""
+    merges = [merge_parameters(3, 8, energy=energy, margin=margin, alpha=alpha, size_penalty=PENALTY)]
+    return [*merges, *[replace(merges[0], order="position")] * position]
+
+
 KINDS: dict[str, list[MergeParameters]] = {
-    "position": [MergeParameters(3, 8, order="position")],
-    "elu": [merge_parameters(3, 8)],
-    "elu with alpha": [merge_parameters(3, 8), merge_parameters(3, 8, alpha=0.5)],
-    "sharp": [merge_parameters(3, 8, energy="sharp")],
-    "eq4": [merge_parameters(3, 8, energy="eq4")],
-    "eq4 below zero": [merge_parameters(3, 8, energy="eq4", margin=-0.5)],
-    "gaussian": [merge_parameters(3, 8, energy="gaussian")],
-    "elu and position": [merge_parameters(3, 8), MergeParameters(3, 8, order="position")],
-    "gaussian and position": [
-        merge_parameters(3, 8, energy="gaussian"),
-        MergeParameters(3, 8, order="position"),
+    "position": [MergeParameters(3, 8, size_penalty=PENALTY, order="position")],
+    "elu": file_of("elu"),
+    "elu with alpha": [*file_of("elu"), *file_of("elu", alpha=0.5)],
+    "sharp": file_of("sharp"),
+    "eq4": file_of("eq4"),
+    "eq4 below zero": file_of("eq4", margin=-0.5),
+    "gaussian": file_of("gaussian"),
+    "elu and position": file_of("elu", position=True),
+    "sharp and position": file_of("sharp", position=True),
+    "eq4 and position": file_of("eq4", position=True),
+    "gaussian and position": file_of("gaussian", position=True),
+    "elu and eq4": [*file_of("elu"), *file_of("eq4")],
+    "no penalty": [merge_parameters(3, 8)],
+    "sharp and position, no penalty": [
+        merge_parameters(3, 8, energy="sharp"),
+        merge_parameters(3, 8, energy="sharp", order="position"),
     ],
-    "eq4 and position": [merge_parameters(3, 8, energy="eq4"), MergeParameters(3, 8, order="position")],
+    "some with a penalty": [*file_of("elu"), merge_parameters(3, 8)],
 }
-"""Every body that there is, by what merges of a file it serves."""
-MOST_NODES = {
-    "position": 68,
-    "elu": 77,
-    "elu with alpha": 77,
-    "sharp": 77,
-    "eq4": 80,
-    "eq4 below zero": 81,
-    "gaussian": 79,
-    "elu and position": 80,
-    "gaussian and position": 82,
-    "eq4 and position": 83,
+"""Every part of a body, by what merges of a file it serves."""
+MOST_NODES = {  # in float32, and in narrower types
+    "position": (66, 69),
+    "elu": (79, 78),
+    "elu with alpha": (76, 78),
+    "sharp": (78, 80),
+    "eq4": (78, 80),
+    "eq4 below zero": (79, 81),
+    "gaussian": (80, 82),
+    "elu and position": (79, 81),
+    "sharp and position": (81, 83),
+    "eq4 and position": (81, 83),
+    "gaussian and position": (83, 85),
+    "elu and eq4": (79, 81),
+    "no penalty": (76, 75),
+    "sharp and position, no penalty": (78, 80),
+    "some with a penalty": (80, 79),
 }
-"""Without constants. No method makes files of the three over 80, but a list of layers by hand can."""
+"""Without constants. Over 80 are files of both orders with a penalty, and the gaussian in narrow types."""
+WIDTHS = pytest.mark.parametrize("narrow", [False, True], ids=["float32", "narrow"])
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_how_many_nodes_a_merge_costs(kind: str) -> None:
-    nodes = [node for node in energy_merge_function(KINDS[kind]).node if node.op_type != "Constant"]
-    assert len(nodes) == MOST_NODES[kind]
+def test_how_many_nodes_a_merge_costs(kind: str, narrow: bool) -> None:
+    function = energy_merge_function(KINDS[kind], narrow=narrow)
+    assert sum(node.op_type != "Constant" for node in function.node) == MOST_NODES[kind][narrow]
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_attributes_are_declared_and_used(kind: str) -> None:
-    function = energy_merge_function(KINDS[kind])
+def test_attributes_are_declared_and_used(kind: str, narrow: bool) -> None:
+    function = energy_merge_function(KINDS[kind], narrow=narrow)
     declared = set(node_attributes(MergeParameters(1, 2)))
     assert (function.domain, function.name, function.overload) == (ONNX_DOMAIN, ONNX_NAME, "")
     assert set(function.attribute) == declared
     assert not function.attribute_proto, "a default would hide an attribute that a node lacks"
     used = {attribute.ref_attr_name for node in function.node for attribute in node.attribute} - {""}
-    numbers = {"num_merged", "num_protected", "size_penalty", *RankSlices._fields}
-    numbers |= {"by_position"} if " and " in kind else set()
+    numbers = {"num_merged", "num_protected", *RankSlices._fields}
+    numbers |= {"size_penalty"} if not kind.endswith("no penalty") else set()
+    numbers |= {"by_position"} if "and position" in kind else set()
     numbers |= {"margin"} if kind != "position" else set()
-    numbers |= {"width"} if kind.startswith(("elu", "sharp", "eq4")) else set()
+    numbers |= {"num_candidates"} if kind != "position" and narrow else set()
+    numbers |= {"width"} if "sharp" in kind else set()
     numbers |= {"alpha"} if "alpha" in kind else set()
-    numbers |= {"offset"} if kind.startswith("eq4") else set()
-    assert used == numbers, "strings cannot steer a body, and the slices say how many candidates there are"
+    numbers |= {"offset"} if kind == "elu and eq4" else set()
+    assert used == numbers, "strings cannot steer a body"
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_body_holds_nothing_that_a_builder_refuses(kind: str) -> None:
+def test_the_body_holds_nothing_that_a_builder_refuses(kind: str, narrow: bool) -> None:
     """No scattering with a reduction, no shapes that depend on values, no control flow, no strings."""
-    function = energy_merge_function(KINDS[kind])
+    function = energy_merge_function(KINDS[kind], narrow=narrow)
     refused = {"NonZero", "Compress", "Unique", "Loop", "If", "Scan", "ScatterND", "Attention"}
     assert not {node.op_type for node in function.node} & refused
     assert {node.domain for node in function.node} == {""}
@@ -321,10 +349,11 @@ def test_the_body_holds_nothing_that_a_builder_refuses(kind: str) -> None:
         assert all(attribute.type != AttributeProto.STRING for attribute in node.attribute)
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_constants_are_tensors_and_float_attributes_are_cast_at_once(kind: str) -> None:
+def test_constants_are_tensors_and_float_attributes_are_cast_at_once(kind: str, narrow: bool) -> None:
     """Folders of constants read value_float as float64, and their file no longer loads."""
-    nodes = energy_merge_function(KINDS[kind]).node
+    nodes = energy_merge_function(KINDS[kind], narrow=narrow).node
     read_by = {name: [node for node in nodes if name in node.input] for node in nodes for name in node.output}
     for node in nodes:
         if node.op_type != "Constant":
@@ -339,10 +368,11 @@ def test_constants_are_tensors_and_float_attributes_are_cast_at_once(kind: str) 
             assert attribute.name == "value_int"
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_result_has_a_name_of_its_own_and_is_used(kind: str) -> None:
+def test_every_result_has_a_name_of_its_own_and_is_used(kind: str, narrow: bool) -> None:
     """An unused result named ``_`` breaks TensorRT-RTX as soon as the function is used twice."""
-    function = energy_merge_function(KINDS[kind])
+    function = energy_merge_function(KINDS[kind], narrow=narrow)
     results = [name for node in function.node for name in node.output]
     assert len(results) == len(set(results))
     assert "" not in results
@@ -381,10 +411,10 @@ def test_decisions_and_sums_are_made_in_float32(energy: Energy, dtype: str) -> N
     narrow = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}[dtype]
     makers = {name: node for node in inferred.node for name in node.output}
     made = {makers[name].op_type for name, kind in types.items() if kind == narrow and name in makers}
-    assert made == {"CastLike", "Concat", "GatherND"}
+    assert made == {"CastLike", "Concat", "GatherND"}, "a group's mean, the table, and rows of x"
     assert [node.op_type for node in inferred.node if "metric" in node.input] == ["Cast"]
     for node in inferred.node:
-        if node.op_type in ("MatMul", "TopK", "Div", "ReduceL2", "Elu", "Exp"):
+        if node.op_type in ("MatMul", "Div", "Mul", "Sqrt", "Elu", "Exp"):
             assert types[node.input[0]] == TensorProto.FLOAT, node.name
 
 
