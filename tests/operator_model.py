@@ -48,6 +48,6 @@ def operator_model(
             helper.make_tensor_value_info("assignment", TensorProto.INT32, ["batch", num_tokens]),
         ],
     )
-    function = energy_merge_function([parameters])
+    function = energy_merge_function([parameters], narrow=dtype != "float32")
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ONNX_DOMAIN, ONNX_VERSION)]
     return helper.make_model(graph, functions=[function], opset_imports=opsets, ir_version=IR_VERSION)

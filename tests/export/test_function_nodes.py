@@ -11,63 +11,79 @@ from pitome.parameters import MergeParameters, RankSlices
 from tests.merge_parameters import merge_parameters
 
 KINDS: dict[str, list[MergeParameters]] = {
-    "position": [MergeParameters(3, 8, order="position")],
-    "elu": [merge_parameters(3, 8)],
-    "elu with alpha": [merge_parameters(3, 8), merge_parameters(3, 8, alpha=0.5)],
-    "sharp": [merge_parameters(3, 8, energy="sharp")],
-    "eq4": [merge_parameters(3, 8, energy="eq4")],
-    "eq4 below zero": [merge_parameters(3, 8, energy="eq4", margin=-0.5)],
-    "gaussian": [merge_parameters(3, 8, energy="gaussian")],
-    "elu and position": [merge_parameters(3, 8), MergeParameters(3, 8, order="position")],
-    "gaussian and position": [
-        merge_parameters(3, 8, energy="gaussian"),
-        MergeParameters(3, 8, order="position"),
+    "position": [MergeParameters(3, 8, size_penalty=PENALTY, order="position")],
+    "elu": file_of("elu"),
+    "elu with alpha": [*file_of("elu"), *file_of("elu", alpha=0.5)],
+    "sharp": file_of("sharp"),
+    "eq4": file_of("eq4"),
+    "eq4 below zero": file_of("eq4", margin=-0.5),
+    "gaussian": file_of("gaussian"),
+    "elu and position": file_of("elu", position=True),
+    "sharp and position": file_of("sharp", position=True),
+    "eq4 and position": file_of("eq4", position=True),
+    "gaussian and position": file_of("gaussian", position=True),
+    "elu and eq4": [*file_of("elu"), *file_of("eq4")],
+    "no penalty": [merge_parameters(3, 8)],
+    "sharp and position, no penalty": [
+        merge_parameters(3, 8, energy="sharp"),
+        merge_parameters(3, 8, energy="sharp", order="position"),
     ],
-    "eq4 and position": [merge_parameters(3, 8, energy="eq4"), MergeParameters(3, 8, order="position")],
+    "some with a penalty": [*file_of("elu"), merge_parameters(3, 8)],
 }
-"""Every body that there is, by what merges of a file it serves."""
-MOST_NODES = {
-    "position": 68,
-    "elu": 77,
-    "elu with alpha": 77,
-    "sharp": 77,
-    "eq4": 80,
-    "eq4 below zero": 81,
-    "gaussian": 79,
-    "elu and position": 80,
-    "gaussian and position": 82,
-    "eq4 and position": 83,
+"""Every part of a body, by what merges of a file it serves."""
+MOST_NODES = {  # in float32, and in narrower types
+    "position": (66, 69),
+    "elu": (79, 78),
+    "elu with alpha": (76, 78),
+    "sharp": (78, 80),
+    "eq4": (78, 80),
+    "eq4 below zero": (79, 81),
+    "gaussian": (80, 82),
+    "elu and position": (79, 81),
+    "sharp and position": (81, 83),
+    "eq4 and position": (81, 83),
+    "gaussian and position": (83, 85),
+    "elu and eq4": (79, 81),
+    "no penalty": (76, 75),
+    "sharp and position, no penalty": (78, 80),
+    "some with a penalty": (80, 79),
 }
-"""Without constants. No method makes files of the three over 80, but a list of layers by hand can."""
+"""Without constants. Over 80 are files of both orders with a penalty, and the gaussian in narrow types."""
+WIDTHS = pytest.mark.parametrize("narrow", [False, True], ids=["float32", "narrow"])
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_how_many_nodes_a_merge_costs(kind: str) -> None:
-    nodes = [node for node in energy_merge_function(KINDS[kind]).node if node.op_type != "Constant"]
-    assert len(nodes) == MOST_NODES[kind]
+def test_how_many_nodes_a_merge_costs(kind: str, narrow: bool) -> None:
+    function = energy_merge_function(KINDS[kind], narrow=narrow)
+    assert sum(node.op_type != "Constant" for node in function.node) == MOST_NODES[kind][narrow]
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_attributes_are_declared_and_used(kind: str) -> None:
-    function = energy_merge_function(KINDS[kind])
+def test_attributes_are_declared_and_used(kind: str, narrow: bool) -> None:
+    function = energy_merge_function(KINDS[kind], narrow=narrow)
     declared = set(node_attributes(MergeParameters(1, 2)))
     assert (function.domain, function.name, function.overload) == (ONNX_DOMAIN, ONNX_NAME, "")
     assert set(function.attribute) == declared
     assert not function.attribute_proto, "a default would hide an attribute that a node lacks"
     used = {attribute.ref_attr_name for node in function.node for attribute in node.attribute} - {""}
-    numbers = {"num_merged", "num_protected", "size_penalty", *RankSlices._fields}
-    numbers |= {"by_position"} if " and " in kind else set()
+    numbers = {"num_merged", "num_protected", *RankSlices._fields}
+    numbers |= {"size_penalty"} if not kind.endswith("no penalty") else set()
+    numbers |= {"by_position"} if "and position" in kind else set()
     numbers |= {"margin"} if kind != "position" else set()
-    numbers |= {"width"} if kind.startswith(("elu", "sharp", "eq4")) else set()
+    numbers |= {"num_candidates"} if kind != "position" and narrow else set()
+    numbers |= {"width"} if "sharp" in kind else set()
     numbers |= {"alpha"} if "alpha" in kind else set()
-    numbers |= {"offset"} if kind.startswith("eq4") else set()
-    assert used == numbers, "strings cannot steer a body, and the slices say how many candidates there are"
+    numbers |= {"offset"} if kind == "elu and eq4" else set()
+    assert used == numbers, "strings cannot steer a body"
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_body_holds_nothing_that_a_builder_refuses(kind: str) -> None:
+def test_the_body_holds_nothing_that_a_builder_refuses(kind: str, narrow: bool) -> None:
     """No scattering with a reduction, no shapes that depend on values, no control flow, no strings."""
-    function = energy_merge_function(KINDS[kind])
+    function = energy_merge_function(KINDS[kind], narrow=narrow)
     refused = {"NonZero", "Compress", "Unique", "Loop", "If", "Scan", "ScatterND", "Attention"}
     assert not {node.op_type for node in function.node} & refused
     assert {node.domain for node in function.node} == {""}
@@ -78,10 +94,11 @@ def test_the_body_holds_nothing_that_a_builder_refuses(kind: str) -> None:
         assert all(attribute.type != AttributeProto.STRING for attribute in node.attribute)
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_constants_are_tensors_and_float_attributes_are_cast_at_once(kind: str) -> None:
+def test_constants_are_tensors_and_float_attributes_are_cast_at_once(kind: str, narrow: bool) -> None:
     """Folders of constants read value_float as float64, and their file no longer loads."""
-    nodes = energy_merge_function(KINDS[kind]).node
+    nodes = energy_merge_function(KINDS[kind], narrow=narrow).node
     read_by = {name: [node for node in nodes if name in node.input] for node in nodes for name in node.output}
     for node in nodes:
         if node.op_type != "Constant":
@@ -96,10 +113,11 @@ def test_constants_are_tensors_and_float_attributes_are_cast_at_once(kind: str) 
             assert attribute.name == "value_int"
 
 
+@WIDTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_result_has_a_name_of_its_own_and_is_used(kind: str) -> None:
+def test_every_result_has_a_name_of_its_own_and_is_used(kind: str, narrow: bool) -> None:
     """An unused result named ``_`` breaks TensorRT-RTX as soon as the function is used twice."""
-    function = energy_merge_function(KINDS[kind])
+    function = energy_merge_function(KINDS[kind], narrow=narrow)
     results = [name for node in function.node for name in node.output]
     assert len(results) == len(set(results))
     assert "" not in results

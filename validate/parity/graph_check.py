@@ -115,7 +115,7 @@ def _bodies(
         return
     import onnx_ir
 
-    expected: Any = onnx_ir.from_proto(energy_merge_function(layers.values()))
+    expected: Any = onnx_ir.from_proto(energy_merge_function(layers.values(), narrow=precision != "fp32"))
     known = {_described(expected)} | (_bodies_of(judged) if judged is not None else set())
     if _bodies_of(model) <= known:
         return
