@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -249,20 +248,6 @@ def test_functions_of_energies_cannot_be_mixed() -> None:
     energy_merge_function(
         [MergeParameters(1, 2), MergeParameters(1, 2, order="position", function="gaussian")], narrow=False
     )
-
-
-# What it is made of.
-
-
-PENALTY = 0.05
-
-
-def file_of(
-    energy: Energy, *, margin: float = 0.9, alpha: float = 1.0, position: bool = False
-) -> list[MergeParameters]:
-    """The merges of a file with the default's size penalty, one of them by position where told."""
-    merges = [merge_parameters(3, 8, energy=energy, margin=margin, alpha=alpha, size_penalty=PENALTY)]
-    return [*merges, *[replace(merges[0], order="position")] * position]
 
 
 @pytest.mark.parametrize("dtype", NAMES.values())

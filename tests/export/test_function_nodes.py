@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from onnx import AttributeProto, TensorProto
 
+from pitome.energies import Energy
 from pitome.export.function import OPSET, energy_merge_function
 from pitome.op import ONNX_DOMAIN, ONNX_NAME, node_attributes
 from pitome.parameters import MergeParameters, RankSlices
 from tests.merge_parameters import merge_parameters
+
+PENALTY = 0.05
+
+
+def file_of(
+    energy: Energy, *, margin: float = 0.9, alpha: float = 1.0, position: bool = False
+) -> list[MergeParameters]:
+    """The merges of a file with the default's size penalty, one of them by position where told."""
+    merges = [merge_parameters(3, 8, energy=energy, margin=margin, alpha=alpha, size_penalty=PENALTY)]
+    return [*merges, *[replace(merges[0], order="position")] * position]
+
 
 KINDS: dict[str, list[MergeParameters]] = {
     "position": [MergeParameters(3, 8, size_penalty=PENALTY, order="position")],
