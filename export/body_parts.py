@@ -203,10 +203,11 @@ EDGES = """
     target_at = GatherND <batch_dims: int = 1> (target_all, taken_target)
 """
 
-# The output's rows lie in a table: 0 to r-1 are the edges' groups, then comes zero, for what stands for
-# nothing, then the tokens. All edges with one target write theirs as its row, and whichever stays is the
-# group's. The members are the 2r tokens with the lowest rows: all that merge, and where edges share targets
-# also others, which match no group or have no size. M rows before the tokens take a node less than r + 1.
+# The output's rows lie in a table: 0 to r-1 are the edges' groups, the one before the first token is zero, for
+# what stands for nothing, then come the tokens. All edges with one target write theirs as its row, and
+# whichever stays is the group's. The members are the 2r tokens with the lowest rows: all that merge, and where
+# edges share targets also others, which match no group or have no size. M rows before the tokens take a node
+# less than r + 1.
 GROUP_ROWS = """
     num_rows = Add (merged, one)
 """
@@ -214,13 +215,11 @@ MORE_ROWS = """
     num_rows = Constant <value_int: int = @num_candidates> ()
 """
 ROWS = """
-    num_rows = Constant <value_int: int = @num_candidates> ()
-"""
-ROWS = """
     destination = ScatterElements <axis: int = 1> (position, source_at, target_at)
     num_members = Add (num_merged, num_merged)
-    token_row = Add (position, num_rows)
-    own_row = Where (is_real, token_row, merged)
+    before_first = Constant <value: tensor = int64[1, 1, 1] {-1}> ()
+    real_position = Where (is_real, position, before_first)
+    own_row = Add (real_position, num_rows)
     edge_row = Slice (position, start, num_merged, token_axis)
     row = ScatterElements <axis: int = 1> (own_row, target_at, edge_row)
     row_of_token = GatherND <batch_dims: int = 1> (row, destination)
