@@ -203,11 +203,11 @@ EDGES = """
     target_at = GatherND <batch_dims: int = 1> (target_all, taken_target)
 """
 
-# The output's rows lie in a table: 0 to r-1 are the edges' groups, the one before the first token is zero, for
-# what stands for nothing, then come the tokens. All edges with one target write theirs as its row, and
-# whichever stays is the group's. The members are the 2r tokens with the lowest rows: all that merge, and where
-# edges share targets also others, which match no group or have no size. M rows before the tokens take a node
-# less than r + 1.
+# The output's rows lie in a table: 0 to r-1 are the edges' groups, the one before the first token is zero,
+# for what stands for nothing, then come the tokens. All edges with one target write theirs as its row, and
+# whichever stays is the group's. The members are the 2r tokens with the lowest rows: all that merge, and
+# where edges share targets also others, which match no group or have no size. M rows before the tokens take a
+# node less than r + 1.
 GROUP_ROWS = """
     num_rows = Add (merged, one)
 """

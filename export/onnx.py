@@ -168,7 +168,9 @@ def add_merge_function(model: onnx_ir.Model) -> int:
 
     nodes = merge_nodes(model)
     if nodes:
-        narrow = any(node.inputs[0].dtype != onnx_ir.DataType.FLOAT for node in nodes)
+        narrow = any(
+            x is None or x.dtype != onnx_ir.DataType.FLOAT for x, *_ in (node.inputs for node in nodes)
+        )
         body = energy_merge_function([node_parameters(node) for node in nodes], narrow=narrow)
         function: Any = onnx_ir.from_proto(body)
         model.functions[function.identifier()] = function
