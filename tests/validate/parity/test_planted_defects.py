@@ -186,7 +186,7 @@ def test_a_wrong_body(clip: Exported, tmp_path: Path, precision: str) -> None:
         assert report.reason.endswith(f" ({told} (planted.onnx))")
     else:
         assert report.reason == (
-            f"{told} and not that of fp32, and nothing that was measured judges the decisions of fp16 "
+            f"{told}, and nothing that was measured judges the decisions of fp16 "
             "(planted.onnx); nothing that was measured shows it"
         )
 
