@@ -29,8 +29,14 @@ def make_lines(*words: str, environment: dict[str, str] | None = None) -> list[s
     return done.stdout.splitlines()
 
 
+def pitome_runs(*words: str, environment: dict[str, str] | None = None) -> list[list[str]]:
+    """The arguments of every ``pitome`` that ``make WORDS`` runs."""
+    lines = make_lines(*words, environment=environment)
+    return [shlex.split(line)[2:] for line in lines if line.startswith(MARKER)]
+
+
 def pitome_arguments(*words: str, environment: dict[str, str] | None = None) -> list[str]:
     """The arguments of the one ``pitome`` that ``make WORDS`` runs."""
-    found = [line for line in make_lines(*words, environment=environment) if line.startswith(MARKER)]
+    found = pitome_runs(*words, environment=environment)
     assert len(found) == 1, f"make {shlex.join(words)} runs {found}"
-    return shlex.split(found[0])[2:]
+    return found[0]

@@ -15,7 +15,7 @@ import pytest
 from pitome.validate.sweep.results_table import read_sweep_file, results_markdown
 from tests.checkout import ROOT
 from tests.command_options import parse
-from tests.make_dry_run import MARKER, make_lines, pitome_arguments
+from tests.make_dry_run import pitome_runs
 from tests.readme_commands import BUNDLE, README, TUNED, Workplace, blocks, commands
 from tests.shared import shared_folder
 
@@ -67,8 +67,8 @@ def test_every_command_is_understood(command: str) -> None:
     words = shlex.split(command)
     if words[0] == "pitome":
         assert parse(words[1:])
-    elif any(line.startswith(MARKER) for line in make_lines(*words[1:])):
-        assert parse(pitome_arguments(*words[1:]))
+    else:
+        assert all(parse(arguments) for arguments in pitome_runs(*words[1:]))
 
 
 @pytest.mark.parametrize("mark", MARKED)

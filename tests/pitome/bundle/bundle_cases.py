@@ -114,6 +114,7 @@ def document() -> dict[str, Any]:
             }
         ],
         "assets": [record("labels.json", sized=False, role="labels")],
+        "native_left_out": None,
         "native": [
             record(
                 "libpitome_plugin.so",
