@@ -11,4 +11,9 @@ def _light(case: OperatorCase) -> bool:
     return case.batch * case.num_tokens**2 * case.metric_width <= 5e6
 
 
-CALLS = tuple((case, torch.float32) for case in CASES if _light(case))
+CALLS = tuple(
+    (case, dtype)
+    for case in CASES
+    for dtype in (torch.float32, torch.float16)
+    if _light(case) and (dtype == torch.float32 or case.exact)
+)

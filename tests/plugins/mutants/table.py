@@ -34,7 +34,7 @@ MUTANTS = (
     Mutant("kernels/edges.cuh", "other_target < target", "other_target > target", KERNELS),
     Mutant("kernels/energy.cuh", "similarity < problem.margin", "similarity <= problem.margin", KERNELS),
     Mutant("kernels/energy.cuh", "distance /= problem.energy_width", "distance /= 1.0f", KERNELS),
-    Mutant("kernels/energy.cuh", "finite && size.load(position) > 0 ?", "finite ?", KERNELS),
+    Mutant("kernels/energy.cuh", "size.load(position) > 0 ?", "size.load(position) >= 0 ?", KERNELS),
     Mutant("kernels/energy.cuh", "if (diagonal) return;", "", KERNELS),
     Mutant(
         "kernels/few_pairs.cuh",
@@ -59,12 +59,28 @@ MUTANTS = (
     ),
     Mutant("kernels/select.cuh", "value - problem.size_penalty * logf(token_size)", "value", KERNELS),
     Mutant("kernels/select.cuh", "static_cast<uint16_t>(edge + 1)", "static_cast<uint16_t>(edge)", KERNELS),
-    Mutant("kernels/sort.cuh", "value += 0.0f;", "", KERNELS),
     Mutant(
         "kernels/problem.cuh", "return target_start + split_step", "return source_start + split_step", KERNELS
     ),
     Mutant("kernels/row.cuh", "sum[piece][k] / total", "sum[piece][k]", KERNELS),
     Mutant("kernels/merge.cuh", "if (total > 0) row.load", "if (true) row.load", KERNELS),
+    Mutant(
+        "kernels/problem.cuh",
+        "kMostFewUnprotected && num_tokens",
+        "kMostFewUnprotected + 1 && num_tokens",
+        KERNELS,
+    ),
+    Mutant("kernels/problem.cuh", "num_tokens <= kMostFewTokens;", "num_tokens > 0;", KERNELS),
+    Mutant("kernels/device.cuh", "__float2half_rn(value)", "__float2half_rz(value)", KERNELS),
+    Mutant("kernels/merge.cpp", "layout.place(workspace.member, batch * problem.num_merged);", "", KERNELS),
+    Mutant("kernels/merge.cpp", "if (problem.by_energy) layout.place", "if (false) layout.place", KERNELS),
+    Mutant(
+        "kernels/few_merge.cuh",
+        "energy_key_of(problem, workspace, size, image);\n    __syncthreads();",
+        "energy_key_of(problem, workspace, size, image);",
+        KERNELS,
+    ),
+    Mutant("kernels/few_merge.cuh", "kept & ((1u << lane) - 1)", "kept & ((2u << lane) - 1)", KERNELS),
     Mutant("kernels/checks.cpp", "asked.num_merged < 1", "asked.num_merged < 0", CREATOR),
     Mutant("kernels/checks.cpp", "if (!std::isfinite(number.value))", "if (false)", CREATOR),
     Mutant("kernels/checks.cpp", "asked.margin >= 1", "asked.margin > 1", CREATOR),
@@ -79,7 +95,6 @@ MUTANTS = (
     Mutant("tensorrt/fields.cpp", "field.length != 1", "field.length < 1", CREATOR),
     Mutant("tensorrt/fields.cpp", "if (text == identity.value) return;", "return;", CREATOR),
     Mutant("tensorrt/fields.cpp", "collection->nbFields > kMaxFields", "collection->nbFields > 99", CREATOR),
-    Mutant("cpu/decide.cpp", "  value += 0.0F;  // -0 equals 0\n", "", CPU),
     Mutant(
         "cpu/decide.cpp",
         "size[token] > 0.0F ? energy : kInfinity",
