@@ -230,6 +230,11 @@ def print_latency(console: Console, latency: dict[str, Any]) -> None:
             if record["steady"] is not True and record["steady_reason"]:
                 unsteady.append(f"batch {batch}, {record['name']}: {record['steady_reason']}")
     console.print(table)
+    for each in latency.get("comparison") or ():
+        for pair in each.get("pairs", ()):
+            low, high = pair["ratio_interval"]
+            measured = f"{times(pair['ratio'])} ({low:.2f} to {high:.2f})"
+            console.print(f"batch {each['batch']}, {pair['name']} to {pair['against']}: {measured}")
     for reason in unsteady:
         console.print(f"not known to be steady: {reason}", style="bold yellow")
 

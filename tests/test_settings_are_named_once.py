@@ -12,6 +12,7 @@ OPERATOR = {
     "pitome/merge.py",
     "pitome/parameters.py",
     "pitome/op.py",
+    "export/body_parts.py",
     "export/function.py",
     "export/merge_nodes.py",
 }

@@ -53,6 +53,17 @@ class ContestantRecord(BaseModel):
     memory: Memory | None = Field(description="null: not measured")
 
 
+class PairRecord(BaseModel):
+    """Two merged graphs in the same rounds: how much faster one is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="a contestant on onnxruntime")
+    against: str = Field(description="another, whose time is divided by the first's")
+    ratio: float = Field(gt=0, description="median time of that one / of the first")
+    ratio_interval: tuple[float, float] = Field(description="95 % bootstrap interval, paired rounds")
+
+
 class BatchRecord(BaseModel):
     """All contestants at one batch size, measured in the same rounds."""
 
@@ -60,6 +71,7 @@ class BatchRecord(BaseModel):
 
     batch: int = Field(ge=1)
     contestants: tuple[ContestantRecord, ...] = Field(min_length=1)
+    pairs: tuple[PairRecord, ...] = Field((), description="merged graphs beside each other")
     rounds: int = Field(ge=1, description="rounds measured; each runs every contestant once")
     warmup_rounds: int = Field(ge=0)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
 import platform
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from pitome.validate.bench.records import (
     LatencyRecord,
     LatencyReport,
     MeasuredContestant,
+    PairRecord,
     Timing,
     timing_of,
 )
@@ -310,9 +312,23 @@ def _compare_batch(
     return BatchRecord(
         batch=batch,
         contestants=tuple(records),
+        pairs=tuple(_pairs(contestants, rounds, settings.seed)),
         rounds=len(rounds.seconds[contestants[0].name]),
         warmup_rounds=rounds.warmup_rounds,
     )
+
+
+def _pairs(contestants: Sequence[Contestant], rounds: Rounds, seed: int) -> Iterator[PairRecord]:
+    """Each two of the graphs whose speed is a ratio to another's, beside each other; the later is named."""
+    graphs = [each.name for each in contestants if each.runtime == "onnxruntime" and each.against]
+    for against, name in itertools.combinations(graphs, 2):
+        own, other = rounds.seconds[name], rounds.seconds[against]
+        yield PairRecord(
+            name=name,
+            against=against,
+            ratio=float(np.median(other) / np.median(own)),
+            ratio_interval=bootstrap_interval(own, other, seed=seed),
+        )
 
 
 def _provider(runtime: Runtime) -> str | None:

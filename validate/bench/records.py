@@ -12,6 +12,7 @@ from pitome.bundle.latency_records import (
     LatencyReport,
     MeasuredContestant,
     Memory,
+    PairRecord,
     Timing,
 )
 from pitome.validate.bench.rounds import Seconds
@@ -24,6 +25,7 @@ __all__ = [
     "LatencyReport",
     "MeasuredContestant",
     "Memory",
+    "PairRecord",
     "Timing",
     "timing_of",
 ]

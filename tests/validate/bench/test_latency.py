@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from pitome.errors import BackendError, InputError
 from pitome.runtime.onnxruntime import OnnxRuntime
+from pitome.validate.bench.contestants import onnx_contestant
 from pitome.validate.bench.feeds import seeded_inputs
 from pitome.validate.bench.latency import (
     LatencyRecord,
@@ -110,6 +111,31 @@ def test_planted_speed_is_found(tmp_path: Path) -> None:
     # and the other way round, the "merged" model is the slower one
     (record,) = compare([clock.counted(fast, 0.012), clock.counted(slow, 0.002)], QUICK, clock=clock)
     assert record.contestant("merged").ratio == pytest.approx(1 / 6)
+
+
+def test_merged_graphs_are_compared_with_each_other(tmp_path: Path) -> None:
+    paths = [chain(tmp_path / f"{name}.onnx", 1 + place) for place, name in enumerate("abcd")]
+    clock = CountedClock()
+    merged, unmerged = merged_and_unmerged(paths[0], paths[1], 8.0)
+    other = onnx_contestant("random", paths[2], against="unmerged", bound=8.0)
+    last = onnx_contestant("native", paths[3], against="unmerged", bound=8.0)
+    (record,) = compare(
+        [
+            clock.counted(merged, 0.004),
+            clock.counted(unmerged, 0.012),
+            clock.counted(other, 0.003),
+            clock.counted(last, 0.002),
+        ],
+        QUICK,
+        clock=clock,
+    )
+    found = {(pair.name, pair.against): (pair.ratio, pair.ratio_interval) for pair in record.pairs}
+    assert {key: ratio for key, (ratio, _) in found.items()} == {
+        ("random", "merged"): pytest.approx(4 / 3),
+        ("native", "merged"): pytest.approx(2.0),
+        ("native", "random"): pytest.approx(1.5),
+    }
+    assert all(interval == pytest.approx((ratio, ratio)) for ratio, interval in found.values())
 
 
 def test_rounds_fill_the_asked_time(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ def test_smallest_margin_is_the_smallest_gap_of_energies() -> None:
     assert smallest_margin(metric[0], torch.ones(4, 1), by_position) == math.inf
 
 
+TIED = 1e-12
+
+
 def slow_margins(metric: Tensor, size: Tensor, parameters: MergeParameters) -> dict[str, list[float]]:
     """``decision_margins`` of one input, one decision at a time."""
     scores = score(as_float64(metric), as_float64(size)[:, 0], parameters)
@@ -67,7 +70,9 @@ def test_margins_are_those_of_each_decision(
     expected = slow_margins(metric[0].double(), size[0], parameters)
     assert found.keys() == expected.keys()
     for kind, values in expected.items():
-        np.testing.assert_allclose(sorted(found[kind]), sorted(values), atol=1e-12)  # type: ignore[index]
+        if kind != "order" and min(expected["order"], default=1.0) < TIED:
+            continue  # sums that differ in their last bits alone order the tokens: either order is right
+        np.testing.assert_allclose(sorted(found[kind]), sorted(values), atol=TIED)  # type: ignore[index]
     if parameters.order == "energy" and found["order"].size:
         smallest = smallest_margin(metric[0].double(), size[0], parameters)
         assert smallest == pytest.approx(found["order"].min())
