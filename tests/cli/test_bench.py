@@ -120,7 +120,7 @@ def test_table_shows_every_contestant_and_who_was_not_steady(
         if each["name"] == "random" and each["against"] == "merged"
     )
     low, high = pair["ratio_interval"]
-    assert f"batch 2, random to merged: {pair['ratio']:.2f}x ({low:.2f} to {high:.2f})" in out
+    assert f"batch 2, random to merged: {pair['ratio']:.2f}× ({low:.2f} to {high:.2f})" in out
     assert "NO" in out
     assert "not known to be steady: batch 1, merged: a trend of +9.0 %" in out
 
