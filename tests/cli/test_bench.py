@@ -10,7 +10,7 @@ import pytest
 
 from pitome.bundle import verify_bundle
 from pitome.cli.console import output_console
-from pitome.cli.tables import print_latency
+from pitome.cli.tables import print_latency, times
 from pitome.models.packaged import cache_folder
 from pitome.validate.bench.latency import LatencyReport
 from pitome.validate.report.summary import summary_rows
@@ -120,7 +120,8 @@ def test_table_shows_every_contestant_and_who_was_not_steady(
         if each["name"] == "random" and each["against"] == "merged"
     )
     low, high = pair["ratio_interval"]
-    assert f"batch 2, random to merged: {pair['ratio']:.2f}× ({low:.2f} to {high:.2f})" in out
+    expected = times(pair["ratio"])
+    assert f"batch 2, random to merged: {expected} ({low:.2f} to {high:.2f})" in out
     assert "NO" in out
     assert "not known to be steady: batch 1, merged: a trend of +9.0 %" in out
 
