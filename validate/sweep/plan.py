@@ -22,6 +22,8 @@ from pitome.settings import MergeSettings, ScheduleOptions, Shape
 from pitome.validate.sweep.grid import Axis, Grid
 from pitome.validate.sweep.labels import label_of
 
+Rank = tuple[int, int, bool, int]
+"""Settings changed, place of the schedule, whether it is no baseline, place in the grid."""
 Merges = list[dict[str, object] | None]
 """The attributes of each layer's operator, as a digest takes them."""
 
@@ -86,7 +88,7 @@ def make_points(grid: Grid, family: Family, shape: ModelShape) -> tuple[list[Poi
     setting, and so on; the baseline comes before what is compared with it.
     """
     schedules, refused = plan_schedules(grid, family, shape)
-    ranked: list[tuple[tuple[int, int, bool, int], Point]] = []
+    ranked: list[tuple[Rank, Point]] = []
     baselines: dict[tuple[str, str | None], str] = {}
     chosen = list(_settings(grid, family))
     for (place, planned), (changes, settings) in itertools.product(enumerate(schedules), chosen):
@@ -100,13 +102,27 @@ def make_points(grid: Grid, family: Family, shape: ModelShape) -> tuple[list[Poi
         if plain:
             baselines[planned.name, point.settings.metric] = point.key
         ranked.append(((changes, place, not plain, len(ranked)), point))
-    found: dict[str, Point] = {}
-    for _, point in sorted(ranked, key=lambda each: each[0]):
+    compared: list[tuple[Rank, Point]] = []
+    for rank, point in ranked:
         # What measures no similarity is compared at the first metric.
         metric = point.settings.metric or _first_metric(grid)
         baseline = baselines.get((point.planned.name, metric))
-        found.setdefault(point.key, replace(point, baseline=None if baseline == point.key else baseline))
+        compared.append((rank, replace(point, baseline=None if baseline == point.key else baseline)))
+    found: dict[str, Point] = {}
+    for _, point in sorted(_baselines_first(compared), key=lambda each: each[0]):
+        found.setdefault(point.key, point)
     return list(found.values()), list({each.key: each for each in refused}.values())
+
+
+def _baselines_first(ranked: list[tuple[Rank, Point]]) -> Iterator[tuple[Rank, Point]]:
+    """A baseline that changes more settings than a point that is compared with it runs before that point."""
+    earliest: dict[str, Rank] = {}
+    for rank, point in ranked:
+        if point.baseline is not None:
+            earliest[point.baseline] = min(rank, earliest.get(point.baseline, rank))
+    for rank, point in ranked:
+        changes, place, _, _ = earliest.get(point.key, rank)
+        yield min(rank, (changes, place, rank[2], rank[3])), point
 
 
 def is_baseline(settings: MergeSettings, family: Family) -> bool:

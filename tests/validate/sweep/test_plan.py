@@ -18,7 +18,7 @@ from pitome.settings import MergeSettings, ScheduleOptions
 from pitome.validate.sweep.grid import FULL, GRIDS, OWN, QUICK, Axis, Grid
 from pitome.validate.sweep.labels import label_of
 from pitome.validate.sweep.plan import Point, is_baseline, make_points
-from tests.tiny_models import outputs_of, tiny_images, tiny_model
+from tests.tiny_models import outputs_of, tiny_images, tiny_model, tiny_text_model
 
 SMALL = Grid(flops=(0.7,), shapes=("ratio",))
 MODEL = tiny_model("ViTForImageClassification")
@@ -167,6 +167,20 @@ def test_plain_tome_is_there_and_comes_before_what_is_compared_with_it() -> None
             assert tome.schedule == point.schedule
             assert point.settings.metric in (None, tome.settings.metric)
         seen[point.key] = point
+
+
+def test_so_it_does_where_a_method_has_another_metric_than_the_first() -> None:
+    """The authors' code compares the keys of texts, for which plain ToMe changes one setting."""
+    text = tiny_text_model("BertModel")
+    grid = replace(SMALL, methods=("tome", "authors"), axes=SMALL.with_axes(metrics("hidden", "keys")))
+    points, refused = make_points(grid, family_of(text), family_of(text).shape(text))
+    assert not refused
+    keys = [point.key for point in points]
+    authors = [point for point in points if point.settings.method == "authors"]
+    assert authors
+    for point in authors:
+        assert point.settings.metric == "keys"
+        assert point.baseline in keys[: keys.index(point.key)]
 
 
 def test_without_tome_there_is_nothing_to_compare_with() -> None:
