@@ -41,7 +41,7 @@ def _numbers(headings: Sequence[str]) -> list[Column]:
 def print_schedule(console: Console, name: str, compression: Compression) -> None:
     """Tokens and FLOPs of each layer."""
     headings = ("layer", "tokens", "merged", "candidates", "margin", "FLOPs before", "FLOPs after")
-    table = ResultTable(f"{name}: tokens and FLOPs per image (multiply-adds)", _numbers(headings))
+    table = ResultTable(f"{name}: tokens and FLOPs of one input (multiply-adds)", _numbers(headings))
     for row in schedule_rows(compression):
         table.add_row(
             str(row["layer"]),

@@ -27,7 +27,7 @@ from pitome.models.image_size import (
 from pitome.models.library_errors import as_configuration_error, as_input_error
 from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
 from pitome.models.preprocessing import Preprocess, read_preprocess, scaled_preprocess
-from pitome.models.preset_file import check_weights
+from pitome.models.preset_file import check_layers, check_weights
 from pitome.models.presets import Preset
 from pitome.models.registry import ModelReference, resolve_model, resolve_weights
 from pitome.models.task import Task
@@ -142,6 +142,7 @@ def load_model(
     network, sha256 = _build(source, architecture, config, family, size, seed)
     if reference.tuned is not None and reference.preset_file is not None:
         check_weights(reference.preset_file, reference.tuned, sha256)
+        check_layers(reference.preset_file, reference.tuned, family.shape(network).num_layers)
     tokenizer = None
     if length is not None and source.folder is not None:
         tokenizer = load_tokenizer(source.folder, config, length)

@@ -64,6 +64,8 @@ class PresetEnergy(_Table):
                 )
         if not all(0 <= layer < self.num_layers for layer in self.layers):
             raise ValueError(f"layers are from 0 to {self.num_layers - 1}")
+        if list(self.layers) != sorted(set(self.layers)):
+            raise ValueError("layers are not in rising order, each once")
         return self
 
     @classmethod
@@ -220,6 +222,21 @@ def check_weights(path: Path, preset: PresetFile, sha256: str) -> None:
             f"{sha256[:16]}...",
             "Take those weights, or tune again with `pitome tune`; to use the settings all the same, put the "
             "new digest into model.sha256",
+        )
+
+
+def check_layers(path: Path, preset: PresetFile, num_layers: int) -> None:
+    """Refuse numbers of an energy that were worked out for another number of layers.
+
+    Raises:
+        InputError: the model has more or fewer layers than the table energy is for.
+    """
+    given = num_layers if preset.energy is None else preset.energy.num_layers
+    if given != num_layers:
+        raise InputError(
+            f"the preset file {path}",
+            f"energy.num_layers is {given}, and {preset.model.name} has {num_layers} layers",
+            "Delete the table energy, whose numbers follow from method",
         )
 
 

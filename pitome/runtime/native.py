@@ -6,7 +6,7 @@ of the same name goes before the function, and no file has to change for it.
 
 from __future__ import annotations
 
-import ctypes
+import json
 import platform
 import re
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from pitome.bundle.record import NativeRecord
 from pitome.bundle.verification import file_sha256
 from pitome.errors import BackendError, InputError
 from pitome.runtime.devices import CPU, Device
+from pitome.runtime.shared_library import ask_library
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -39,6 +40,18 @@ _INSTRUCTION_SETS = {
     "NEON_WITHOUT_AES": "neon",
 }
 """Highway's names of them -> those that /proc/cpuinfo has."""
+
+_ASK = """
+import ctypes, json, sys
+library = ctypes.CDLL(sys.argv[1])
+told = {}
+for name in ("version", "instruction_sets", "providers"):
+    function = getattr(library, "pitome_onnxruntime_" + name)
+    function.restype = ctypes.c_char_p
+    told[name] = function().decode()
+told["api"] = int(library.pitome_onnxruntime_api())
+sys.stdout.write(json.dumps(told))
+"""
 
 
 @dataclass(frozen=True)
@@ -117,30 +130,24 @@ class NativeLibrary:
 
 
 def describe_native(path: Path) -> NativeLibrary:
-    """A library that was built here. It is loaded into this process to be asked.
+    """A library that was built here. A process of its own loads it, to ask it what it is.
 
     Raises:
         BackendError: there is no such file, or it is none of these libraries.
     """
-    asked = f"the operator library {path}"
-    if not path.is_file():
-        raise BackendError(asked, "there is no such file", _BUILD_IT)
     try:
-        library = ctypes.CDLL(str(path.resolve()))
-        version = _text_function(library, "pitome_onnxruntime_version")
-        sets = _text_function(library, "pitome_onnxruntime_instruction_sets").split()
-        providers = _text_function(library, "pitome_onnxruntime_providers").split()
-        api = int(library.pitome_onnxruntime_api())
-    except (OSError, AttributeError) as error:
-        raise BackendError(asked, f"it does not load ({error})", _BUILD_IT) from error
+        told = json.loads(ask_library(path, _ASK))
+    except ValueError as error:
+        raise BackendError(f"the operator library {path}", str(error), _BUILD_IT) from None
+    sets, providers = told["instruction_sets"].split(), told["providers"].split()
     record = NativeRecord(
         file=NATIVE_NAME,
         sha256=file_sha256(path),
         kind="onnxruntime",
-        version=version,
+        version=told["version"],
         arch=platform.machine(),
         glibc=oldest_glibc(path),
-        onnxruntime_api=api,
+        onnxruntime_api=told["api"],
         instruction_sets=tuple(_INSTRUCTION_SETS[name] for name in sets if name in _INSTRUCTION_SETS),
         providers=tuple(providers),
     )
@@ -163,12 +170,6 @@ def count_native_merges(session: onnxruntime.InferenceSession) -> int | None:
         return None
     parts = session.get_provider_graph_assignment_info()
     return sum((node.domain, node.op_type) == OPERATOR for part in parts for node in part.get_nodes())
-
-
-def _text_function(library: ctypes.CDLL, name: str) -> str:
-    function = getattr(library, name)
-    function.restype = ctypes.c_char_p
-    return bytes(function()).decode()
 
 
 def _numbers(version: str) -> tuple[int, ...]:

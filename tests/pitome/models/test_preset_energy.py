@@ -11,6 +11,7 @@ import pytest
 from pitome.errors import InputError
 from pitome.methods import make_method
 from pitome.models.families import family_of_type
+from pitome.models.loading import load_model
 from pitome.models.preset_file import (
     PresetEnergy,
     PresetFile,
@@ -22,6 +23,7 @@ from pitome.parameters import MergeParameters, to_float32
 from pitome.settings import MergeSettings
 from tests.merge_parameters import merge_parameters
 from tests.pitome.models.test_preset_file import WHOLE, changed, write
+from tests.tiny_models import tiny_model
 
 
 def test_a_file_of_today_has_the_name_alone_and_means_it(tmp_path: Path) -> None:
@@ -113,6 +115,10 @@ CONTRADICTIONS = {
         ("layers = [1, 2]", "layers = [1, 4]"),
         "energy: layers are from 0 to 3",
     ),
+    "a layer twice": (
+        ("layers = [1, 2]", "layers = [1, 1]"),
+        "energy: layers are not in rising order, each once",
+    ),
     "a number too few": (
         ("alpha = [1.0, 1.0]", "alpha = [1.0]"),
         "energy: alpha has 1 numbers for 2 layers",
@@ -132,6 +138,27 @@ def test_numbers_that_do_not_follow_from_the_name_are_refused(tmp_path: Path, ca
         read_preset_file(path)
     assert str(caught.value).startswith(f"the preset file {path}: ")
     assert reason in str(caught.value)
+
+
+def test_numbers_for_another_number_of_layers_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "vit-tiny"
+    tiny_model("ViTForImageClassification").save_pretrained(folder)
+    plain = load_model(str(folder))
+    model = WHOLE.model.model_copy(
+        update={"name": str(folder), "sha256": plain.sha256, "sequence_length": None, "weights": "auto"}
+    )
+    path = tmp_path / "x.preset.toml"
+    right = with_numbers(SHARP, numbers(SHARP, plain.family.shape(plain.model).num_layers))
+    write_preset_file(path, right.model_copy(update={"model": model}))
+    assert load_model(str(path)).sha256 == plain.sha256
+    wrong = with_numbers(SHARP, numbers(SHARP, 6))
+    write_preset_file(path, wrong.model_copy(update={"model": model}))
+    with pytest.raises(InputError) as caught:
+        load_model(str(path))
+    assert str(caught.value) == (
+        f"the preset file {path}: energy.num_layers is 6, and {folder} has 4 layers. "
+        "Delete the table energy, whose numbers follow from method"
+    )
 
 
 def test_a_margin_over_a_file_has_its_own_numbers(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from pitome.runtime.devices import DEVICES
 from pitome.runtime.native import NativeLibrary, describe_native, oldest_glibc
 from pitome.runtime.onnxruntime import OnnxRuntime, open_session
 from pitome.version import __version__
+from tests.checkout import ROOT
+from tests.export.plans.plugin_files import NO_CREATORS, compile_library
 from tests.operator_model import operator_model
 from tests.plugins.onnxruntime.one_merge import LIBRARY
 
@@ -125,11 +129,43 @@ def test_a_missing_library(library: NativeLibrary, tmp_path: Path) -> None:
 def test_a_file_that_is_no_such_library(library: NativeLibrary, tmp_path: Path) -> None:
     text = tmp_path / "text.so"
     text.write_text("no library", encoding="utf-8")
-    with pytest.raises(BackendError, match=r"it does not load \(.*\)\. Build it with `make native`"):
-        describe_native(text)
+    build = "Build it with `make native` or `pitome plugin --native`"
+    for file, reason in ((text, "it is not a shared library"), (tmp_path, "Is a directory")):
+        with pytest.raises(BackendError) as caught:
+            describe_native(file)
+        assert str(caught.value) == f"the operator library {file}: {reason}. {build}"
     recorded = replace(changed(library, sha256=file_sha256(text)), path=text)
     with pytest.raises(BackendError, match=r"onnxruntime did not load it \(.*\)\. Leave the library out"):
         recorded.register(onnxruntime.SessionOptions())
+
+
+def test_a_library_that_was_cut_short_or_is_another_machines(tmp_path: Path) -> None:
+    whole = LIBRARY.read_bytes()
+    other = tmp_path / "other.so"
+    other.write_bytes(whole[:18] + (183).to_bytes(2, "little") + whole[20:])  # EM_AARCH64 of the ELF header
+    with pytest.raises(BackendError, match=r": it is for another kind of machine\. Build it with"):
+        describe_native(other)
+    for size in (48, 4096, 100_000, len(whole) // 2):
+        other.write_bytes(whole[:size])
+        with pytest.raises(BackendError) as caught:
+            describe_native(other)
+        # Where the loader stumbles depends on the linker's layout.
+        assert caught.value.found.startswith((f"{other}: ", "a process that loaded it ended with SIG"))
+
+
+def test_another_library_is_none_of_these(tmp_path: Path) -> None:
+    library = compile_library(tmp_path, NO_CREATORS)
+    with pytest.raises(BackendError, match=r"undefined symbol: pitome_onnxruntime_version\. Build it with"):
+        describe_native(library)
+
+
+def test_a_library_is_described_without_being_loaded() -> None:
+    code = (
+        "from pathlib import Path\nfrom pitome.runtime.native import describe_native\n"
+        f"assert describe_native(Path({str(LIBRARY)!r})).record.version\n"
+        f"raise SystemExit({str(LIBRARY)!r} in Path('/proc/self/maps').read_text())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_a_library_for_the_cpu_is_refused_on_another_device(
