@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitome.bundle.record import NativeRecord
-from pitome.bundle.verification import file_sha256
 from pitome.errors import BackendError, InputError
 from pitome.runtime.devices import CPU, Device
 from pitome.runtime.shared_library import ask_library
 
 if TYPE_CHECKING:
     import onnxruntime
+
+    from pitome.bundle.record import NativeRecord
 
 NATIVE_NAME = "libpitome_onnxruntime.so"
 """The library, where it is built and in a bundle."""
@@ -88,6 +88,8 @@ class NativeLibrary:
             BackendError: the file is missing or another one, or it is for another processor, a newer C
                 library or a newer onnxruntime.
         """
+        from pitome.bundle.verification import file_sha256
+
         asked = f"the operator library {self.path}"
         if not self.path.is_file():
             raise BackendError(asked, "there is no such file", f"{_BUILD_IT}. {_WITHOUT}")
@@ -135,6 +137,9 @@ def describe_native(path: Path) -> NativeLibrary:
     Raises:
         BackendError: there is no such file, or it is none of these libraries.
     """
+    from pitome.bundle.record import NativeRecord
+    from pitome.bundle.verification import file_sha256
+
     try:
         told = json.loads(ask_library(path, _ASK))
     except ValueError as error:

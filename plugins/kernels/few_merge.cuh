@@ -18,6 +18,7 @@ constexpr uint32_t kNoKey = ~uint32_t{0};
 constexpr int kSourceLanes = kFewThreads / kMostFewSources;
 // Of the targets a lane has stretches of so many: their similarities are on their way at once.
 constexpr int kStretch = 15;
+constexpr int kMostFewStretches = ceil_divide(kMostFewSources, kStretch) * kStretch;
 static_assert(kFewThreads == kMostFewUnprotected, "a thread for each token");
 
 struct alignas(16) FewShared {
@@ -26,8 +27,8 @@ struct alignas(16) FewShared {
   uint32_t pair_key[kMostFewSources];  // of each source that goes: target's position, its own
   uint32_t member[kMostFewSources];    // the same in ascending order: sources of one target side by side
   float size[kMostFewTokens];
-  uint16_t source[kMostFewSources], target[kMostFewSources];  // positions without the prefix, by rank
-  uint16_t slot[kMostFewTokens];                              // of each kept token
+  uint16_t source[kMostFewSources], target[kMostFewStretches];  // positions without the prefix, by rank
+  uint16_t slot[kMostFewTokens];                                // of each kept token
   uint16_t token_of_slot[kMostFewTokens];
   uint32_t kept[kMostFewTokens / kWarp];  // a bit for each token
   bool goes[kMostFewTokens];

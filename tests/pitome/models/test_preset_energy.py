@@ -145,7 +145,7 @@ def test_numbers_for_another_number_of_layers_are_refused(tmp_path: Path) -> Non
     tiny_model("ViTForImageClassification").save_pretrained(folder)
     plain = load_model(str(folder))
     model = WHOLE.model.model_copy(
-        update={"name": str(folder), "sha256": plain.sha256, "sequence_length": None, "weights": "auto"}
+        update={"name": str(folder), "sha256": plain.sha256, "sequence_length": None, "weights": None}
     )
     path = tmp_path / "x.preset.toml"
     right = with_numbers(SHARP, numbers(SHARP, plain.family.shape(plain.model).num_layers))

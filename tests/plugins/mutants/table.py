@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         "kernels/few_pairs.cuh",
         "real && tile.inverse_norm[side][place] >= 0;",
-        "exists && tile.inverse_norm[side][place] >= 0;",
+        "(real || exists) && tile.inverse_norm[side][place] >= 0;",
         KERNELS,
     ),
     Mutant(
@@ -101,7 +101,7 @@ MUTANTS = (
         "size[token] >= 0.0F ? energy : kInfinity",
         CPU,
     ),
-    Mutant("cpu/decide.cpp", "value -= penalty * std::log(source_size);", "", CPU),
+    Mutant("cpu/decide.cpp", "value -= penalty * std::log", "value += penalty * std::log", CPU),
     Mutant("cpu/decide.cpp", "      return {1, 0, 2};", "      return {0, 1, 2};", CPU),
     Mutant("cpu/energy-inl.h", "return kDivides ? hn::Div(value, width)", "return kDivides ? value", CPU),
     Mutant("cpu/match-inl.h", "hn::Gt(similarity, best)", "hn::Ge(similarity, best)", CPU),
