@@ -56,8 +56,13 @@ def assert_within_rounding(case: OperatorCase, result: MergeResult, metric: Tens
     except TooManyTies:
         eps = min(eps, probable_rounding(case.parameters, case.metric_width))
     for image, assignment in enumerate(result.assignment):
-        verdict = judge(assignment, metric[image].double(), size[image], case.parameters, Tolerance(eps, eps))
-        assert verdict.explained
+        # The judge searches best where few tokens are near ties: less tolerance finds what more does not.
+        assert any(
+            judge(
+                assignment, metric[image].double(), size[image], case.parameters, Tolerance(each, each)
+            ).explained
+            for each in (eps, eps / 4, eps / 8)
+        )
 
 
 def rounding(parameters: MergeParameters, metric_width: int) -> float:

@@ -120,7 +120,7 @@ def test_second_run_reuses_everything_and_ends_with_the_table(clip_folder: Path,
 def test_dry_run_shows_the_schedule_and_writes_nothing(clip_folder: Path, tmp_path: Path) -> None:
     shown = pitome("engine", clip_folder, "--out", tmp_path / "build", "--dry-run")
     assert shown.code == 0
-    assert "tokens and FLOPs per image" in shown.out
+    assert "tokens and FLOPs of one input" in shown.out
     assert "of the FLOPs are left" in shown.out
     assert list(tmp_path.iterdir()) == []
 
