@@ -45,14 +45,16 @@ MUTANTS = (
     Mutant(
         "kernels/few_pairs.cuh",
         "return target_finite ? cosine : kNonFiniteTarget;",
-        "return cosine;",
+        "return target_finite ? cosine : 0.0f;",
         KERNELS,
     ),
     Mutant("kernels/few_merge.cuh", "before += keys[other] == key;", "before += 0;", KERNELS),
     Mutant("kernels/few_merge.cuh", "rank < problem.num_merged;", "rank <= problem.num_merged;", KERNELS),
     Mutant("kernels/few_merge.cuh", "value - problem.size_penalty * logf(size)", "value", KERNELS),
-    Mutant("kernels/few_merge.cuh", "if (!finite) energy = -infinity();", "", KERNELS),
-    Mutant("kernels/few_merge.cuh", "if (!(own_size > 0)) energy = infinity();", "", KERNELS),
+    Mutant(
+        "kernels/few_merge.cuh", "if (!finite) energy = -infinity();", "if (!finite) energy = 0;", KERNELS
+    ),
+    Mutant("kernels/few_merge.cuh", "if (!(own_size > 0)) energy", "if (own_size < 0) energy", KERNELS),
     Mutant("kernels/few_merge.cuh", "similarity[k] > value", "similarity[k] >= value", KERNELS),
     Mutant(
         "kernels/order.cuh", "if (!(size.load(first_size + token) > 0)) energy = infinity();", "", KERNELS
