@@ -332,6 +332,12 @@ def _by_hand() -> Iterator[OperatorCase]:
             parameters = merge_parameters(merged, candidates, prefix, margin=0.3, size_penalty=penalty)
             name = f"model-N{tokens}-M{candidates}-s{penalty}"
             yield OperatorCase(name, 2, tokens, 8, 64, parameters, "clusters")
+    # So much that the sizes say which edges are the best, and by more than rounding.
+    penalised = merge_parameters(5, 40, 1, margin=0.5, alpha=0.0, size_penalty=0.25)
+    yield OperatorCase("penalised-N50", 2, 50, 6, 16, penalised, "sizes")
+    # Few tokens after the prefix, many with it.
+    prefixed = merge_parameters(5, 40, 50, margin=0.5, alpha=0.0)
+    yield OperatorCase("prefix-N300", 2, 300, 6, 4, prefixed, "signs")
     text = merge_parameters(12, 24, 1, margin=0.65, energy="gaussian", split="half")
     yield OperatorCase("text-N128", 2, 128, 8, 16, text, "random_padding")
     wide = merge_parameters(2, 5, 1, margin=-1.0)

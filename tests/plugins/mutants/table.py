@@ -35,7 +35,6 @@ MUTANTS = (
     Mutant("kernels/energy.cuh", "similarity < problem.margin", "similarity <= problem.margin", KERNELS),
     Mutant("kernels/energy.cuh", "distance /= problem.energy_width", "distance /= 1.0f", KERNELS),
     Mutant("kernels/energy.cuh", "size.load(position) > 0 ?", "size.load(position) >= 0 ?", KERNELS),
-    Mutant("kernels/energy.cuh", "if (diagonal) return;", "", KERNELS),
     Mutant(
         "kernels/few_pairs.cuh",
         "real && tile.inverse_norm[side][place] >= 0;",
