@@ -56,13 +56,8 @@ def assert_within_rounding(case: OperatorCase, result: MergeResult, metric: Tens
     except TooManyTies:
         eps = min(eps, probable_rounding(case.parameters, case.metric_width))
     for image, assignment in enumerate(result.assignment):
-        # The judge searches best where few tokens are near ties: less tolerance finds what more does not.
-        assert any(
-            judge(
-                assignment, metric[image].double(), size[image], case.parameters, Tolerance(each, each)
-            ).explained
-            for each in (eps, eps / 4, eps / 8)
-        )
+        verdict = judge(assignment, metric[image].double(), size[image], case.parameters, Tolerance(eps, eps))
+        assert verdict.explained
 
 
 def rounding(parameters: MergeParameters, metric_width: int) -> float:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def search() -> ModuleType:
     return module
 
 
-def committed(search: ModuleType) -> list[object]:
+def committed(search: ModuleType) -> list[Any]:
     documents = json.loads((RESULTS / "search" / "energies-compared.json").read_text(encoding="utf-8"))
     return [search.Comparison(**document) for document in documents]
 
@@ -40,7 +41,7 @@ def test_holm_by_hand(search: ModuleType) -> None:
 def test_committed_p_values_are_corrected_over_their_family(search: ModuleType) -> None:
     found = committed(search)
     assert search.corrected(found) == found
-    assert sorted({each.comparisons for each in found}) == [30, 55]  # type: ignore[attr-defined]
+    assert sorted({each.comparisons for each in found}) == [30, 55]
 
 
 @pytest.mark.parametrize("with_default", [True, False])

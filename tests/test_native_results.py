@@ -11,7 +11,7 @@ from pitome.bundle.latency_records import BatchRecord
 from tests.checkout import ROOT
 
 RESULTS = ROOT / "docs" / "results"
-ROW = re.compile(r"^\| ([\w-]+) \| (\d+)[^|]*\|", re.MULTILINE)
+ROW = re.compile(r"^\| ([a-z][\w-]*) \| (\d+)[^|]*\|", re.MULTILINE)
 
 
 def section() -> str:

@@ -34,6 +34,8 @@ def ask_library(path: Path, script: str) -> str:
 
 def _unlike_this_machine(path: Path) -> str | None:
     """Say why its first bytes rule a file out: of another machine's, dlopen says that it does not exist."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return "it is not a regular file"  # opening a pipe would wait for who writes to it
     try:
         with path.open("rb") as file:
             head = file.read(20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -130,7 +131,14 @@ def test_a_file_that_is_no_such_library(library: NativeLibrary, tmp_path: Path) 
     text = tmp_path / "text.so"
     text.write_text("no library", encoding="utf-8")
     build = "Build it with `make native` or `pitome plugin --native`"
-    for file, reason in ((text, "it is not a shared library"), (tmp_path, "Is a directory")):
+    pipe = tmp_path / "pipe.so"
+    os.mkfifo(pipe)
+    for file, reason in (
+        (text, "it is not a shared library"),
+        (tmp_path, "Is a directory"),
+        (pipe, "it is not a regular file"),
+        (Path("/dev/null"), "it is not a regular file"),
+    ):
         with pytest.raises(BackendError) as caught:
             describe_native(file)
         assert str(caught.value) == f"the operator library {file}: {reason}. {build}"
