@@ -335,6 +335,9 @@ def _by_hand() -> Iterator[OperatorCase]:
     # So much that the sizes say which edges are the best, and by more than rounding.
     penalised = merge_parameters(5, 40, 1, margin=0.5, alpha=0.0, size_penalty=0.25)
     yield OperatorCase("penalised-N50", 2, 50, 6, 16, penalised, "sizes")
+    # Below the margin the width changes the order; no power of two, and wide enough for few near ties.
+    bent = MergeParameters(5, 40, 1, margin=0.5, offset=0.5, width=0.3)
+    yield OperatorCase("bent-N50", 2, 50, 6, 16, bent, "clusters")
     # Few tokens after the prefix, many with it.
     prefixed = merge_parameters(5, 40, 50, margin=0.5, alpha=0.0)
     yield OperatorCase("prefix-N300", 2, 300, 6, 4, prefixed, "signs")

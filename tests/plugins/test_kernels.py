@@ -22,7 +22,12 @@ def named(table: str, marks: Sequence[pytest.MarkDecorator] = ()) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "place", [*named("small"), *named("medium"), *named("many tokens", [pytest.mark.full])]
+    "place",
+    [
+        *named("small"),
+        *named("medium", [pytest.mark.full]),
+        *named("many tokens", [pytest.mark.full]),
+    ],
 )
 def test_the_kernels_merge_like_the_reference(place: tuple[str, int]) -> None:
     table, index = place

@@ -34,7 +34,7 @@ Their values are checked, their decisions are not."""
 
 
 @pytest.mark.parametrize(
-    ("table", "index"), [*named("small", []), *named("medium", []), *named("many tokens", FULL)]
+    ("table", "index"), [*named("small", []), *named("medium", FULL), *named("many tokens", FULL)]
 )
 def test_the_core_merges_like_the_reference(table: str, index: int) -> None:
     case, _ = TABLES[table][index]

@@ -106,7 +106,7 @@ MUTANTS = (
     Mutant("cpu/decide.cpp", "      return {1, 0, 2};", "      return {0, 1, 2};", CPU),
     Mutant("cpu/energy-inl.h", "return kDivides ? hn::Div(value, width)", "return kDivides ? value", CPU),
     Mutant("cpu/match-inl.h", "hn::Gt(similarity, best)", "hn::Ge(similarity, best)", CPU),
-    Mutant("cpu/combine-inl.h", "hn::Div(sum, total)", "sum", CPU),
+    Mutant("cpu/combine-inl.h", "hn::Div(sum, total)", "hn::Mul(sum, total)", CPU),
     Mutant("cpu/problem.cpp", "? candidates / 2 :", "? divided_up(candidates, 2) :", CPU),
     Mutant("onnxruntime/attributes.cpp", "if (found != expected) {", "if (false) {", NODE),
     Mutant("onnxruntime/attributes.cpp", "second ? 1 : 0", "0", NODE),
