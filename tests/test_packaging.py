@@ -193,7 +193,7 @@ def test_the_extra_build_is_all_that_a_build_imports(bundle: Path) -> None:
     assert (bundle / "manifest.json").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_core_verifies_a_bundle(core: Environment, bundle: Path, tmp_path: Path) -> None:
     assert "fashion-vit" in core.output(tmp_path, "pitome", "inspect", bundle)
 

@@ -226,8 +226,8 @@ def test_a_sweep_of_this_model_is_shown_with_what_could_not_be_run(
     ("changes", "part"),
     [
         ({"weights": "f" * 64}, "weights ffffffffffff, not "),
-        ({"sequence_length": 128}, "sequence length 128, not 40"),
-        ({"image_size": 224}, "image size 224, not None"),
+        pytest.param({"sequence_length": 128}, "sequence length 128, not 40", marks=pytest.mark.full),
+        pytest.param({"image_size": 224}, "image size 224, not None", marks=pytest.mark.full),
     ],
 )
 def test_a_stale_sweep_beside_the_bundle_is_left_out(

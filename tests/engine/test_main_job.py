@@ -48,6 +48,7 @@ def test_graph_carries_schedule_method_and_version(built: Built, file: str) -> N
     assert found["pitome.model"]["weights"] == manifest.model.weights.sha256
 
 
+@pytest.mark.full
 def test_a_graph_that_nothing_here_runs_is_never_called_checked(vit_folder: Path, tmp_path: Path) -> None:
     outcome = pitome(
         "engine", vit_folder, "--out", tmp_path, *QUICK, "--precision", "bf16", "--targets", "sm89"

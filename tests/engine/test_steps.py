@@ -35,6 +35,7 @@ def test_export_leaves_graphs_that_nothing_checked(exported: tuple[Path, Outcome
         assert part in outcome.out
 
 
+@pytest.mark.full
 def test_export_writes_inlined_graphs_beside_the_others_and_reuses_them(
     vit_folder: Path, tmp_path: Path
 ) -> None:

@@ -95,6 +95,7 @@ def repeated_patches(images: Tensor, count: int) -> Tensor:
     return images
 
 
+@pytest.mark.full
 def test_a_whole_model_at_a_narrow_bell(tmp_path: Path) -> None:
     """Half of the patches are equal, and stay so without positions: it is all one which of them merge."""
     model = tiny_model("ViTForImageClassification")

@@ -43,6 +43,11 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "dinov2": {"metric": "keys"},
     "dinov2-classifier": {},
 }
+FAMILY_CASES = [
+    pytest.param(name, marks=pytest.mark.full) if name in ("deit", "dinov2-classifier") else name
+    for name in FAMILIES
+]
+"""Every export takes seconds, and test_conformance.py takes each family through its graph in every run."""
 NOT_MERGED: list[tuple[str, dict[str, Any]]] = [
     ("clip", {"method": "none", "ratio": 1.0}),
     ("vit", {"ratio": 1.0}),
@@ -69,7 +74,7 @@ def parameters_of(model: nn.Module) -> list[MergeParameters]:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FAMILY_CASES)
 def test_fp32_computes_what_pytorch_computes(exported: Export, name: str, batch: int) -> None:
     traced, images = exported(name, **FAMILIES[name]), make_images(batch)
     found, assignments = traced.run(images)
@@ -96,7 +101,7 @@ def assert_decisions(model: nn.Module, observer: MergeObserver, assignments: lis
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
-@pytest.mark.parametrize("name", ["vit", "deit"])
+@pytest.mark.parametrize("name", ["vit", pytest.param("deit", marks=pytest.mark.full)])
 def test_the_authors_code_of_2024_decides_as_in_pytorch(exported: Export, name: str, batch: int) -> None:
     """Two layers of ToMe and one by the sharp energy through one body; every margin is wide."""
     traced, images = exported(name, method="authors-2024"), make_images(batch)
@@ -169,7 +174,7 @@ def test_graphs_without_the_operator(exported: Export, name: str, options: dict[
 # What is in the file.
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FAMILY_CASES)
 def test_every_node_carries_every_attribute(exported: Export, name: str) -> None:
     traced = exported(name, **FAMILIES[name])
     nodes = [node for node in traced.graph.graph.node if node.op_type == "EnergyMerge"]
@@ -198,7 +203,7 @@ def test_the_body_is_the_one_of_the_rule(exported: Export, precision: str) -> No
     assert {(opset.domain, opset.version) for opset in graph.opset_import} == {("", 18), ("pitome", 2)}
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FAMILY_CASES)
 def test_the_batch_is_dynamic_and_all_else_static(exported: Export, name: str) -> None:
     traced = exported(name, **FAMILIES[name])
     graph = traced.graph.graph
@@ -260,7 +265,7 @@ def contents(graph: onnx.ModelProto) -> Counter[tuple[Any, ...]]:
     )
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FAMILY_CASES)
 def test_no_initialiser_is_written_twice(exported: Export, name: str) -> None:
     """The zero biases and unit scales of a fresh model have equal contents many times over."""
     traced = exported(name, **FAMILIES[name])

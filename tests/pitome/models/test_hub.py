@@ -118,7 +118,7 @@ def test_unreachable_without_and_with_a_cached_copy(fetch):
         ("org/gated", "", "access to it must be granted first (HTTP 403)"),
         ("org/gated-files", "", "access to it must be granted first (HTTP 403)"),
         # The library asks again for half a minute.
-        pytest.param("org/broken-files", "", "the hub answered with HTTP 500", marks=pytest.mark.slow),
+        pytest.param("org/broken-files", "", "the hub answered with HTTP 500", marks=pytest.mark.full),
         ("org/broken", "", "the hub answered with HTTP 503. Try again later"),
         (
             "org/name",

@@ -57,7 +57,7 @@ def test_the_core_merges_like_the_reference(table: str, index: int) -> None:
 
 
 @pytest.mark.parametrize("table", ["small", "medium"])
-@pytest.mark.parametrize("threads", [2, 3, 8])
+@pytest.mark.parametrize("threads", [2, *(pytest.param(number, marks=pytest.mark.full) for number in (3, 8))])
 def test_the_number_of_threads_changes_no_bit(table: str, threads: int) -> None:
     best = instruction_sets()[0]
     for one, other in zip(results(table, best), results(table, best, threads), strict=True):
