@@ -24,6 +24,8 @@ def print_summary(console: Console, manifest: Manifest, folder: Path) -> None:
     table = ResultTable(f"{manifest.model.name}: {folder}", columns, show_header=False)
     for row in summary_rows(manifest):
         table.add_row(row.label, row.value, style=_STYLES[row.tone])
+    for note in manifest.model.notes:
+        table.add_row("Note", note)
     for record in manifest.files():
         table.add_row("File", str(folder / record.file))
     console.print(table)

@@ -44,6 +44,8 @@ def prepare(
             progress=lambda text: report(text, 0, 0),
             sequence_length=model.sequence_length,
         )
+    for note in loaded.notes:
+        progress.note(note)
     compressed = compress(loaded.model, schedule, merge)
     compression = compressed.compression
     assert isinstance(compression, Compression)

@@ -51,6 +51,7 @@ def model_record(loaded: LoadedModel) -> ModelRecord:
         task=loaded.task,
         weights=weights,
         preprocess=_preprocess_record(loaded),
+        notes=loaded.notes,
     )
 
 

@@ -64,3 +64,6 @@ class ModelRecord(Record):
     normalised: bool | None = Field(None, description="True: the embedding has length 1")
     max_length: Positive | None = Field(None, description="Tokens of the longest text")
     card: Text | None = Field(None, description="Where the model's card is")
+    notes: tuple[Text, ...] = Field(
+        (), description="What was assumed, set aside or taken in place of something else, a sentence each"
+    )

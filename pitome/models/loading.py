@@ -78,6 +78,9 @@ class LoadedModel:
     """Pads and cuts to that length; None for images, and where the checkpoint has none."""
     folder: Path | None = None
     """The checkpoint's; None where weights are random."""
+    notes: tuple[str, ...] = ()
+    """What was assumed, set aside or taken in place of something else: a sentence each, without a full stop.
+    The terminal, the summary table and the manifest say them."""
 
 
 @dataclass(frozen=True)

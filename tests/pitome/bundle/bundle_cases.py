@@ -69,6 +69,7 @@ def document() -> dict[str, Any]:
             "normalised": None,
             "max_length": None,
             "card": None,
+            "notes": [],
         },
         "method": {
             "settings": settings(candidates=0.1, margin=[0.9, 0.9], metric="hidden", energy="elu"),
