@@ -96,9 +96,8 @@ def run(work: Callable[[Display], Result], as_json: bool) -> None:
             raise
         print_error(as_user_typed(str(refusal)), refusal.exit_code, as_json)
         raise typer.Exit(refusal.exit_code) from None
-    if isinstance(document, dict) and document.get("verdict") in ("fail", "not judged"):
-        found = "fails validation" if document["verdict"] == "fail" else "can't be validated"
-        reason = f"{document.get('bundle')} {found}: {document.get('reason')}. Do not use it"
+    if isinstance(document, dict) and document.get("verdict") == "fail":
+        reason = f"{document.get('bundle')} fails validation: {document.get('reason')}. Do not use it"
         print_error(shown(reason), 1, as_json=False)  # the document says it
         raise typer.Exit(1)
 

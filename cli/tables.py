@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pitome.bundle.manifest import Manifest
 from pitome.cli.table_layout import Column, ResultTable
-from pitome.validate.report.summary import giga, megabytes, summary_rows, times
+from pitome.validate.report.summary import giga, megabytes, summary_rows, times, tone_of
 
 if TYPE_CHECKING:
     from pitome.compression import Compression
@@ -108,16 +108,15 @@ def print_models(console: Console, rows: Sequence[dict[str, Any]]) -> None:
 def print_validation(console: Console, document: dict[str, Any]) -> None:
     """Every section of ``pitome validate``, then the verdict of each."""
     print_parity(console, document["parity"])
-    for accuracy in document.get("accuracy", {}).get("tasks", ()):
+    for accuracy in document["accuracy"]["tasks"]:
         print_accuracy(console, accuracy)
     for row in document.get("skipped", ()):
         console.print(f"skipped: {row['what']}: {row['reason']}", style="yellow")
     if document.get("report"):
         console.print(f"wrote {document['report']}", soft_wrap=True)
-    for section in document["sections"]:
-        style = "good" if section["verdict"] == "pass" else "bad"
-        text = f"{section['name']}: {section['verdict']}: {section['reason']}"
-        console.print(text, style=_STYLES[style])
+    for part in document["parts"]:
+        text = f"{part['name']}: {part['verdict']}: {part['reason']}"
+        console.print(text, style=_STYLES[tone_of(part["verdict"])])
 
 
 def print_accuracy(console: Console, report: dict[str, Any]) -> None:

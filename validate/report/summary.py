@@ -27,6 +27,13 @@ STEADY = 0.15
 """Width of a speed-up's interval, relative to it, from which on the measurement is called unsteady."""
 
 
+def tone_of(verdict: str, not_judged: int = 0) -> Tone:
+    """How a verdict is coloured: green is earned, and what was not judged is amber."""
+    if verdict == "fail":
+        return "bad"
+    return "warning" if verdict == "not judged" or not_judged else "good"
+
+
 @dataclass(frozen=True)
 class SummaryRow:
     """One line of the summary; ``tone`` is how a screen may colour it."""
