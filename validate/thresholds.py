@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pitome.bundle.parity_records import LevelVerdict
 from pitome.errors import InputError
+from pitome.validate.overflow_text import overflow_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,8 +127,12 @@ def judge(report: ParityReport, thresholds: Thresholds) -> Verdict:
 
     What the graph holds in another way than the model is the cause, so it is named first; then what was
     measured, in the order in which it arises. That is the neighbours in a batch where they change a result,
-    because what was measured in batches is wrong then for no other reason.
+    because what was measured in batches is wrong then for no other reason. A precision that can't hold the
+    numbers comes before all.
     """
+    overflows = [overflow_text(found) for found in report.overflows]
+    if overflows:  # nothing that was measured in that precision means anything
+        return Verdict("fail", overflows[0], tuple(overflows))
     causes = [finding.text for finding in report.graph if finding.decides]
     measured = [
         *_judge_batching(report.batching, thresholds),
