@@ -128,9 +128,12 @@ def _refusal(error: Exception) -> PitomeError | None:
 def show_built(built: Built) -> Result:
     """What the commands that make a bundle end with."""
     from pitome.cli.tables import print_summary
+    from pitome.validate.report.key_figures import slower_warning
 
     manifest = built.manifest
-    document = {"bundle": str(built.folder), "reused": built.reused}
+    slower = slower_warning(manifest, manifest.latency)
+    warnings = [] if slower is None else [slower]
+    document = {"bundle": str(built.folder), "reused": built.reused, "warnings": warnings}
     return (
         {**document, "manifest": manifest.model_dump(mode="json")},
         lambda console: print_summary(console, manifest, built.folder),

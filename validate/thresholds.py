@@ -144,7 +144,7 @@ def judge(report: ParityReport, thresholds: Thresholds) -> Verdict:
         unknown = why_not_judged(report.decisions, thresholds)
         return Verdict("not judged", unknown) if unknown else Verdict("pass", PASSED)
     if not causes:
-        hints = [f" ({finding.text})" for finding in report.graph]
+        hints = [f" ({finding.text})" for finding in report.graph if not finding.explanation]
         return Verdict("fail", measured[0] + "".join(hints[:1]), failures)
     more = f"; and {len(causes) - 2} more such differences" if len(causes) > 2 else ""
     found = f"; measured: {measured[0]}" if measured else "; nothing that was measured shows it"

@@ -187,6 +187,7 @@ class GraphFinding(_Frozen):
     layer: int | None
     text: str
     decides: bool = Field(description="False where it may be right all the same, and measuring decides")
+    explanation: str = Field(default="", description="why it is no defect, where reading tells")
     precision: str = "fp32"
 
 

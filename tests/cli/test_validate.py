@@ -77,13 +77,14 @@ def test_a_good_bundle(exported: Path) -> None:
 
 def test_a_wrong_epsilon_is_named_and_all_is_printed(spoilt: Path) -> None:
     before = contents(spoilt)
-    outcome = pitome("validate", spoilt, *QUICK, "--record")
+    outcome = pitome("validate", spoilt, *QUICK, "--record", "--details")
     assert outcome.code == 1
     for part in (
         "Decisions, onnxruntime fp32",
         "Margins of the decisions",
         "Arithmetic",
         "failed: the Layer",
+        "what decides",
     ):
         assert part in outcome.out
     reason = "the LayerNormalization epsilon of layer 0 (vision_model.encoder.layers.0.layer_norm1) is 1e-06"

@@ -1,4 +1,4 @@
-"""Precisions that can't hold a model's numbers: said as what it is, with the place, before anything is built."""
+"""Precisions that can't hold a model's numbers: said as what it is, and where it begins."""
 
 from __future__ import annotations
 
@@ -76,6 +76,4 @@ def test_an_overflow_is_the_reason_of_the_verdict() -> None:
         "fp16 overflows in PyTorch as well: use bf16 or fp32",
     )
     alone = judge(report(Overflow(precision="fp16", in_pytorch=False)), Thresholds())
-    assert alone.reason == (
-        "the fp16 graph gives numbers that are not finite, and PyTorch in fp16 does not"
-    )
+    assert alone.reason == ("the fp16 graph gives numbers that are not finite, and PyTorch in fp16 does not")
