@@ -11,8 +11,8 @@ def print_tuned(console: Console, tuned: Tuned) -> None:
     """What was picked, and what to do with it."""
     origin, speed = tuned.preset.origin, tuned.preset.speed
     assert origin is not None
-    for each in tuned.left_out:
-        console.print(f"left out: {each.told}", style="yellow", highlight=False, soft_wrap=True)
+    for left_out in tuned.left_out:
+        console.print(f"left out: {left_out.told}", style="yellow", highlight=False, soft_wrap=True)
     console.print(
         f"{tuned.within} of {tuned.candidates} settings are within the budget of {origin.max_drop:g} at 95 %",
         highlight=False,

@@ -75,8 +75,8 @@ def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
     try:
         chosen = choose(candidates, options.max_drop, meter, accept_mean=options.accept_mean)
     except BudgetError:
-        for each in left_out:
-            progress.note(f"left out: {each.told}")
+        for row in left_out:
+            progress.note(f"left out: {row.told}")
         raise
     except BaseException as stop:
         note_what_is_left(stop, result.file)

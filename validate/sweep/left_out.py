@@ -44,7 +44,7 @@ def not_tried(records: Sequence[AnyRecord]) -> tuple[LeftOut, ...]:
     """Methods to deploy that no record is of: the grid does not name them."""
     run = {each.settings.method for each in measured(list(records))}
     return tuple(
-        LeftOut(what=each.name, settings=0, reason="not tried; METHODS names what is")
+        LeftOut(what=each.name, settings=0, reason="not tried: it is not among the methods of the grid")
         for each in all_methods()
         if each.deployable and each.name not in run
     )
@@ -66,13 +66,13 @@ def _not_on_every_task(records: Sequence[AnyRecord], tasks: Sequence[str]) -> It
     for each in _settings(records):
         judged.setdefault(each.key, set()).add(each.task)
     reasons: dict[str, str] = {}
-    for each in records:
-        labels[each.key] = each.label
-        if isinstance(each, FailedPoint):
-            reasons.setdefault(each.key, each.reason)
-            judged.setdefault(each.key, set())
-        elif not_to_deploy(each.settings.method) is not None:
-            judged.pop(each.key, None)
+    for point in records:
+        labels[point.key] = point.label
+        if isinstance(point, FailedPoint):
+            reasons.setdefault(point.key, point.reason)
+            judged.setdefault(point.key, set())
+        elif not_to_deploy(point.settings.method) is not None:
+            judged.pop(point.key, None)
     for key, done in judged.items():
         missing = [task for task in tasks if task not in done]
         if missing:

@@ -30,7 +30,7 @@ def test_methods_and_settings_are_named_with_their_reasons() -> None:
         "setting y, 1 setting: not judged on b",
         "tome at FLOPs 0.1, 1 setting: FLOPs 0.1 are out of reach",
     ]
-    assert "authors: not tried; METHODS names what is" in told
+    assert "authors: not tried: it is not among the methods of the grid" in told
 
 
 def test_what_the_grid_does_not_name_was_not_tried() -> None:
