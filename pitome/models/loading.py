@@ -97,7 +97,7 @@ def load_model(
         weights, image_size = weights or named.weights, image_size or named.image_size
         sequence_length = sequence_length or named.sequence_length
     source = find_source(reference, weights, strict, progress)
-    plan = plan_model(source.config)
+    plan = plan_model(source.config, reference.preset)
     family, config = plan.family, plan.config
     check_same_model(reference, source, plan)
     size, length = None, None
