@@ -98,7 +98,7 @@ def _check_count(plan: ModelPlan, tensors: dict[str, Tensor], where: str) -> Non
     if there < needed:
         raise InputError(
             f"the weights {where} for {plan.architecture}",
-            f"they do not fit: they have {there:,} numbers, a model of this config.json has {needed:,} or more",
+            f"they do not fit: they have {there:,} numbers, a model of this config.json {needed:,} or more",
             "Give the weights that belong to this config.json",
         )
 
