@@ -14,6 +14,7 @@ from pitome.models.checkpoint import read_config
 from pitome.models.families import family_of_type
 from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
 from pitome.models.preprocessing import Preprocess, read_preprocess
+from pitome.models.refused_models import family_of_content
 from pitome.models.registry import ModelReference, resolve_weights
 
 Progress = Callable[[str], None]
@@ -84,7 +85,7 @@ def _from_reference(
         files = hub.fetch(reference.hub_id, reference.revision, with_weights, progress)
         folder, text, revision = files.folder, reference.hub_id, files.commit
     config = read_config(folder)
-    default = family_of_type(config["model_type"]).default_preprocess
+    default = family_of_content(config).default_preprocess
     preprocess = None if default is None else read_preprocess(folder, default)
     return Source(config, preprocess, folder, text, revision)
 
