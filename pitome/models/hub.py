@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pitome.errors import InputError
-from pitome.models.checkpoint import CONFIG_FILES, choose_weight_files, has_weights
+from pitome.models.asset_files import asset_names
+from pitome.models.checkpoint import choose_weight_files, has_weights
 from pitome.models.other_formats import adapter, instead_of_checkpoint, instead_of_weights
 
 _TIMEOUT_SECONDS = 5.0
@@ -112,7 +113,7 @@ def _wanted(names: Sequence[str], with_weights: bool, asked: str) -> list[str]:
         instead = instead_of_checkpoint(names, "it has no config.json, so it is no transformers checkpoint")
     if instead is not None:
         raise InputError(asked, instead.found, instead.remedy)
-    wanted = [name for name in CONFIG_FILES if name in names]
+    wanted = ["config.json", *(name for name in asset_names(names) if name != "config.json")]
     if with_weights:
         weights = choose_weight_files(names)
         if not weights:
