@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pitome.errors import InputError
+from pitome.images.decoding import decode_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -89,7 +90,7 @@ def to_tensor(image: Image, preprocess: Mapping[str, Any]) -> Tensor:
     else:
         scale = resize / min(image.size)
         width, height = (max(resize, int(side * scale)) for side in image.size)
-    resized = image.convert("RGB").resize((width, height), Resampling[preprocess["resample"].upper()])
+    resized = decode_image(image).resize((width, height), Resampling[preprocess["resample"].upper()])
     left, top = (width - size) // 2, (height - size) // 2
     pixels = np.asarray(resized.crop((left, top, left + size, top + size)), dtype=np.float32) / 255
     normalised = (pixels - np.float32(preprocess["mean"])) / np.float32(preprocess["std"])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pitome.errors import InputError
+from pitome.errors import ImageError, InputError
+from pitome.images.decoding import check_header, open_image
 from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.splits import Rows, first_of_shuffled, stratified_choice
 from pitome.validate.photos import to_tensor
@@ -112,30 +113,21 @@ def decode(path: Path, preprocess: Mapping[str, Any]) -> Tensor:
     Raises:
         InputError: it can't be decoded.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return to_tensor(image, preprocess)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"the image {path}", f"it can't be decoded ({error})", "Remove it, or replace it by a whole one"
-        ) from error
+    return to_tensor(open_image(path), preprocess)
 
 
 def readable(paths: Sequence[Path]) -> tuple[list[int], tuple[Skipped, ...]]:
     """Places of the files that begin as an image does, and what is left out. Only headers are read."""
-    from PIL import Image
-
     kept: list[int] = []
     missing = damaged = 0
     for place, path in enumerate(paths):
-        try:
-            with Image.open(path):
-                kept.append(place)
-        except FileNotFoundError:
+        if not path.exists():
             missing += 1
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            continue
+        try:
+            check_header(path)
+            kept.append(place)
+        except ImageError:
             damaged += 1
     skipped = [(missing, "the file is missing"), (damaged, "the file is no image that Pillow can open")]
     return kept, tuple(Skipped(count, reason) for count, reason in skipped if count)
