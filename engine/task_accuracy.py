@@ -86,6 +86,8 @@ def measure_tasks(
                 unavailable=unavailable,
                 progress=report,
             )
+        for part in measured.skipped:
+            progress.note(f"{task.name}: skipped {part.told}")
         content = measured.model_dump()
         found.append(TaskAccuracy.model_validate({**content, "padding": _padding(task, prepared)}))
     return found

@@ -87,7 +87,7 @@ def decode(source: ImageSource, channels: int = 3) -> Decoded:
         raise InputError(
             f"an image of {channels} channels", "a model takes 1, 3 or 4", "Choose another checkpoint"
         )
-    asked = _named(source)
+    asked = named(source)
     if isinstance(source, np.ndarray):
         return _decode_array(source, asked, channels)
     from PIL import Image
@@ -107,12 +107,13 @@ def check_header(path: str | os.PathLike[str]) -> None:
     Raises:
         ImageError: there is none, it is no image, or it is larger than `MAX_PIXELS`.
     """
-    asked = _named(path)
+    asked = named(path)
     with _as_image_error(asked), _opened(path) as image:
         _check_size(image.size, asked)
 
 
-def _named(source: object) -> str:
+def named(source: object) -> str:
+    """What an error calls an image."""
     from PIL import Image
 
     if isinstance(source, str | os.PathLike):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.validate.padding_records import PaddingRecord
+from pitome.validate.samples import told_skipped
 
 
 class _Record(BaseModel):
@@ -59,6 +60,12 @@ class SkippedRecord(_Record):
 
     count: int = Field(ge=1)
     reason: str
+    examples: tuple[str, ...] = Field((), description="the first of them, each with its own reason")
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return told_skipped(self.count, self.reason, self.examples)
 
 
 class AccuracyReport(_Record):

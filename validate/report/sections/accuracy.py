@@ -66,7 +66,7 @@ def _table(task: TaskAccuracy) -> TaskTable:
     rows = (
         _row(model, name, found, unmerged) for model in task.models for name, found in model.metrics.items()
     )
-    notes = [f"Skipped {part.count:,} samples: {part.reason}." for part in task.skipped]
+    notes = [f"Skipped {part.told}." for part in task.skipped]
     notes += [f"{name} did not run: {reason}." for name, reason in task.unavailable.items()]
     return TaskTable(
         title=f"{task.task}, {task.split}",
