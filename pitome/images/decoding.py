@@ -72,12 +72,13 @@ def open_image(path: str | os.PathLike[str], channels: int = 3) -> Image:
     return decode(Path(path), channels).image
 
 
-def decode(source: ImageSource, channels: int = 3) -> Decoded:
+def decode(source: ImageSource, channels: int = 3, asked: str | None = None) -> Decoded:
     """An image by the rules of this file.
 
     Args:
         source: a file's path or its bytes, an array [H, W] or [H, W, 1 to 4], or a PIL image.
         channels: that the model takes: 1 (grey), 3 (RGB) or 4 (RGB and alpha).
+        asked: what an error says that was asked for; None = the source by its path or kind.
 
     Raises:
         ImageError: no image, one that is damaged, empty or larger than `MAX_PIXELS`, or one whose numbers
@@ -87,7 +88,7 @@ def decode(source: ImageSource, channels: int = 3) -> Decoded:
         raise InputError(
             f"an image of {channels} channels", "a model takes 1, 3 or 4", "Choose another checkpoint"
         )
-    asked = named(source)
+    asked = asked or named(source)
     if isinstance(source, np.ndarray):
         return _decode_array(source, asked, channels)
     from PIL import Image

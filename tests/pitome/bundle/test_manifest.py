@@ -299,7 +299,9 @@ def test_what_json_cannot_hold_is_not_written(tmp_path: Path) -> None:
 def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
     manifest = Manifest.model_validate(document())
     flops = manifest.flops.model_copy(update={"base": 2**64, "merged": 2**64, "ratio": 1.0, "bound": 1.0})
-    with pytest.raises(BundleError, match=r"flops\.base: 18446744073709551616 is beyond a whole number of 64"):
+    with pytest.raises(
+        BundleError, match=r"flops\.base: 18446744073709551616 is beyond a whole number of 64"
+    ):
         write_manifest(tmp_path, manifest.model_copy(update={"flops": flops}))
     assert list(tmp_path.iterdir()) == []
 

@@ -3,8 +3,8 @@
     python -m tests.pitome.images.grid [random cases of each class]
 
 Every case goes the way of a build, checkpoint folder -> record, and the way of a bundle, record -> JSON ->
-record -> tensor. What comes out must equal the class's Pil form to 1e-6; what we refuse, it must refuse too, or
-make something that the model can't take.
+record -> tensor. What comes out must equal the class's Pil form to 1e-6; what we refuse, it must refuse too,
+or make something that the model can't take.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class Found:
     def __str__(self) -> str:
         return (
             f"{self.cases:,} cases of {len(CLASSES)} classes: {self.compared:,} images compared, the largest "
-            f"difference is {self.largest:.3g}; {self.unfit:,} images and {self.refused:,} cases refused, which "
-            "the classes refuse too or make no input of the model of"
+            f"difference is {self.largest:.3g}; {self.unfit:,} images and {self.refused:,} cases refused, of "
+            "which the classes make no input of the model either"
         )
 
 
@@ -143,25 +143,30 @@ def compare(case: Case, images: list[Image.Image], folder: Path, found: Found) -
     decoded = [decode_image(image, case.channels) for image in images]
     try:
         record = record_in_a_bundle(case, folder)
-    except InputError as error:
+    except InputError as refused:
         found.refused += 1
-        if not _drops_a_field(case):
-            assert not any(_makes_channels(case, image) for image in decoded), f"{case}: refused, {error}"
+        expect(
+            _drops_a_field(case) or not any(_makes_channels(case, each) for each in decoded), case, refused
+        )
         return
     for image in decoded:
         try:
             ours = transform(image, record)
-        except ImageError as error:
+        except ImageError as refused:
             found.unfit += 1
-            assert _unfit(case, record, image), f"{case} on {image.size}: {error}"
+            expect(_unfit(case, record, image), case, refused)
             continue
         wanted = reference(case, image)
-        assert ours.shape == wanted.shape, f"{case} on {image.size}: {ours.shape}, not {wanted.shape}"
+        expect(ours.shape == wanted.shape, case, (image.size, ours.shape, wanted.shape))
         difference = float(np.abs(ours.astype(np.float64) - wanted.astype(np.float64)).max())
-        assert difference <= TOLERANCE, f"{case} on {image.size}: {difference}"
-        assert ours.dtype == np.float32
+        expect(difference <= TOLERANCE and ours.dtype == np.float32, case, (image.size, difference))
         found.compared += 1
         found.largest = max(found.largest, difference)
+
+
+def expect(true: bool, case: Case, found: object) -> None:
+    """AssertionError that names the case."""
+    assert true, f"{case}: {found}"
 
 
 def record_in_a_bundle(case: Case, folder: Path) -> ImagePreprocess:
