@@ -30,6 +30,7 @@ EXTRA_OF: dict[str, Extra] = {
     "tokenizers": "build",
     "torch": "build",
     "transformers": "build",
+    "yaml": "build",
     "datasets": "validate",
     "scipy": "validate",
     "sklearn": "validate",

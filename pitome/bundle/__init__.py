@@ -6,7 +6,7 @@ from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord, Ten
 from pitome.bundle.latency_records import LatencyReport
 from pitome.bundle.manifest import SCHEMA_VERSION, Manifest
 from pitome.bundle.merge_records import FlopsRecord, MethodRecord, ScheduleRecord
-from pitome.bundle.model_records import ModelRecord, WeightsRecord
+from pitome.bundle.model_records import CardRecord, ModelRecord, WeightsRecord
 from pitome.bundle.parity_records import ParityReport
 from pitome.bundle.preprocess_record import ImagePreprocess, ResizeRecord, TextPreprocess
 from pitome.bundle.record import (
@@ -35,6 +35,7 @@ __all__ = [
     "AccuracyRecord",
     "AssetRecord",
     "BuildRecord",
+    "CardRecord",
     "CheckOptions",
     "EnvironmentRecord",
     "FileRecord",

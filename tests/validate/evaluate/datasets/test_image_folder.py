@@ -93,9 +93,7 @@ def test_images_that_are_cut_off_are_skipped_and_the_first_ones_named(tmp_path):
 
 def test_all_images_cut_off(tmp_path):
     noise_files(tmp_path / "ant", 5, cut=5)
-    with pytest.raises(
-        InputError, match=r"none of the 4 files that were chosen can be used: 4 samples: "
-    ):
+    with pytest.raises(InputError, match=r"none of the 4 files that were chosen can be used: 4 samples: "):
         read_image_folder(tmp_path, "test", PLAIN)
 
 
