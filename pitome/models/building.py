@@ -12,14 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from pitome.errors import InputError
-from pitome.models.checkpoint import read_weights, tensors_sha256
+from pitome.models.checkpoint import tensors_sha256
+from pitome.models.config_check import least_parameters
 from pitome.models.image_size import set_image_size
 from pitome.models.library_errors import as_configuration_error, as_input_error
 from pitome.models.model_plan import ModelPlan
 from pitome.models.sources import Source
+from pitome.models.tensor_checks import cast_notes, check_finite, check_tensors, set_aside
+from pitome.models.weight_files import read_weights
 
 _BLOCK = re.compile(r"\b(layers?|blocks?)\.\d+\.")
 """In the name of a tensor. A head may be left over, a block may not."""
+_POOLER = re.compile(r"(^|\.)pooler\.")
 
 
 @dataclass(frozen=True)
@@ -53,20 +57,57 @@ def build_model(source: Source, plan: ModelPlan, image_size: int | None, seed: i
                 model = model_class._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
         return BuiltModel(model.eval(), tensors_sha256(model.state_dict()))
     tensors, sha256 = read_weights(source.folder)
-    wanted = family.wanted_keys(tensors)
-    tensors = {name: tensor for name, tensor in tensors.items() if name in wanted}
-    model = _load_checked(model_class, config, tensors, source.text)
+    model, notes = _loaded(model_class, plan, tensors, source.text)
     if image_size is not None:
         with as_input_error(
             f"IMAGE_SIZE={image_size}", "the position embeddings can't be resized", "Choose a smaller one"
         ):
             set_image_size(model, family, image_size)
         family.vision_config(config).image_size = image_size
-    return BuiltModel(model.eval(), sha256)
+    return BuiltModel(model.eval(), sha256, notes)
 
 
-def _load_checked(model_class: Any, config: Any, tensors: dict[str, Tensor], where: str) -> nn.Module:
-    """Build from the configuration and load every tensor; one that is missing or wrong is an error."""
+def _loaded(
+    model_class: Any, plan: ModelPlan, tensors: dict[str, Tensor], where: str
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """The model with a checkpoint's tensors, and what there is to say about them."""
+    family = plan.family
+    wanted = family.wanted_keys(tensors)
+    others = sorted(tensors.keys() - wanted)
+    tensors = {name: tensor for name, tensor in tensors.items() if name in wanted}
+    check_tensors(tensors, where)
+    _check_count(plan, tensors, where)
+    options: dict[str, Any] = {}
+    notes = cast_notes(tensors)
+    if plan.architecture in family.pooled and not any(_POOLER.search(name) for name in tensors):
+        options["add_pooling_layer"] = False
+        notes += (f"the checkpoint has no pooler and none was made up: {plan.architecture} is without it",)
+    model, left_over = _load_checked(model_class, plan.config, tensors, where, options)
+    left_over = [*others, *left_over]
+    if left_over:
+        notes += (f"set aside of the checkpoint: {set_aside(left_over, model_class.base_model_prefix)}",)
+    return model, notes
+
+
+def _check_count(plan: ModelPlan, tensors: dict[str, Tensor], where: str) -> None:
+    """A model that is much larger than its weights is refused before it is made."""
+    there, needed = (
+        sum(tensor.numel() for tensor in tensors.values()),
+        least_parameters(plan.config, plan.family),
+    )
+    if there < needed:
+        raise InputError(
+            f"the weights {where} for {plan.architecture}",
+            f"they do not fit: they have {there:,} numbers, a model of this config.json {needed:,} or more",
+            "Give the weights that belong to this config.json",
+        )
+
+
+def _load_checked(
+    model_class: Any, config: Any, tensors: dict[str, Tensor], where: str, options: dict[str, Any]
+) -> tuple[nn.Module, list[str]]:
+    """Build from the configuration and load every tensor; one that is missing or wrong is an error. With the
+    names of those that have no place in the model."""
     with _quiet_transformers(), torch.random.fork_rng(devices=[]), as_configuration_error():
         # from_pretrained, because it knows the names that older versions gave to the tensors.
         model, info = model_class.from_pretrained(
@@ -77,13 +118,15 @@ def _load_checked(model_class: Any, config: Any, tensors: dict[str, Tensor], whe
             ignore_mismatched_sizes=True,  # to list them all in one error
             dtype=torch.float32,
             attn_implementation="sdpa",
+            **options,
         )
+    left_over = sorted(info["unexpected_keys"])
     wrong = [f"{name} is missing" for name in sorted(info["missing_keys"])]
     wrong += [
         f"{name} is {tuple(found)}, not {tuple(wanted)}"
         for name, found, wanted in sorted(info["mismatched_keys"])
     ]
-    wrong += [f"{name} is left over" for name in sorted(info["unexpected_keys"]) if _BLOCK.search(name)]
+    wrong += [f"{name} is left over" for name in left_over if _BLOCK.search(name)]
     wrong += [str(message) for message in info["error_msgs"]]
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
@@ -92,16 +135,8 @@ def _load_checked(model_class: Any, config: Any, tensors: dict[str, Tensor], whe
             f"they do not fit: {'; '.join(wrong[:5])}{more}",
             "Give the weights that belong to this config.json",
         )
-    _check_finite(model, where)
-    return model
-
-
-def _check_finite(model: nn.Module, where: str) -> None:
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise InputError(
-                f"the weights {where}", f"the tensor {name} holds NaN or infinity", "Fetch the weights again"
-            )
+    check_finite(model, where)
+    return model, left_over
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from torch import nn
 from pitome.bundle.preprocess_record import ImagePreprocess, TextPreprocess
 from pitome.errors import InputError
 from pitome.models.building import build_model
+from pitome.models.config_check import check_positions
 from pitome.models.family import Family
 from pitome.models.image_input import image_input
 from pitome.models.model_plan import check_same_model, plan_model
@@ -106,7 +107,7 @@ def load_model(
         weights, image_size = weights or named.weights, image_size or named.image_size
         sequence_length = sequence_length or named.sequence_length
     source = find_source(reference, weights, strict, progress)
-    plan = plan_model(source.config)
+    plan = plan_model(source.config, reference.preset)
     family, config = plan.family, plan.config
     check_same_model(reference, source, plan)
     size, length = None, None
@@ -121,6 +122,7 @@ def load_model(
         tower = family.vision_config(config)
         found = image_input(family, tower, source.processor, reference.preset, image_size)
         preprocess, size, input_notes = found.preprocess, found.preprocess.image_size, found.notes
+        check_positions(size, tower)
     if progress is not None:
         progress("making random weights" if source.random else f"loading {source.text}")
     built = build_model(source, plan, size, seed)
@@ -147,7 +149,7 @@ def load_model(
         sequence_length=length,
         tokenizer=tokenizer,
         folder=source.folder,
-        notes=(*source.notes, *plan.notes, *input_notes, *built.notes),
+        notes=(*reference.notes, *source.notes, *plan.notes, *input_notes, *built.notes),
     )
 
 

@@ -6,20 +6,18 @@ Imports neither torch nor transformers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pitome.errors import InputError
-from pitome.regular_file import UnusableFileError, read_regular_file
-from pitome.strict_json import read_strict_json
+from pitome.models.plain_file import read_json
 
 PREPROCESSOR, PROCESSOR = "preprocessor_config.json", "processor_config.json"
 NESTED = "image_processor"
 """Where transformers 5 keeps the fields in `PROCESSOR`; they go before those of `PREPROCESSOR`, as there."""
-_LONGEST = 2**20
-"""Bytes; such files have some hundred."""
 LARGEST_EDGE = 2**12
 """Pixels that a size may name."""
 _LARGEST, _LEAST = 1e36, 1e-36
@@ -103,19 +101,7 @@ def read_processor_file(folder: Path) -> ProcessorFile | None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        content = read_strict_json(read_regular_file(path, _LONGEST), portable=False)
-    except UnusableFileError as error:
-        raise InputError(f"the file {path}", f"it {error}", "Fetch the file again") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"the file {path}", f"it is no valid JSON ({error})", "Fetch the file again"
-        ) from None
-    if not isinstance(content, dict):
-        raise InputError(f"the file {path}", "it holds no JSON object", "Fetch the file again")
-    return dict(content)
+    return read_json(path) if os.path.lexists(path) else None  # a link that leads nowhere is said
 
 
 def _shown(value: object) -> str:

@@ -14,6 +14,7 @@ from pitome.models.checkpoint import read_config
 from pitome.models.families import family_of_type
 from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
 from pitome.models.processor_file import ProcessorFile, read_processor_file
+from pitome.models.refused_models import family_of_content
 from pitome.models.registry import ModelReference, resolve_weights
 
 Progress = Callable[[str], None]
@@ -85,7 +86,7 @@ def _from_reference(
         files = hub.fetch(reference.hub_id, reference.revision, with_weights, progress)
         folder, text, revision = files.folder, reference.hub_id, files.commit
     config = read_config(folder)
-    of_images = family_of_type(config["model_type"]).modality == "image"
+    of_images = family_of_content(config).modality == "image"
     processor = read_processor_file(folder) if of_images else None
     return Source(config, folder, text, revision, processor=processor)
 
