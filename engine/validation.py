@@ -11,7 +11,7 @@ from pitome.bundle import CheckOptions, Manifest, ParityReport, verify_bundle
 from pitome.engine import steps
 from pitome.engine.bundles import record_into
 from pitome.engine.options import ValidationOptions
-from pitome.engine.prepare import reload
+from pitome.engine.prepare import reload, with_own_inputs
 from pitome.engine.progress import Progress, Report, Silent
 from pitome.engine.task_accuracy import make_tasks, measure_tasks
 from pitome.engine.validation_checks import (
@@ -72,14 +72,12 @@ def validate_bundle(
     limits = check_options(bundle, options)
     manifest = verify_bundle(bundle)
     check = chosen_checks(options, manifest.build.check or CheckOptions())
-    prepared = reload(bundle, manifest, progress)
+    prepared = with_own_inputs(reload(bundle, manifest, progress), check, progress)
     skipped: list[SkippedPart] = []
     sweep = sweep_of_model(bundle, manifest, prepared.loaded, options, skipped)
     tasks = make_tasks(prepared.loaded, options, skipped, progress)
     with progress.step("Check parity") as report:
-        parity = steps.run_parity(
-            prepared.loaded, prepared.compressed, bundle, manifest.onnx, check, report, limits, ("bf16",)
-        )
+        parity = steps.run_parity(prepared, bundle, manifest.onnx, check, report, limits, ("bf16",))
     measured = measure_tasks(tasks, bundle, manifest, prepared, check, progress)
     for row in skipped:
         progress.note(f"skipped: {row.what}: {row.reason}")
@@ -128,7 +126,9 @@ def _record_parity(
     from pitome.engine import keys
 
     # Other limits may have let pass what a build would not: it is not to reuse that.
-    key = keys.parity_key(manifest.onnx, prepared.loaded, check) if limits == Thresholds() else None
+    own = parity.own_data
+    same_limits = limits == Thresholds()
+    key = keys.parity_key(manifest.onnx, prepared.loaded, check, own=own) if same_limits else None
     found = parity.model_copy(update={"command": command})
     record_into(bundle, manifest, {"parity": found, "parity_key": key})
 
