@@ -108,6 +108,19 @@ def measure_tasks(
     return found
 
 
+def own_pictures(tasks: Sequence[Task], measured: Sequence[TaskAccuracy]) -> dict[str, dict[int, str]]:
+    """Task -> row of a sample -> small picture of it, of the user's images that a page shows."""
+    from pitome.validate.evaluate.tasks.own_data import OwnDataTask
+
+    found: dict[str, dict[int, str]] = {}
+    for task, record in zip(tasks, measured, strict=True):
+        if isinstance(task, OwnDataTask) and not task.of_texts:
+            shown = next((model.own for model in record.models if model.own is not None), None)
+            rows = [] if shown is None else [case.row for case in shown.worst]
+            found[task.name] = {row: task.data.shown(row) for row in rows}
+    return found
+
+
 def _padding(task: Task, prepared: Prepared) -> PaddingRecord | None:
     """What padding has to do with it, of texts that are classified."""
     from pitome.validate.evaluate.tasks.text_classification import TextClassification

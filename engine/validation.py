@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +14,7 @@ from pitome.engine.bundles import record_into
 from pitome.engine.options import ValidationOptions
 from pitome.engine.prepare import reload, with_own_inputs
 from pitome.engine.progress import Progress, Report, Silent
-from pitome.engine.task_accuracy import make_tasks, measure_tasks
+from pitome.engine.task_accuracy import make_tasks, measure_tasks, own_pictures
 from pitome.engine.validation_checks import (
     check_options,
     chosen_checks,
@@ -45,6 +46,16 @@ if TYPE_CHECKING:
 
 SPECTRUM_SAMPLES = 8
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page has beside the record."""
+
+    sweep: SweepFile | None
+    maps: MergeMaps | None
+    pictures: Mapping[str, Mapping[int, str]]
+    """Task -> row of a sample -> small picture of it."""
 
 
 def validate_bundle(
@@ -109,7 +120,8 @@ def validate_bundle(
             spectrum=spectrum,
             report=str(page),
         )
-        write_page(page, _page(bundle, manifest, prepared, record, sweep, maps))
+        shown = Shown(sweep, maps, own_pictures(tasks, measured))
+        write_page(page, _page(bundle, manifest, prepared, record, shown))
     return record
 
 
@@ -144,8 +156,7 @@ def _page(
     manifest: Manifest,
     prepared: Prepared,
     record: ValidationRecord,
-    sweep: SweepFile | None,
-    maps: MergeMaps | None,
+    shown: Shown,
 ) -> str:
     from pitome.validate.report.inputs import ReportInput
     from pitome.validate.report.page import render_report
@@ -157,9 +168,10 @@ def _page(
             parity=record.parity,
             latency=manifest.latency,
             accuracy=() if record.accuracy is None else record.accuracy.tasks,
-            sweep=sweep,
+            sweep=shown.sweep,
             spectrum=record.spectrum,
-            merge_maps=maps,
+            merge_maps=shown.maps,
+            pictures=shown.pictures,
             validation=record,
             bundle=bundle,
         )

@@ -66,6 +66,12 @@ class OwnDataTask(Task):
         return self.data.load(range(len(self.data))[rows] if isinstance(rows, slice) else list(rows))
 
     @property
+    def of_texts(self) -> bool:
+        """Else of images."""
+        reference = Reference.parse(self.data.record.data)
+        return reference is not None and reference.kind == TEXTS
+
+    @property
     def skipped(self) -> tuple[Skipped, ...]:
         """What could not be used."""
         return tuple(Skipped(part.count, part.reason) for part in self.data.record.skipped)
@@ -113,7 +119,6 @@ class OwnDataTask(Task):
 
     def _worst(self, values: Values) -> list[tuple[int, WorstCase]]:
         """The samples with the lowest values, the lowest first; equal ones in their own order."""
-        of_texts = _is_of_texts(self.data.record)
         return [
             (
                 row,
@@ -121,7 +126,7 @@ class OwnDataTask(Task):
                     name=self.data.names[row],
                     row=row,
                     closeness=float(values[row]),
-                    text=self.data.shown(row) if of_texts else None,
+                    text=self.data.shown(row) if self.of_texts else None,
                 ),
             )
             for row in np.argsort(values, kind="stable")[:WORST].tolist()
@@ -224,8 +229,3 @@ def indexed_vector(names: Sequence[str]) -> str:
     """The one of a model's vectors that users search by."""
     found = next((name for name in _INDEXED if name in names), None)
     return found or next((name for name in names if name.endswith("class token")), names[0])
-
-
-def _is_of_texts(record: OwnDataRecord) -> bool:
-    reference = Reference.parse(record.data)
-    return reference is not None and reference.kind == TEXTS
