@@ -84,7 +84,7 @@ def parity_key(
             "preprocess": loaded.preprocess,
             "images": check.parity_images,
             "threads": check.threads,
-            **({} if own is None else {"own_data": own.model_dump()}),
+            **({} if own is None else {"own_data": own.model_dump(exclude={"data"})}),
             **_native(native),
             "packages": {package: installed_version(package) for package in _PARITY_PACKAGES},
             "source": source_digest("pitome", "pitome.export", "pitome.validate"),

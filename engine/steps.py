@@ -21,6 +21,7 @@ from pitome.compression import Compression
 from pitome.engine import keys, records
 from pitome.engine.checks import plan_requests
 from pitome.engine.options import CheckOptions, PlanOptions
+from pitome.engine.portable_build import portable_parity
 from pitome.engine.prepare import Prepared
 from pitome.engine.progress import Report
 from pitome.engine.records import Exported
@@ -136,7 +137,7 @@ def check_parity(
     key = keys.parity_key(tuple(graphs), prepared.loaded, options, native, own)
     if place.before and place.before.parity and place.before.parity_key == key:
         place.reuse("parity")
-        return place.before.parity, key
+        return place.before.parity, key  # its own data is named as seen from the bundle
     with place.progress.step("Check parity") as report:
         precisions = [graph.precision for graph in graphs if graph.precision == "bf16"]
         found = run_parity(
@@ -148,6 +149,7 @@ def check_parity(
             torch_precisions=precisions,
         )
     _require_parity(found, f"parity of {place.final.name} with PyTorch")
+    found = portable_parity(found, place.final)
     if native is None:
         return found, key
     with place.progress.step("Check parity by the operator library") as report:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pitome.bundle import CheckOptions, Manifest, ParityReport, verify_bundle
+from pitome.bundle.portable import portable_command
 from pitome.engine import steps
 from pitome.engine.bundles import record_into
 from pitome.engine.options import ValidationOptions
+from pitome.engine.portable_build import portable_parity
 from pitome.engine.prepare import reload, with_own_inputs
 from pitome.engine.progress import Progress, Report, Silent
 from pitome.engine.task_accuracy import make_tasks, measure_tasks, own_pictures
@@ -83,7 +85,7 @@ def validate_bundle(
     limits = check_options(bundle, options)
     manifest = verify_bundle(bundle)
     check = chosen_checks(options, manifest.build.check or CheckOptions())
-    prepared = with_own_inputs(reload(bundle, manifest, progress), check, progress)
+    prepared = with_own_inputs(reload(bundle, manifest, progress, options.weights), check, progress)
     skipped: list[SkippedPart] = []
     sweep = sweep_of_model(bundle, manifest, prepared.loaded, options, skipped)
     tasks = make_tasks(prepared.loaded, options, skipped, progress)
@@ -141,7 +143,7 @@ def _record_parity(
     own = parity.own_data
     same_limits = limits == Thresholds()
     key = keys.parity_key(manifest.onnx, prepared.loaded, check, own=own) if same_limits else None
-    found = parity.model_copy(update={"command": command})
+    found = portable_parity(parity, bundle).model_copy(update={"command": portable_command(command)})
     record_into(bundle, manifest, {"parity": found, "parity_key": key})
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pitome.bundle.own_data_records import LeftOutRecord, OwnDataRecord
+from pitome.bundle.portable import seen_from
 from pitome.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ class Reference:
         if kind not in (IMAGES, TEXTS) or not colon or not place:
             return None
         return cls(text, kind, user_path(place))
+
+
+def portable_data(text: str, bundle: Path) -> str:
+    """What a manifest says of ``images:FOLDER`` or ``texts:FILE``: the path as seen from the bundle."""
+    reference = Reference.parse(text)
+    return text if reference is None else f"{reference.kind}:{seen_from(bundle, reference.path)}"
 
 
 @dataclass(frozen=True)
