@@ -29,12 +29,14 @@ ONLY_BY_FLAGS = {
 VALUES = {
     "BACKEND": "tensorrt",
     "CANDIDATES": "40",
+    "COLUMN": "body",
     "DEVICE": "cuda",
     "EMBED_PLUGIN": "1",
     "ENERGY": "eq4",
     "FLOPS": "0.7",
     "GRID": "full",
     "IMAGE_SIZE": "224",
+    "INPUTS": "images:some photos",
     "LAYERS": "4,5",
     "LIMIT": "10",
     "MARGIN": "0.9,0.9",
@@ -77,7 +79,7 @@ def option_of(variable: str) -> str:
 
 
 ENGINE = [variable for variable in table("engine") if variable != "MODEL"]
-SWEEP = [*table("sweep"), "IMAGE_SIZE", "SEQUENCE_LENGTH", "WEIGHTS"]
+SWEEP = [*table("sweep"), "COLUMN", "IMAGE_SIZE", "SEQUENCE_LENGTH", "WEIGHTS"]
 SWEEP.remove("ACCEPT_MEAN")  # a flag, which takes no value
 
 
@@ -129,6 +131,16 @@ def test_so_does_one_of_validate(variable: str) -> None:
 def test_a_bundle_is_checked_and_measured_on_a_device(target: str) -> None:
     arguments = pitome_arguments(target, "DEVICE=cuda", UNBUILT)
     assert arguments == [target, "unbuilt/clip-b16", "--device", "cuda"]
+    assert parse(arguments)
+
+
+def test_a_bundle_is_checked_on_a_users_files() -> None:
+    files = ("TASK=texts:my texts.csv", "COLUMN=body", "INPUTS=texts:my texts.csv", "LIMIT=10")
+    arguments = pitome_arguments("validate", *files, UNBUILT)
+    assert arguments == [
+        *("validate", "unbuilt/clip-b16", "--task", "texts:my texts.csv", "--limit", "10"),
+        *("--column", "body", "--inputs", "texts:my texts.csv"),
+    ]
     assert parse(arguments)
 
 
