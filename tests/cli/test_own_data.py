@@ -12,6 +12,10 @@ import pytest
 from PIL import Image
 
 from pitome.bundle import verify_bundle
+from pitome.engine import keys
+from pitome.engine.options import CheckOptions, MergeSettings, ModelOptions, ScheduleOptions
+from pitome.engine.prepare import prepare, with_own_inputs
+from pitome.engine.progress import Silent
 from tests.cli.command_line import QUICK, QUICK_PLAN, pitome
 
 CHECKED = ("--parity-images", "2")
@@ -28,7 +32,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         coarse = generator.integers(0, 256, (4, 4, 3), dtype=np.uint8)
         Image.fromarray(coarse).resize((40, 30)).save(path)
     (folder / "cut.png").write_bytes((folder / "00.png").read_bytes()[:60])
-    (folder / "<b>notes</b>.txt").touch()
+    (folder / "<b>notes.txt").touch()
     return folder
 
 
@@ -60,7 +64,7 @@ def test_a_folder_of_photos(exported: Path, photos: Path, tmp_path: Path) -> Non
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count('<li><img src="data:image/jpeg;base64,') >= 10
     assert worst["name"] in page
-    assert "&lt;b&gt;notes&lt;/b&gt;.txt" in page
+    assert "&lt;b&gt;notes.txt" in page
 
 
 def test_a_limit_and_what_the_terminal_says(exported: Path, photos: Path, tmp_path: Path) -> None:
@@ -69,10 +73,11 @@ def test_a_limit_and_what_the_terminal_says(exported: Path, photos: Path, tmp_pa
     assert outcome.code == 0, outcome.err
     told = " ".join(outcome.out.split())
     for part in (
-        "12 of 25 images of images:",
+        "11 of 25 images of images:",
         "chosen by seed 0 under a limit of 12",
-        "re-index or not: not judged: 12 samples are too few",
-        "lowest cosine",
+        "re-index or not: not judged: 11 samples are too few",
+        "1 damaged or cut off (cut.png)",
+        "The 10 of lowest cosine to the unmerged model",
     ):
         assert part in told
 
@@ -97,6 +102,7 @@ def test_limits_of_the_user(exported: Path, photos: Path, tmp_path: Path) -> Non
     assert "the worst cosine of images:" in outcome.message
 
 
+@pytest.mark.full
 def test_parity_of_a_build_on_own_photos_is_reused_until_they_change(
     clip_folder: Path, photos: Path, tmp_path: Path
 ) -> None:
@@ -115,6 +121,25 @@ def test_parity_of_a_build_on_own_photos_is_reused_until_they_change(
     assert "parity" in pitome(*asked, "--inputs", f"images:{moved}").document["reused"]
     (moved / "00.png").write_bytes((moved / "03.png").read_bytes())
     assert "parity" not in pitome(*asked, "--inputs", f"images:{moved}").document["reused"]
+
+
+def test_other_images_are_another_parity_check(exported: Path, photos: Path, clip_folder: Path) -> None:
+    options = CheckOptions(inputs=f"images:{photos}")
+    prepared = prepare(ModelOptions(str(clip_folder)), ScheduleOptions(), MergeSettings(), Silent())
+    own = with_own_inputs(prepared, options, Silent()).own
+    assert own is not None
+    graphs, record = verify_bundle(exported).onnx, own.record
+    changed = [
+        {"data_sha256": "1" * 64},
+        {"skipped": ()},
+        {"data": "images:elsewhere"},
+    ]
+    keyed = [
+        keys.parity_key(graphs, prepared.loaded, options, own=record.model_copy(update=update))
+        for update in ({}, *changed)
+    ]
+    assert keyed[0] == keyed[3], "where the same images lie does not matter"
+    assert len({*keyed, keys.parity_key(graphs, prepared.loaded, CheckOptions())}) == 4
 
 
 def test_a_sweep_on_own_photos_is_not_resumed_on_others(
