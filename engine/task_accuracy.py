@@ -114,6 +114,8 @@ def measure_tasks(
                 unavailable=unavailable,
                 progress=report,
             )
+        for part in measured.skipped:
+            progress.note(f"{task.name}: skipped {part.told}")
         of_task = {
             "padding": _padding(task, prepared),
             "own_data": task.own_data,
