@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from pitome.bundle.parity_records import LayerDecisions, ParityReport
+from pitome.cli.own_data_table import print_own_data
 from pitome.cli.table_layout import Column, ResultTable
 from pitome.cli.tables import STYLES, print_accuracy, print_parity
 from pitome.validate.evaluate.records import TaskAccuracy
@@ -37,6 +38,8 @@ def print_validation(console: Console, record: ValidationRecord, *, details: boo
         for line in more:
             table.add_row("", "", line)
     console.print(table)
+    for task in record.accuracy.tasks:
+        print_own_data(console, task)
     for failure in record.parity.failures[1:_MOST_FAILURES]:
         console.print(f"failed too: {_short(failure)}", style=STYLES["bad"])
     for plan in record.plans:

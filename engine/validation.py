@@ -94,7 +94,7 @@ def validate_bundle(
     prepared = with_own_inputs(reload(bundle, manifest, progress, options.weights), check, progress)
     skipped: list[SkippedPart] = []
     sweep = sweep_of_model(bundle, manifest, prepared.loaded, options, skipped)
-    tasks = make_tasks(prepared.loaded, options, skipped, progress)
+    tasks = make_tasks(prepared.loaded, options, limits, skipped, progress)
     with progress.step("Check parity") as report:
         parity = steps.run_parity(prepared, bundle, manifest.onnx, check, report, limits, ("bf16",))
     measured = measure_tasks(tasks, bundle, manifest, prepared, check, progress)
@@ -171,8 +171,7 @@ def _unmeasured(
     """By part, the limits of the user's that nothing measured."""
     _, why_no_speed = deciding_latency(manifest)
     reasons = {row.what: row.reason for row in skipped}
-    names = [task.task for task in tasks]
-    found = unmeasured_limits(limits, parity, names, why_no_speed or None, reasons)
+    found = unmeasured_limits(limits, parity, tasks, why_no_speed or None, reasons)
     return {part: tuple(each for each in found if each.part == part) for part in PARTS}
 
 

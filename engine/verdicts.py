@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pitome.errors import InputError
-from pitome.validate.thresholds import Thresholds, judge_accuracy_drop
+from pitome.validate.own_data_limits import judge_own_data
+from pitome.validate.thresholds import Thresholds, Verdict, judge_accuracy_drop
 from pitome.validate.unmeasured_limits import ACCURACY, PartName, UnmeasuredLimit
 from pitome.validate.validation_records import (
     PARTS,
@@ -59,7 +60,7 @@ def judged_accuracy(
 
     Measured alone is not judged: where no task that ran has a limit, none was met.
     """
-    verdicts = [judge_accuracy_drop(task.task, max(_drops(task), default=0.0), limits) for task in tasks]
+    verdicts = [_judged_task(task, limits) for task in tasks]
     failed = [each.reason for each in verdicts if each.verdict == "fail"]
     failed += [each.reason for each in unmeasured]
     if failed:
@@ -69,6 +70,29 @@ def judged_accuracy(
     passed = any(each.verdict == "pass" for each in verdicts)
     reason = "; ".join(each.reason for each in verdicts)
     return JudgedAccuracy(verdict="pass" if passed else "not judged", reason=reason, tasks=tuple(tasks))
+
+
+def _judged_task(task: TaskAccuracy, limits: Thresholds) -> Verdict:
+    dropped = judge_accuracy_drop(task.task, max(_drops(task), default=0.0), limits)
+    if task.own_data is None:
+        return dropped
+    own = judge_own_data(task, limits.own_data)
+    judged = () if dropped.verdict == "not judged" else (dropped.reason,)
+    failures = (*own.failures, *(judged if dropped.verdict == "fail" else ()))
+    if failures:
+        return Verdict("fail", "; ".join(failures), failures)
+    if own.met or judged:
+        return Verdict("pass", "; ".join((*own.met, *judged)))
+    return Verdict("not judged", f"{_lowest(task)}, and has no limit")
+
+
+def _lowest(task: TaskAccuracy) -> str:
+    """The main number of the runtime in which it is lowest."""
+    others = [model for model in task.models if model.drop_points is not None]
+    worst = min(others, key=lambda model: model.metrics[task.main].mean)
+    found = worst.metrics[task.main].mean
+    share = f"{100 * found:.2f} %" if task.main == "agreement" else f"{found:.4f}"
+    return f"{task.task} has a mean {task.main} of {share} to the unmerged model ({worst.model})"
 
 
 def _why_not_measured(skipped: Sequence[SkippedPart]) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pitome.bundle.parity_records import LevelVerdict
 from pitome.errors import InputError
 from pitome.validate.overflow_text import overflow_text
+from pitome.validate.own_data_limits import OwnDataLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,6 +64,7 @@ class Thresholds(_Limits):
     min_cosine: MinCosine = MinCosine()
     max_accuracy_drop: dict[str, float] = Field(default_factory=dict)
     """Points by task; tasks that are not named have no limit."""
+    own_data: OwnDataLimits = OwnDataLimits()
 
     @property
     def sets_speedup(self) -> bool:
@@ -333,7 +335,8 @@ def _refusal(path: Path, error: ValidationError) -> InputError:
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
     key = ".".join(place)
-    table: Any = MinCosine if place[0] == "min_cosine" and len(place) > 1 else Thresholds
+    tables: dict[str, Any] = {"min_cosine": MinCosine, "own_data": OwnDataLimits}
+    table = tables.get(place[0], Thresholds) if len(place) > 1 else Thresholds
     allowed = list(table.model_fields)
     if first["type"] == "extra_forbidden":
         near = get_close_matches(place[-1], allowed, n=1)

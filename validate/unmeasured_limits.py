@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pitome.validate.own_data_limits import unmeasured_own_limits
 from pitome.validate.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from pitome.bundle import ParityReport
+    from pitome.validate.evaluate.records import TaskAccuracy
 
 ACCURACY = "accuracy"
 """What is skipped where no task runs at all."""
@@ -32,7 +34,7 @@ class UnmeasuredLimit(BaseModel):
 def unmeasured_limits(
     limits: Thresholds,
     parity: ParityReport,
-    tasks: Sequence[str],
+    tasks: Sequence[TaskAccuracy],
     why_no_speed: str | None,
     reasons: Mapping[str, str],
 ) -> tuple[UnmeasuredLimit, ...]:
@@ -44,13 +46,14 @@ def unmeasured_limits(
     Args:
         limits: as they hold.
         parity: what was found.
-        tasks: on which accuracy was measured.
+        tasks: what was measured on each.
         why_no_speed: why there is no speed-up to judge; None: there is one.
         reasons: why a task was skipped, by its name, or by ``ACCURACY`` for all of them.
     """
     found = (
         *_of_parity(limits, parity),
-        *_of_tasks(limits, tasks, reasons),
+        *_of_tasks(limits, [task.task for task in tasks], reasons),
+        *_of_own_data(limits, tasks),
         *_of_latency(limits, why_no_speed),
     )
     return tuple(UnmeasuredLimit(part=part, limit=limit, reason=reason) for part, limit, reason in found)
@@ -65,6 +68,11 @@ def _of_tasks(limits: Thresholds, tasks: Sequence[str], reasons: Mapping[str, st
             why = reasons.get(task) or reasons.get(ACCURACY) or _no_such_task(task, tasks)
             reason = f"{task} has a limit and was not measured: {why}"
             yield "accuracy", f"max_accuracy_drop.{task}", reason
+
+
+def _of_own_data(limits: Thresholds, tasks: Sequence[TaskAccuracy]) -> Unmeasured:
+    for key, reason in unmeasured_own_limits(limits.own_data, list(tasks)):
+        yield "accuracy", f"own_data.{key}", reason
 
 
 def _no_such_task(task: str, tasks: Sequence[str]) -> str:

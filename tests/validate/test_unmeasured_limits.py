@@ -13,6 +13,7 @@ from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import unmeasured_limits
 from tests.checkout import ROOT
 from tests.validate.report.manifest_document import make_document
+from tests.validate.task_records import task_record
 
 
 def cosine(model: str, against: str) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def found(
     measured = unmeasured_limits(
         Thresholds.model_validate(limits),
         ParityReport.model_validate(parity),
-        tasks,
+        [task_record(name) for name in tasks],
         why_no_speed,
         reasons or {},
     )
