@@ -1,4 +1,4 @@
-"""What a validation of 12 layers prints fits a screen; it begins with what is missing, the verdict is last."""
+"""What a validation of 12 layers prints fits a screen, with what is missing first and the verdict last."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_every_part_has_the_number_that_decides() -> None:
     assert not lines[0].startswith("Validated without")
     for part in (
         "fp32, onnxruntime: 138,335 of 138,336 decisions agree; cosine 0.99000 to the merged model, 0.99",
-        "fp16, onnxruntime, not judged: 138,335 of 138,336 decisions agree",
+        "fp16, onnxruntime, near ties flip, not judged: 138,335 of 138,336 decisions agree",
         "worst layer 5: 11,327 of 11,328 agree, 1 within rounding",
         "arithmetic: 1.3e-06 of 2.4e-06 allowed at most (image_embeds, fp32)",
         "r8, 2,189 samples: accuracy 96.01 % to 95.21 %, onnxruntime fp32: -0.80 points (-1.00 to -0.60)",
