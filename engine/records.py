@@ -117,7 +117,17 @@ class Exported:
 
 def exported_record(file: OnnxFile, key: str) -> Exported:
     """An exported graph that lies in the bundle's folder."""
-    inputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.inputs)
+    texts = file.text_inputs
+    inputs = tuple(
+        TensorRecord(
+            name=name,
+            dtype=dtype,
+            shape=shape,
+            optional=name in texts.optional,
+            below=texts.limits.get(name),
+        )
+        for name, dtype, shape in file.inputs
+    )
     outputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.outputs)
     return Exported(onnx_record(file, key), inputs, outputs)
 

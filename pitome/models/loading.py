@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pitome.errors import InputError
 from pitome.models import hub
 from pitome.models.checkpoint import read_config, read_weights, tensors_sha256
-from pitome.models.families import family_of_type
+from pitome.models.families import family_of_type, text_inputs_of
 from pitome.models.family import Family
 from pitome.models.image_size import (
     check_image_size,
@@ -32,7 +32,8 @@ from pitome.models.presets import Preset
 from pitome.models.registry import ModelReference, resolve_model, resolve_weights
 from pitome.models.task import Task
 from pitome.models.text import TextFamily
-from pitome.models.tokenizer import load_tokenizer
+from pitome.models.tokenizer import FoundTokenizer, load_tokenizer
+from pitome.text_inputs import TOKEN_TYPE_IDS
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -81,6 +82,11 @@ class LoadedModel:
     notes: tuple[str, ...] = ()
     """What was assumed, set aside or taken in place of something else: a sentence each, without a full stop.
     The terminal, the summary table and the manifest say them."""
+
+    @property
+    def num_token_types(self) -> int:
+        """Of a text model that takes ``token_type_ids``; 0 where there is no such input."""
+        return text_inputs_of(self.model).limits.get(TOKEN_TYPE_IDS, 0)
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ def load_model(
     if reference.tuned is not None and reference.preset_file is not None:
         check_weights(reference.preset_file, reference.tuned, sha256)
         check_layers(reference.preset_file, reference.tuned, family.shape(network).num_layers)
-    tokenizer = None
+    tokenizer = FoundTokenizer(None)
     if length is not None and source.folder is not None:
         tokenizer = load_tokenizer(source.folder, config, length)
     return LoadedModel(
@@ -164,8 +170,9 @@ def load_model(
         preprocess=preprocess,
         config=config.to_dict(),
         sequence_length=length,
-        tokenizer=tokenizer,
+        tokenizer=tokenizer.tokenizer,
         folder=source.folder,
+        notes=tokenizer.notes,
     )
 
 

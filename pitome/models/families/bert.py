@@ -17,6 +17,7 @@ class Bert(TextFamily):
 
     name = "bert"
     model_types = ("bert",)
+    takes_token_types = True
     architectures: ClassVar = {
         "BertModel": "text-features",
         "BertForSequenceClassification": "text-classification",

@@ -134,7 +134,7 @@ def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[str]], dict[str, Ten
             "the model has no tokeniser",
             "Give a checkpoint folder with a tokenizer.json",
         )
-    return lambda texts: encode_texts(tokenizer, texts)
+    return lambda texts: encode_texts(tokenizer, texts, loaded.num_token_types)
 
 
 def _is_of_fashion(loaded: LoadedModel) -> bool:
