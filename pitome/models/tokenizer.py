@@ -135,8 +135,8 @@ def _check_lengths(tokenizer: Tokenizer, encoded: Sequence[Encoding]) -> None:
         if len(part.ids) != padding["length"]:
             raise InputError(
                 "texts to encode",
-                f"one has {len(part.ids)} tokens after it was cut to {padding['length']}: those at its ends alone "
-                "are more",
+                f"one has {len(part.ids)} tokens after it was cut to {padding['length']}: those at its ends "
+                "alone are more",
                 "Choose a larger SEQUENCE_LENGTH",
             )
 
