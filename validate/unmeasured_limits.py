@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pitome.validate.agreement_limits import unmeasured_agreement
 from pitome.validate.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -71,15 +72,19 @@ def _of_parity(limits: Thresholds, parity: ParityReport) -> Iterator[tuple[str, 
     usual = default.min_cosine.model_dump()
     for precision, limit in limits.min_cosine.model_dump().items():
         if limit is not None and limit != usual[precision] and precision not in measured:
+            why = f"the bundle has no graph in {precision} that runs here"
+            if not measured and parity.agreement:
+                why = "the model's answers are numbers, which have no cosine"
             yield (
                 f"min_cosine.{precision}",
-                f"the cosine in {precision} has a limit and was not measured: the bundle has no graph in "
-                f"{precision} that runs here",
+                f"the cosine in {precision} has a limit and was not measured: {why}",
             )
+    yield from unmeasured_agreement(parity, limits)
     if limits.min_top1_agreement is not None and not parity.top1_agreement:
         yield (
             "min_top1_agreement",
-            "the agreement of best classes has a limit and was not measured: the model is no classifier",
+            "the agreement of best classes has a limit and was not measured: the model is no classifier with "
+            "one of several classes",
         )
     if limits.min_free_running_agreement is not None and parity.decisions is None:
         yield (

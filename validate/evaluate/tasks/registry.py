@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pitome.errors import InputError
+from pitome.models.answers import answer_kind
 from pitome.validate.evaluate.datasets.image_set import ImageSet, class_numbers
-from pitome.validate.evaluate.tasks.fidelity import Fidelity
+from pitome.validate.evaluate.tasks.fidelity import Fidelity, SampleSource
 from pitome.validate.task import Split, Task
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ CLASS_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a photo of the {}", 
 _FASHION_TASKS = (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL)
 _NAMES = (*TEXT_TASKS, *FIDELITY_TASKS, *_FASHION_TASKS, PHOTOS, ALL_PHOTOS)
 _DATA_KINDS = ("imagefolder", "hf", "karpathy")
+_EMBED_TEXTS = ("text-features", "text-embedding")
 _SPLITS: tuple[Split, ...] = ("validation", "test")
 
 
@@ -79,14 +81,18 @@ def make_task(
     if name in TEXT_TASKS:
         return _corpus(name, loaded, limit, seed)
     if name in FIDELITY_TASKS:
-        return Fidelity(name, _corpus(name.removesuffix("-fidelity"), loaded, limit, seed))
+        return _fidelity(name, _corpus(name.removesuffix("-fidelity"), loaded, limit, seed), loaded)
     if name in _FASHION_TASKS:
         return _fashion(name, loaded, limit, seed, folder)
     from pitome.validate.evaluate.datasets.photo_views import PhotoViews
 
     _require(name, loaded, loaded.family.modality == "image", "an image model")
     views = PhotoViews(loaded.preprocess, limit, undivided=name == ALL_PHOTOS)
-    return Fidelity(name, views, views.photos)
+    return Fidelity(name, views, views.photos, answer_kind(loaded.model.config))
+
+
+def _fidelity(name: str, source: SampleSource, loaded: LoadedModel) -> Fidelity:
+    return Fidelity(name, source, answers=answer_kind(loaded.model.config))
 
 
 def check_task_name(name: str) -> None:
@@ -111,7 +117,7 @@ def check_data_folder(folder: Path | None, names: Collection[str]) -> None:
 def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:
     """Names of the tasks that fit a model and need no data of the user's; none where nothing fits."""
     if loaded.family.modality == "text":
-        return ("r8", "20newsgroups") if loaded.task == "text-features" else ()
+        return ("r8", "20newsgroups") if loaded.task in _EMBED_TEXTS else ()
     if _is_of_fashion(loaded):
         return {"image-classification": (FASHION,), "image-embedding": (ZERO_SHOT, RETRIEVAL)}.get(
             loaded.task, (PHOTOS,)
@@ -161,7 +167,7 @@ def _require(name: str, loaded: LoadedModel, fits: bool, needed: str) -> None:
 def _corpus(name: str, loaded: LoadedModel, limit: int | None, seed: int) -> TextClassification:
     from pitome.validate.evaluate.datasets.text_corpora import read_corpus
 
-    _require(name, loaded, loaded.task == "text-features", "a text encoder")
+    _require(name, loaded, loaded.task in _EMBED_TEXTS, "a text encoder")
     train, test = read_corpus(name, "train"), read_corpus(name, "test")
     num_test = limit if limit is not None else NUM_TEST.get(name)
     return _with_head(name, train, test, loaded, num_test, limit, seed)
@@ -209,7 +215,7 @@ def _fashion(name: str, loaded: LoadedModel, limit: int | None, seed: int, folde
     splits = {split: read_split(split, folder).first_of_shuffled(limit, seed) for split in _SPLITS}
     if name in (FASHION, FASHION_FIDELITY):
         classification = ImageClassification(FASHION, splits)
-        return classification if name == FASHION else Fidelity(name, classification)
+        return classification if name == FASHION else _fidelity(name, classification, loaded)
     return _image_text(name, splits, class_captions(), loaded, retrieval=name == RETRIEVAL)
 
 
@@ -278,6 +284,7 @@ def _labelled_images(
         words = words_of_classes(names, folder)
         captions = [[template.format(each) for template in CLASS_TEMPLATES] for each in words]
         return _image_text(name, LateSplits(read), captions, loaded)
+    _require_classes(name, loaded)
     labels = _labels(loaded)
     numbers = np.array(class_numbers(names, labels), np.int64)
     called = _names_by_number(labels)
@@ -287,6 +294,20 @@ def _labelled_images(
         return replace(images, labels=numbers[images.labels], class_names=called)
 
     return ImageClassification(name, LateSplits(numbered))
+
+
+def _require_classes(name: str, loaded: LoadedModel) -> None:
+    """InputError where no answer of the model can be wrong, or none is one class."""
+    kind = answer_kind(loaded.model.config)
+    if kind != "classes":
+        found = (
+            "a number, and a best class among one is always right" if kind == "numbers" else "several labels"
+        )
+        raise InputError(
+            f"the task {name} with {loaded.name}",
+            f"it counts right classes, and the model answers with {found}",
+            f"Choose a task of fidelity, such as {', '.join(default_tasks(loaded)) or 'none of these'}",
+        )
 
 
 def _labels(loaded: LoadedModel) -> dict[int, str]:
@@ -323,12 +344,13 @@ def _hub_texts(name: str, data: HubDataset, loaded: LoadedModel, limit: int | No
     from pitome.validate.evaluate.tasks.text_labels import TextLabels
 
     _require(name, loaded, loaded.family.modality == "text", "a text model")
-    if loaded.task == "text-features":
+    if loaded.task in _EMBED_TEXTS:
         if data.train is None:
             raise InputError(
                 f"the task {name}", "there is no training split to fit a head to", "Give a dataset with one"
             )
         return _with_head(name, data.train.texts(), data.test.texts(), loaded, limit, limit, seed)
+    _require_classes(name, loaded)
     labels = _labels(loaded)
     numbers = np.array(class_numbers(data.test.class_names, labels), np.int64)
     called = _names_by_number(labels)
