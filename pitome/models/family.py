@@ -48,6 +48,12 @@ class Family(ABC):
     tower alone has another one."""
     architectures: ClassVar[Mapping[str, Task]]
     """Names of ``transformers`` classes and what they compute; the first is the default."""
+    taken_out: ClassVar[Mapping[str, str]] = {}
+    """Names of further ``transformers`` classes whose encoder can be taken, and the one of ``architectures``
+    that it is."""
+    pooled: ClassVar[tuple[str, ...]] = ()
+    """Those of ``architectures`` that have a pooler and are built without one (``add_pooling_layer``) where a
+    checkpoint has none."""
     outputs: ClassVar[Mapping[Task, tuple[str, ...]]]
     """For each task the fields of the model's output that an exported graph has."""
     author_settings: ClassVar[AuthorSettings | None] = None

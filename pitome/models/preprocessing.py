@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pitome.errors import InputError
-from pitome.models.checkpoint import read_json
+from pitome.models.plain_file import read_json
 
 Preprocess = dict[str, Any]
 """How an input becomes a tensor. Of a text: sequence_length (tokens, padded and cut to). Of a photo:

@@ -6,13 +6,14 @@ The library's form is the JSON of ``tokenizer.json``. Of BERT's ``vocab.txt`` th
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pitome.errors import InputError
-from pitome.models.checkpoint import read_json
+from pitome.models.plain_file import check_plain_file, read_json
 
 TOKENIZER_FILE = "tokenizer.json"
 VOCABULARY_FILE = "vocab.txt"
@@ -51,13 +52,13 @@ def read_tokenizer_content(folder: Path) -> TokenizerContent:
     config = _read_config(folder)
     sides = {key: _side(folder, config, key) for key in ("padding_side", "truncation_side")}
     path = folder / TOKENIZER_FILE
-    if path.is_file():
+    if os.path.lexists(path):
         content = read_json(path)
         _check_templates(path, content.get("post_processor"))
         changed = tuple(_apply_settings(folder, config, content))
         return TokenizerContent(path, json.dumps(content), changed, **sides)
     path = folder / VOCABULARY_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return TokenizerContent(folder / TOKENIZER_FILE, None)
     reason = _why_not_bert(folder, config)
     if reason is not None:
@@ -73,7 +74,7 @@ def read_tokenizer_content(folder: Path) -> TokenizerContent:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
-    return read_json(path) if path.is_file() else {}
+    return read_json(path) if os.path.lexists(path) else {}
 
 
 def _side(folder: Path, config: Mapping[str, Any], key: str) -> str | None:
@@ -157,7 +158,7 @@ def _why_not_bert(folder: Path, config: Mapping[str, Any]) -> str | None:
         return "its do_basic_tokenize is not true"
     if config.get("never_split"):
         return "it never splits some words (never_split)"
-    if (folder / "added_tokens.json").is_file():
+    if os.path.lexists(folder / "added_tokens.json"):
         return "it has added tokens (added_tokens.json)"
     return None
 
@@ -235,6 +236,7 @@ def _token(folder: Path, config: Mapping[str, Any], key: str, usual: str) -> str
 
 def _read_vocabulary(path: Path) -> dict[str, int]:
     """Token -> its line's number, counted from 0; of equal lines the last one, as in ``transformers``."""
+    check_plain_file(path)
     try:
         lines = path.read_text(encoding="utf-8").split("\n")  # any ends of lines were made \n
     except (OSError, UnicodeDecodeError) as error:

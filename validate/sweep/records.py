@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -135,7 +136,8 @@ _LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind
 
 def parse_line(content: dict[str, Any]) -> Line:
     """A line of a sweep's file from its JSON object; pydantic's ValidationError where it is none."""
-    return _LINE.validate_python(content)
+    # By way of JSON, in which a list may become a tuple although types are strict.
+    return _LINE.validate_json(json.dumps(content), strict=True)
 
 
 def records_of(lines: Sequence[Line]) -> list[AnyRecord]:

@@ -27,6 +27,7 @@ class Dinov2(Family):
         "Dinov2Model": "image-features",
         "Dinov2ForImageClassification": "image-classification",
     }
+    taken_out: ClassVar = {"Dinov2Backbone": "Dinov2Model"}
     outputs: ClassVar = {
         "image-features": ("last_hidden_state",),
         "image-classification": ("logits",),

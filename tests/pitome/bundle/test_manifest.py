@@ -120,32 +120,44 @@ def test_the_same_manifest_gives_the_same_bytes_whatever_the_order_of_its_keys(f
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        ("extra", 1, "extra: Extra inputs are not permitted"),
-        ("model.weights.extra", 1, "model.weights.extra: Extra inputs are not permitted"),
-        ("graphs.0.plans.0.extra", 1, "graphs.0.plans.0.extra: Extra inputs are not permitted"),
-        ("build.precision", "int8", "build.precision: Input should be 'fp32', 'fp16' or 'bf16'"),
-        ("flops.base", "200", "flops.base: Input should be a valid integer"),
-        ("graphs.0.onnx", [], "graphs.0.onnx: Tuple should have at least 1 item"),
-        ("created", "2026-11-22T10:00:00+01:00", "created: Value error, not a time in UTC"),
-        ("created", "yesterday", "created: Value error, Invalid isoformat string: 'yesterday'"),
+        ("extra", 1, "extra: unknown key"),
+        ("model.weights.extra", 1, "model.weights.extra: unknown key"),
+        ("graphs.0.plans.0.extra", 1, "graphs[0].plans[0].extra: unknown key"),
+        ("build.precision", "int8", "build.precision: should be 'fp32', 'fp16' or 'bf16'"),
+        ("flops.base", "200", "flops.base: should be a valid integer, not '200'"),
+        ("graphs.0.onnx", [], "graphs[0].onnx: should have at least 1 item"),
+        ("created", "2026-11-22T10:00:00+01:00", "created: not a time in UTC"),
+        ("graphs.0.onnx.0.byte", 1, "graphs[0].onnx[0].byte: unknown key (did you mean bytes?)"),
+        ("build.merge.energi", "elu", "build.merge.energi: unknown key (did you mean energy?)"),
+        ("schedule.tokens.0", 17.0, "schedule.tokens[0]: should be a valid integer, not 17.0"),
+        ("schedule.tokens.0", "17", "schedule.tokens[0]: should be a valid integer, not '17'"),
+        ("graphs.0.plans.0.bytes", True, "graphs[0].plans[0].bytes: should be a valid integer, not true"),
+        ("flops.ratio", True, "flops.ratio: should be a valid number, not true"),
+        ("build.merge.candidates", True, "build.merge.candidates: should be a valid number or a valid"),
+        ("parity.inputs.noise", 4.0, "parity.inputs.noise: should be a valid integer, not 4.0"),
+        ("created", "yesterday", "created: Invalid isoformat string: 'yesterday'"),
         ("report.sha256", "abc", "report.sha256: String should match pattern"),
         ("model.weights.seed", None, "random weights have a seed, and only they have one"),
         ("model.weights.random", False, "random weights have a seed, and only they have one"),
         ("graphs.0.plans.0.profile", [8, 1, 32], "profile (8, 1, 32) is not min <= opt <= max"),
-        ("graphs.0.plans.0.targets", [], "graphs.0.plans.0.targets: Tuple should have at least 1 item"),
+        ("graphs.0.plans.0.targets", [], "graphs[0].plans[0].targets: should have at least 1 item"),
         ("graphs.0.plans.0.plugin_embedded", True, "plugin_embedded, but merge_path is function"),
         ("native", [], "there is a library of kind tensorrt where a plan's merge_path is plugin, and only"),
         ("graphs.0.plans", [], "there is a library of kind tensorrt where a plan's merge_path is plugin"),
         ("method.layers", [None], "2 layers need the numbers of 2, not 1"),
         ("method.layers.0.num_candidates", 13, "the operator of layer 0 is not for 2 of 14 tokens"),
-        ("method.layers.0.order", "size", "method.layers.0.order: Input should be 'energy' or 'position'"),
-        ("method.settings.metric", "values", "method.settings.metric: Input should be 'hidden' or 'keys'"),
-        ("method.settings.extra", 1, "method.settings.extra: Unexpected keyword argument"),
+        ("method.layers.0.order", "size", "method.layers[0].order: should be 'energy' or 'position'"),
+        ("method.settings.metric", "values", "method.settings.metric: should be 'hidden' or 'keys'"),
+        ("method.settings.extra", 1, "method.settings.extra: unknown key"),
         ("build.merge.size_penalty", -1.0, "SIZE_PENALTY=-1.0: not a number from 0 to 1024"),
         ("build.schedule.ratio", 0.9, "RATIO=0.9 and R=2,0: each of them sets the whole schedule"),
         ("build.plan.precision", "fp32", "a plan in fp32 of a build in fp16"),
-        ("build.model.extra", 1, "build.model.extra: Unexpected keyword argument"),
-        ("model.preprocess.kind", "sound", "Input tag 'sound' found using 'kind' does not match any"),
+        ("build.model.extra", 1, "build.model.extra: unknown key"),
+        (
+            "model.preprocess.kind",
+            "sound",
+            "model.preprocess: tag 'sound' found using 'kind' does not",
+        ),
         ("graphs.0.plans.1.plugin_layers", 0, "0 plugin_layers, but merge_path is plugin"),
         ("graphs.0.feeds", {"pixel_values": "tower.out"}, "model has no input pixel_values, or no graph"),
         ("schedule.tokens", [17, 15], "2 layers need 3 tokens and 2 num_candidates, not 2 and 2"),
@@ -271,7 +283,7 @@ def test_a_file_name_cannot_lead_out_of_the_bundle(folder: Path, name: str) -> N
 def test_many_errors_are_cut_short(folder: Path) -> None:
     write_raw(folder, json.dumps({"schema_version": 2}).encode())
     text = refusal(folder)
-    assert "pitome_version: Field required" in text
+    assert "pitome_version: it is missing" in text
     assert "and 4 more" in text
 
 
@@ -281,6 +293,16 @@ def test_what_json_cannot_hold_is_not_written(tmp_path: Path) -> None:
     parity = manifest.parity.model_copy(update={"top1_agreement": {"fp32": float("nan")}})
     with pytest.raises(BundleError, match="Out of range float values are not JSON compliant"):
         write_manifest(tmp_path, manifest.model_copy(update={"parity": parity}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    manifest = Manifest.model_validate(document())
+    flops = manifest.flops.model_copy(update={"base": 2**64, "merged": 2**64, "ratio": 1.0, "bound": 1.0})
+    with pytest.raises(
+        BundleError, match=r"flops\.base: 18446744073709551616 is beyond a whole number of 64"
+    ):
+        write_manifest(tmp_path, manifest.model_copy(update={"flops": flops}))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,7 +13,7 @@ from pitome.models.library_errors import as_input_error
 from pitome.models.loading import load_model
 from tests.tiny_models import tiny_model, tiny_text_model
 
-CONFIG = "the model's config.json: it can't be built: "
+CONFIG = "the model's config.json: its "
 DAMAGES: dict[str, tuple[str, dict[str, Any], str]] = {
     "architectures is a number": (
         "ViTModel",
@@ -26,15 +26,31 @@ DAMAGES: dict[str, tuple[str, dict[str, Any], str]] = {
         "the model's config.json: its architectures are [5], not a list of names of classes. Correct",
     ),
     "model_type is a list": ("ViTModel", {"model_type": ["vit"]}, "is ['vit'], not a name. Correct"),
-    "no heads": ("ViTModel", {"num_attention_heads": 0}, CONFIG + "ZeroDivisionError: "),
+    "no heads": (
+        "ViTModel",
+        {"num_attention_heads": 0},
+        CONFIG + "num_attention_heads is 0, not a whole number from 1 up",
+    ),
     "no pixels in a patch": (
         "ViTModel",
         {"patch_size": 0},
-        "patches of 0 pixels: a size is a number from 1 up. Correct the model's config.json",
+        CONFIG + "patch_size is 0, not a size from 1 up. Correct the file",
     ),
-    "no pixels in an image": ("ViTModel", {"image_size": 0}, "images of 0 pixels: a size is a number from 1"),
-    "unknown activation": ("ViTModel", {"hidden_act": "nosuch"}, CONFIG + "KeyError: "),
-    "padding beyond the vocabulary": ("BertModel", {"pad_token_id": 9999}, CONFIG + "AssertionError: "),
+    "no pixels in an image": (
+        "ViTModel",
+        {"image_size": 0},
+        CONFIG + "image_size is 0, not a size from 1 up",
+    ),
+    "unknown activation": (
+        "ViTModel",
+        {"hidden_act": "nosuch"},
+        CONFIG + "hidden_act is 'nosuch', no activation",
+    ),
+    "padding beyond the vocabulary": (
+        "BertModel",
+        {"pad_token_id": 9999},
+        CONFIG + "pad_token_id is 9999, not a token from 0 to 49. Correct the file",
+    ),
 }
 PREPROCESSING: dict[str, tuple[dict[str, Any], str]] = {
     "one mean": ({"image_mean": 0.5}, "its image_mean is 0.5, not three numbers. Correct the file"),

@@ -131,7 +131,12 @@ def test_pickled_and_split_checkpoints(saved, tmp_path):
     torch.testing.assert_close(_output(loaded.model, _images()), wanted, rtol=0, atol=1e-6)
     assert loaded.sha256 == files_sha256(parts)
     parts[0].unlink()
-    with pytest.raises(InputError, match="nor all parts of one"):
+    with pytest.raises(
+        InputError, match=r"it names model-00001-of-\d+\.safetensors, missing of its \d+ files"
+    ):
+        load_model(str(tmp_path / "split"))
+    (tmp_path / "split/model.safetensors.index.json").unlink()
+    with pytest.raises(InputError, match=r"parts of its weights: model-00001-of-\d+\.safetensors is missing"):
         load_model(str(tmp_path / "split"))
 
 
@@ -215,6 +220,10 @@ def _fails(folder, **options):
 def test_folder_without_config(saved):
     _, folder = saved("vit")
     (folder / "config.json").unlink()
+    assert _fails(folder).endswith(
+        "the folder has weights and no config.json. Put the config.json of their model beside them"
+    )
+    (folder / "model.safetensors").rename(folder / "weights.data")
     assert "the folder has no config.json. Give the folder that save_pretrained wrote" in _fails(folder)
 
 
@@ -242,12 +251,10 @@ def test_unknown_family(saved):
 def test_unknown_class_of_a_known_family(saved):
     _, folder = saved("vit")
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(
-        json.dumps({**config, "architectures": ["ViTForMaskedImageModeling"]})
-    )
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": ["ViTForDreams"]}))
     assert (
-        "a model of class ViTForMaskedImageModeling: family vit knows ViTForImageClassification, ViTModel. "
-        "Choose a checkpoint of one of these classes"
+        "a model of class ViTForDreams: family vit knows ViTForImageClassification, ViTModel, "
+        "ViTForMaskedImageModeling. Choose a checkpoint of one of these classes"
     ) in _fails(folder)
 
 
