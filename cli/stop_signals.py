@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+from importlib.machinery import ExtensionFileLoader
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _received: list[Stopped] = []
 """By the handler; one at most."""
+_ASK_AGAIN = 0.01
+"""Seconds."""
 
 
 class Stopped(BaseException):
@@ -44,12 +47,35 @@ def stop_received() -> Stopped | None:
 def raise_if_stopped() -> None:
     """Stop now where the exception was dropped; for places that a long command comes by."""
     if _received:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # else it would come while something cleans up
         raise _received[0]
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
     for each in _SIGNALS:
         if signal.getsignal(each) is _stop:
             signal.signal(each, signal.SIG_DFL)  # the second one ends the cleaning up too
     _received.append(Stopped(number))
+    _raise_unless_loading(frame)
+
+
+def _raise_unless_loading(frame: FrameType | None) -> None:
+    """Raise the stop; while an extension module is being loaded, only as soon as that is done.
+
+    A C++ extension need not expect an exception from Python code that it runs while it loads: with onnx's the
+    process ends by a segmentation fault or by std::terminate, and nobody cleans up.
+    """
+    if _loads_extension(frame):
+        signal.signal(signal.SIGALRM, lambda _number, later: _raise_unless_loading(later))
+        signal.setitimer(signal.ITIMER_REAL, _ASK_AGAIN)
+        return
     raise _received[0]
+
+
+def _loads_extension(frame: FrameType | None) -> bool:
+    while frame is not None:
+        in_loader = frame.f_code.co_name in ("create_module", "exec_module")
+        if in_loader and isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
+            return True
+        frame = frame.f_back
+    return False

@@ -9,6 +9,7 @@ from pitome.bundle.build_options import DEFAULT_PLUGIN, MergePath
 from pitome.bundle.publishing import check_place
 from pitome.bundle.verification import read_manifest, weights_named
 from pitome.compression import Compression
+from pitome.engine.checkpoint_files import read_checkpoint
 from pitome.engine.graph_cache import check_cache
 from pitome.engine.operator_library import check_merges, check_native
 from pitome.engine.options import (
@@ -19,6 +20,7 @@ from pitome.engine.options import (
     PlaceOptions,
     PlanOptions,
 )
+from pitome.engine.portable_build import portable_model
 from pitome.engine.prepare import Prepared, prepare
 from pitome.engine.progress import Progress
 from pitome.errors import BundleError, InputError
@@ -57,6 +59,7 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
     check_place(final)
     if options.place.name is None:
         _refuse_other_model(final, loaded, options.model)
+    read_checkpoint(loaded)
     if isinstance(options, EngineOptions):
         check_cache(loaded)
         check_merges(options.check, count_merges(prepared.compression))
@@ -155,7 +158,8 @@ def _refuse_other_model(final: Path, loaded: LoadedModel, model: ModelOptions) -
     else:
         found, source = before.model.weights.sha256, before.model.weights.source
         named = before.build.model
-        if not local and (named.model, named.weights) == (model.model, model.weights):
+        asked = portable_model(model, final)
+        if not local and (named.model, named.weights) == (asked.model, asked.weights):
             return
     if found == loaded.sha256:
         return

@@ -109,6 +109,10 @@ class BenchOptions:
         Path | None,
         Option("The operator library: measure the merges by it too. The bundle's own is measured anyway."),
     ] = None
+    weights: Annotated[
+        str | None,
+        Option("Folder or hub id of the model's weights, where they are not where the build had them."),
+    ] = None
     resume: Annotated[
         Path | None, Option("A file for every finished batch size; one that is there is gone on with.")
     ] = None
@@ -125,6 +129,10 @@ class ValidationOptions:
     ] = None
     device: Annotated[
         str | None, Option("Where onnxruntime runs; as at the build by default.", choices=device_names)
+    ] = None
+    weights: Annotated[
+        str | None,
+        Option("Folder or hub id of the model's weights, where they are not where the build had them."),
     ] = None
     thresholds: Annotated[
         Path | None, Option("TOML file of limits; docs/thresholds.toml has the defaults.")

@@ -11,6 +11,7 @@ from pitome.bundle import Manifest
 from pitome.compression import Compression, compress
 from pitome.engine import records
 from pitome.engine.options import MergeSettings, ModelOptions, ScheduleOptions
+from pitome.engine.portable_build import found_model
 from pitome.engine.progress import Progress
 from pitome.errors import BundleError, InputError
 from pitome.models.loading import LoadedModel, load_model
@@ -52,14 +53,20 @@ def prepare(
     return Prepared(loaded, compressed, compression)
 
 
-def reload(bundle: Path, manifest: Manifest, progress: Progress) -> Prepared:
+def reload(bundle: Path, manifest: Manifest, progress: Progress, where: str | None = None) -> Prepared:
     """The model of a bundle, loaded and compressed again as its manifest says.
+
+    Args:
+        bundle: its folder.
+        manifest: what it says.
+        progress: shows the loading.
+        where: the user's word for where the weights are now; None = where the manifest says.
 
     Raises:
         BundleError: the weights are other ones now.
     """
     build, weights = manifest.build, manifest.model.weights
-    model = build.model
+    model = found_model(bundle, build.model, where)
     if weights.random:
         model = replace(model, weights="random", seed=weights.seed or 0)
     try:
@@ -68,7 +75,7 @@ def reload(bundle: Path, manifest: Manifest, progress: Progress) -> Prepared:
         raise BundleError(
             f"the model of {bundle}",
             f"it was built from {model.model}, and {error.found}",
-            "Run this where it was built, or build it again from a full path",
+            "Say where the model is now with --weights FOLDER, or build it again",
         ) from None
     prepared = prepare(model, build.schedule, build.merge, progress)
     if prepared.loaded.sha256 != weights.sha256:

@@ -26,7 +26,9 @@ from pitome.bundle import (
     file_sha256,
 )
 from pitome.bundle.manifest import MAIN_GRAPH
+from pitome.bundle.portable import seen_from
 from pitome.compression import Compression
+from pitome.engine.checkpoint_files import CheckpointFiles
 from pitome.export.function import OPSET
 from pitome.export.onnx import OnnxFile
 from pitome.export.plans import PlanResult
@@ -36,10 +38,16 @@ from pitome.runtime.installation import DISTRIBUTIONS
 _PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "tensorrt-rtx-cu13", "numpy")
 
 
-def model_record(loaded: LoadedModel) -> ModelRecord:
-    """Which model, and what its input must look like."""
+def model_record(loaded: LoadedModel, kept: CheckpointFiles, bundle: Path) -> ModelRecord:
+    """Which model, and what its input must look like.
+
+    Args:
+        loaded: the model.
+        kept: what the bundle has of its checkpoint.
+        bundle: the folder that paths are seen from.
+    """
     weights = WeightsRecord(
-        source=_source(loaded),
+        source=_source(loaded, bundle),
         sha256=loaded.sha256,
         random=loaded.random,
         revision=loaded.revision,
@@ -51,15 +59,19 @@ def model_record(loaded: LoadedModel) -> ModelRecord:
         task=loaded.task,
         weights=weights,
         preprocess=_preprocess_record(loaded),
-        notes=loaded.notes,
+        normalised=False if loaded.task == "image-embedding" else None,
+        max_length=loaded.sequence_length,
+        num_labels=len(kept.labels) or None,
+        card=kept.card,
+        notes=(*loaded.notes, *kept.notes),
     )
 
 
-def _source(loaded: LoadedModel) -> str:
-    """Where the weights came from; a folder by its name, since bundles are moved to other machines."""
+def _source(loaded: LoadedModel, bundle: Path) -> str:
+    """Where the weights came from; a folder as seen from the bundle, which may be moved with it."""
     source = Path(loaded.source).expanduser()
     local = not loaded.random and loaded.revision is None and source.is_dir()
-    return source.resolve().name if local else loaded.source
+    return seen_from(bundle, source) if local else loaded.source
 
 
 def _preprocess_record(loaded: LoadedModel) -> ImagePreprocess | TextPreprocess:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pitome.bundle import CheckOptions, Manifest, ParityReport, verify_bundle
+from pitome.bundle.portable import portable_command
 from pitome.engine import steps
 from pitome.engine.bundles import record_into
 from pitome.engine.options import ValidationOptions
@@ -72,7 +73,7 @@ def validate_bundle(
     limits = check_options(bundle, options)
     manifest = verify_bundle(bundle)
     check = chosen_checks(options, manifest.build.check or CheckOptions())
-    prepared = reload(bundle, manifest, progress)
+    prepared = reload(bundle, manifest, progress, options.weights)
     skipped: list[SkippedPart] = []
     sweep = sweep_of_model(bundle, manifest, prepared.loaded, options, skipped)
     tasks = make_tasks(prepared.loaded, options, skipped, progress)
@@ -129,7 +130,7 @@ def _record_parity(
 
     # Other limits may have let pass what a build would not: it is not to reuse that.
     key = keys.parity_key(manifest.onnx, prepared.loaded, check) if limits == Thresholds() else None
-    found = parity.model_copy(update={"command": command})
+    found = parity.model_copy(update={"command": portable_command(command)})
     record_into(bundle, manifest, {"parity": found, "parity_key": key})
 
 

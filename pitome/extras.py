@@ -31,6 +31,7 @@ EXTRA_OF: dict[str, Extra] = {
     "tokenizers": "build",
     "torch": "build",
     "transformers": "build",
+    "yaml": "build",
     "datasets": "validate",
     "scipy": "validate",
     "sklearn": "validate",

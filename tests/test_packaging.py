@@ -237,6 +237,7 @@ def test_every_package_of_an_extra_is_known_by_its_import_name() -> None:
         "onnx-ir": "onnx_ir",
         "onnxruntime-gpu": "onnxruntime",
         "pillow": "PIL",
+        "pyyaml": "yaml",
         "scikit-image": "skimage",
         "scikit-learn": "sklearn",
         "tensorrt-rtx-cu13": "tensorrt_rtx",

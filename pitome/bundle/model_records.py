@@ -47,6 +47,22 @@ class TextPreprocess(Record):
     sequence_length: Positive = Field(description="Tokens that every text is padded or cut to")
 
 
+ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class CardRecord(Record):
+    """What the front of the checkpoint's model card says; nobody checked it."""
+
+    license: ShortText | None = Field(None, description="Name of the licence, such as `apache-2.0`")
+    license_name: ShortText | None = Field(None, description="Of a licence that is none of the usual ones")
+    license_link: ShortText | None = Field(None, description="Where that is")
+    library_name: ShortText | None = Field(None, description="Library that the checkpoint is for")
+    pipeline_tag: ShortText | None = Field(None, description="What the model is for")
+    languages: tuple[ShortText, ...] = Field((), description="Languages that it knows")
+    base_models: tuple[ShortText, ...] = Field((), description="Models that it was trained from")
+    datasets: tuple[ShortText, ...] = Field((), description="Data that it was trained on")
+
+
 class ModelRecord(Record):
     """Which model this is, and what its input must look like."""
 
@@ -63,7 +79,8 @@ class ModelRecord(Record):
     )
     normalised: bool | None = Field(None, description="True: the embedding has length 1")
     max_length: Positive | None = Field(None, description="Tokens of the longest text")
-    card: Text | None = Field(None, description="Where the model's card is")
+    num_labels: Positive | None = Field(None, description="Names in `labels.json`, one for each output")
+    card: CardRecord | None = Field(None, description="What the checkpoint's model card says")
     notes: tuple[Text, ...] = Field(
         (), description="What was assumed, set aside or taken in place of something else, a sentence each"
     )

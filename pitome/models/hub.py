@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pitome.errors import InputError
-from pitome.models.checkpoint import CONFIG_FILES, choose_weight_files, has_weights
+from pitome.models.asset_files import asset_names
+from pitome.models.checkpoint import choose_weight_files, has_weights
 
 _TIMEOUT_SECONDS = 5.0
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -110,7 +111,7 @@ def _wanted(names: Sequence[str], with_weights: bool, asked: str) -> list[str]:
         raise InputError(
             asked, "it has no config.json, so it is no transformers checkpoint", "Choose another checkpoint"
         )
-    wanted = [name for name in CONFIG_FILES if name in names]
+    wanted = ["config.json", *(name for name in asset_names(names) if name != "config.json")]
     if with_weights:
         weights = choose_weight_files(names)
         if not weights:

@@ -42,6 +42,20 @@ from pitome.cli.main import main
 main()
 """
 """The command; a signal, the last argument, comes as it starts to import a package, the one before."""
+WHILE_LOADING = """
+import _imp, os, sys
+create, number = _imp.create_dynamic, int(sys.argv.pop())
+def create_and_stop(spec, *more):
+    _imp.create_dynamic = create
+    os.kill(os.getpid(), number)
+    module = create(spec, *more)
+    sys.stderr.write(f"{spec.name} is loaded\\n")
+    return module
+from pitome.cli.main import main
+_imp.create_dynamic = create_and_stop
+main()
+"""
+"""The command; a signal, the last argument, comes while it loads an extension module."""
 LOST = """
 from pitome.cli.application import run
 from pitome.cli.main import app
@@ -138,6 +152,16 @@ def test_a_command_that_is_stopped_while_it_starts(package: str, number: signal.
     assert outcome.err == f"error: stopped by {number.name}\n"
     assert outcome.code == CODES[number]
     assert outcome.document == {"error": f"stopped by {number.name}", "exit_code": CODES[number]}
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_an_extension_module_is_loaded_whole(number: signal.Signals) -> None:
+    """Stopped in between, onnx's ends the process by a segmentation fault, and nothing is cleaned up."""
+    outcome = finish(start("models", "--json", str(int(number)), code=WHILE_LOADING))
+    loaded, said = outcome.err.splitlines()
+    assert loaded.endswith(" is loaded")
+    assert said == f"error: stopped by {number.name}"
+    assert outcome.code == CODES[number]
 
 
 def test_little_is_imported_before_signals_are_caught() -> None:

@@ -70,10 +70,30 @@ def rows_of(
             )
         )
     rows += _operator_library_rows(manifest)
+    rows += _checkpoint_rows(manifest)
     for onnx in manifest.onnx:
         size = onnx.bytes + sum(data.bytes for data in onnx.external_data)
         rows.append(SummaryRow(f"ONNX {onnx.precision}", f"{onnx.file}, {megabytes(size)}"))
     return rows
+
+
+def _checkpoint_rows(manifest: Manifest) -> list[SummaryRow]:
+    """What lies in the bundle of the checkpoint's files, and under which licence the model is said to be."""
+    if not manifest.assets:
+        return []
+    roles = [asset.role for asset in manifest.assets]
+    shown = ("processor", "tokenizer", "sentence", "config")
+    told = [f"{roles.count(role)} {role}" for role in shown if role in roles]
+    if manifest.model.num_labels is not None:
+        told.append(f"{manifest.model.num_labels:,} labels")
+    card = manifest.model.card
+    named = None if card is None else card.license_name or card.license
+    terms = [named] if named else []
+    terms += [asset.file for asset in manifest.assets if asset.role == "license"]
+    return [
+        SummaryRow("Checkpoint's files", ", ".join(told) or "none"),
+        SummaryRow("Licence", ", ".join(terms) or "not stated by the checkpoint"),
+    ]
 
 
 def _operator_library_rows(manifest: Manifest) -> list[SummaryRow]:

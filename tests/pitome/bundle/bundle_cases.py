@@ -22,7 +22,7 @@ CONTENTS = {
     "plans/model.fp16.sm80.plan": b"a plan",
     "plans/model.fp16.tensorrt.plan": b"a plan with plugin layers",
     "libpitome_plugin.so": b"a plugin",
-    "labels.json": b"[]",
+    "labels.json": b'["cat", "dog"]\n',
     "report.html": b"<html>",
 }
 OWN = ("manifest.json", "manifest.json.sha256")
@@ -69,6 +69,7 @@ def document() -> dict[str, Any]:
             "pooling": None,
             "normalised": None,
             "max_length": None,
+            "num_labels": 2,
             "card": None,
             "notes": [],
         },

@@ -11,8 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 COMMIT = "a" * 40
+KEPT = ("1_Pooling/config.json", "LICENSE", "README.md", "modules.json", "preprocessor_config.json")
 FILES = {
     "config.json": b'{"model_type": "vit"}',
+    **{name: f"of {name}".encode() for name in KEPT},
+    "modeling_custom.py": b"import os",
+    "onnx/model.onnx": b"another form",
+    "LICENSE-../../escape": b"no name of a file",
     "model.safetensors": b"weights",
     "pytorch_model.bin": b"other",
 }
@@ -23,7 +28,8 @@ from pitome.errors import InputError
 from pitome.models.hub import HubUnreachableError, fetch
 try:
     files = fetch(sys.argv[1], sys.argv[2] or None)
-    names = sorted(path.name for path in files.folder.iterdir())
+    there = [path for path in files.folder.rglob("*") if path.is_file()]
+    names = sorted(str(path.relative_to(files.folder)) for path in there)
     print(json.dumps({"commit": files.commit, "names": names}))
 except InputError as error:
     print(json.dumps({"error": str(error), "unreachable": isinstance(error, HubUnreachableError)}))
@@ -60,7 +66,7 @@ class _Hub(BaseHTTPRequestHandler):
             return self._answer(403, b"", (("X-Error-Code", "GatedRepo"),))
         if path.startswith("org/broken-files/"):
             return self._answer(500)
-        body = FILES.get(path.rpartition("/")[2])
+        body = FILES.get(path.partition("/resolve/")[2].partition("/")[2])
         if body is None:  # the library asks for more than models
             return self._answer(404)
         etag = hashlib.sha256(body).hexdigest()
@@ -98,7 +104,8 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def test_fetches_safetensors_and_records_the_commit(fetch):
-    assert fetch("org/name") == {"commit": COMMIT, "names": ["config.json", "model.safetensors"]}
+    wanted = sorted(["config.json", "model.safetensors", *KEPT])
+    assert fetch("org/name") == {"commit": COMMIT, "names": wanted}
 
 
 def test_unreachable_without_and_with_a_cached_copy(fetch):
