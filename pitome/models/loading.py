@@ -16,11 +16,12 @@ from pitome.models.image_size import (
     check_image_size,
     square_patch_size,
 )
-from pitome.models.model_plan import check_same_model, plan_model
+from pitome.models.model_plan import check_same_model, plan_model, plan_sentence_model
 from pitome.models.preprocessing import Preprocess, scaled_preprocess
 from pitome.models.preset_file import check_layers, check_weights
 from pitome.models.presets import Preset
 from pitome.models.registry import resolve_model
+from pitome.models.sentence_files import SentenceModules
 from pitome.models.sources import Progress, Source, find_source
 from pitome.models.task import Task
 from pitome.models.text import TextFamily
@@ -63,6 +64,8 @@ class LoadedModel:
     """Pads and cuts to that length; None for images, and where the checkpoint has none."""
     folder: Path | None = None
     """The checkpoint's; None where weights are random."""
+    sentence: SentenceModules | None = None
+    """Of a sentence-transformers checkpoint: how the output ``sentence_embedding`` is made of the tokens."""
     notes: tuple[str, ...] = ()
     """What was assumed, set aside or taken in place of something else: a sentence each, without a full stop.
     The terminal, the summary table and the manifest say them."""
@@ -104,13 +107,13 @@ def load_model(
         weights, image_size = weights or named.weights, image_size or named.image_size
         sequence_length = sequence_length or named.sequence_length
     source = find_source(reference, weights, strict, progress)
-    plan = plan_model(source.config, reference.preset)
+    plan = plan_sentence_model(plan_model(source.config, reference.preset), source)
     family, config = plan.family, plan.config
     check_same_model(reference, source, plan)
     size, length = None, None
     if isinstance(family, TextFamily):
         _refuse_option("IMAGE_SIZE", image_size, "texts")
-        length = sequence_length or _default_sequence_length(reference.preset, family, config)
+        length = sequence_length or _default_sequence_length(reference.preset, source, family, config)
         family.set_sequence_length(config, length)
         preprocess: Preprocess = {"sequence_length": length}
     else:
@@ -127,7 +130,8 @@ def load_model(
         check_layers(reference.preset_file, reference.tuned, family.shape(built.model).num_layers)
     tokenizer = FoundTokenizer(None)
     if length is not None and source.folder is not None:
-        tokenizer = load_tokenizer(source.folder, config, length)
+        lower_case = source.sentence is not None and source.sentence.lower_case
+        tokenizer = load_tokenizer(source.folder, config, length, lower_case)
     return LoadedModel(
         model=built.model,
         family=family,
@@ -145,6 +149,7 @@ def load_model(
         sequence_length=length,
         tokenizer=tokenizer.tokenizer,
         folder=source.folder,
+        sentence=source.sentence,
         notes=(*source.notes, *plan.notes, *built.notes, *tokenizer.notes),
     )
 
@@ -154,9 +159,12 @@ def _refuse_option(name: str, value: int | None, inputs: str) -> None:
         raise InputError(f"{name}={value}", f"the model takes {inputs}", f"Leave {name} out")
 
 
-def _default_sequence_length(preset: Preset | None, family: TextFamily, config: Any) -> int:
+def _default_sequence_length(preset: Preset | None, source: Source, family: TextFamily, config: Any) -> int:
     if preset is not None:
         return int(preset.preprocess["sequence_length"])
+    if source.sentence is not None:
+        usable = family.usable_positions(config)
+        return min(source.sentence.max_length or usable, usable)
     return family.default_sequence_length(config)
 
 

@@ -74,6 +74,25 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: as `check_plain_file`; it is no JSON object in UTF-8, is too large or too deeply nested,
             or has a key twice, or a number that is not finite.
     """
+    content = _read_value(path)
+    if not isinstance(content, dict):
+        raise InputError(f"the file {path}", "it holds no JSON object", _FETCH_AGAIN)
+    return content
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """A file that holds one JSON list.
+
+    Raises:
+        InputError: as `read_json`, of a list.
+    """
+    content = _read_value(path)
+    if not isinstance(content, list):
+        raise InputError(f"the file {path}", "it holds no JSON list", _FETCH_AGAIN)
+    return content
+
+
+def _read_value(path: Path) -> Any:
     check_plain_file(path)
     asked = f"the file {path}"
     if path.stat().st_size > _LARGEST_JSON:
@@ -94,8 +113,6 @@ def read_json(path: Path) -> dict[str, Any]:
         json.dumps(content, ensure_ascii=False).encode("utf-8")  # half a surrogate pair can't be shown
     except (ValueError, RecursionError) as error:  # the last one where brackets nest too deeply
         raise InputError(asked, f"it is no valid JSON ({error})", _FETCH_AGAIN) from error
-    if not isinstance(content, dict):
-        raise InputError(asked, "it holds no JSON object", _FETCH_AGAIN)
     if _is_deeper(content, _DEEPEST_JSON):
         raise InputError(
             asked, f"it is no valid JSON (brackets nest deeper than {_DEEPEST_JSON})", _FETCH_AGAIN

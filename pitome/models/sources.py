@@ -15,6 +15,7 @@ from pitome.models.families import family_of_type
 from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
 from pitome.models.preprocessing import Preprocess, read_preprocess
 from pitome.models.registry import ModelReference, resolve_weights
+from pitome.models.sentence_files import SentenceModules, read_sentence_modules
 
 Progress = Callable[[str], None]
 
@@ -31,6 +32,13 @@ class Source:
     random: bool = False
     notes: tuple[str, ...] = ()
     """See ``LoadedModel.notes``."""
+    sentence: SentenceModules | None = None
+    """Of a sentence-transformers checkpoint, whose encoder may lie in a folder of its own."""
+
+    @property
+    def root(self) -> Path | None:
+        """The checkpoint's folder, as the user named it."""
+        return self.folder if self.sentence is None else self.sentence.folder
 
 
 def find_source(
@@ -83,10 +91,20 @@ def _from_reference(
         assert reference.hub_id is not None
         files = hub.fetch(reference.hub_id, reference.revision, with_weights, progress)
         folder, text, revision = files.folder, reference.hub_id, files.commit
+    sentence = read_sentence_modules(folder)
+    if sentence is not None:
+        config = read_config(sentence.transformer)
+        return Source(config, None, sentence.transformer, text, revision, sentence=sentence)
     config = read_config(folder)
     default = family_of_type(config["model_type"]).default_preprocess
     preprocess = None if default is None else read_preprocess(folder, default)
     return Source(config, preprocess, folder, text, revision)
+
+
+def encoder_folder(folder: Path) -> Path:
+    """Where in a checkpoint's folder ``config.json`` is."""
+    sentence = read_sentence_modules(folder)
+    return folder if sentence is None else sentence.transformer
 
 
 def _random_source(reference: ModelReference, progress: Progress | None) -> Source:
@@ -95,4 +113,4 @@ def _random_source(reference: ModelReference, progress: Progress | None) -> Sour
         content = family_of_type(preset.family).config_content(preset.architecture, preset.config)
         return Source(content, preset.preprocess, None, "random", random=True)
     found = _from_reference(reference, progress, with_weights=False)
-    return Source(found.config, found.preprocess, None, "random", random=True)
+    return Source(found.config, found.preprocess, None, "random", random=True, sentence=found.sentence)

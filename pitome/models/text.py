@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pitome.errors import InputError
 from pitome.models.author_settings import AUTHOR_SETTINGS
 from pitome.models.family import Family, ModelShape, linear_flops
+from pitome.models.sentence_files import HEAD
 from pitome.text_inputs import ATTENTION_MASK, INPUT_IDS, TOKEN_TYPE_IDS, TextInputs
 
 __all__ = ["ATTENTION_MASK", "DEFAULT_SEQUENCE_LENGTH", "INPUT_IDS", "TOKEN_TYPE_IDS", "TextFamily"]
@@ -112,9 +113,15 @@ class TextFamily(Family):
             mlp_flops_per_token=sum(map(linear_flops, self.mlp(layers[0]))),
             embedding_flops=0,
             # A classifier of tokens runs on every one of them.
-            head_flops=sum(map(linear_flops, self.heads(model)))
+            head_flops=sum(map(linear_flops, (*self.heads(model), *_sentence_head(model))))
             * (self.sequence_length(config) if "TokenClassification" in type(model).__name__ else 1),
         )
+
+
+def _sentence_head(model: Any) -> tuple[nn.Module, ...]:
+    """What makes one vector of the tokens (`pitome.models.sentence`), where the model has it."""
+    head = getattr(model, HEAD, None)
+    return () if head is None else (head,)
 
 
 def size_of_mask(mask: Tensor) -> Tensor:

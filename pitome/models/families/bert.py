@@ -33,6 +33,7 @@ class Bert(TextFamily):
     pooled = ("BertModel",)
     outputs: ClassVar = {
         "text-features": ("last_hidden_state",),
+        "text-embedding": ("sentence_embedding", "last_hidden_state"),
         "text-classification": ("logits",),
         "token-classification": ("logits",),
     }

@@ -68,6 +68,7 @@ def document() -> dict[str, Any]:
             },
             "pooling": None,
             "normalised": None,
+            "sentence": None,
             "max_length": None,
             "num_labels": 2,
             "card": None,
