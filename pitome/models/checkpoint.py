@@ -16,7 +16,6 @@ from pitome.models.plain_file import read_json
 if TYPE_CHECKING:
     from torch import Tensor
 
-CONFIG_FILES = ("config.json", "preprocessor_config.json", "tokenizer.json")
 _FORMATS = (
     ("model.safetensors", re.compile(r"model-\d+-of-\d+\.safetensors")),
     ("pytorch_model.bin", re.compile(r"pytorch_model-\d+-of-\d+\.bin")),

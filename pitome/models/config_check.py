@@ -106,11 +106,10 @@ def _problem(key: str, value: Any) -> str | None:
     if key in _SIZES or key in _LARGEST:
         return _size_problem(value, _LARGEST.get(key, 2**31 - 1))
     if key in _PIXELS:
-        sides = value if isinstance(value, list) else [value]
-        wrong = [each for each in sides if _size_problem(each, 2**31 - 1)]
-        if wrong and len(sides) != 2 and isinstance(value, list):
+        sides = value if isinstance(value, list) else [value, value]
+        if len(sides) != 2:
             return "not one number or two"
-        return "not a size from 1 up" if wrong or not sides else None
+        return "not a size from 1 up" if any(_size_problem(each, 2**31 - 1) for each in sides) else None
     if key == "layer_norm_eps":
         return None if _is_number(value) and 0 <= value < 1 else "not a number in [0, 1)"
     if key in _SHARES:
@@ -186,6 +185,16 @@ def check_sizes(config: Any, family: Family) -> None:
         4 * least_parameters(config, family),
         "Correct the file, or use a machine with more memory",
     )
+
+
+def check_positions(image_size: int, config: Any) -> None:
+    """Make sure that the position embeddings of images of so many pixels fit into memory.
+
+    Raises:
+        InputError: they do not.
+    """
+    patches = patch_count(image_size, config.patch_size)
+    check_memory(f"IMAGE_SIZE={image_size}", 4 * patches * int(config.hidden_size), "Choose a smaller one")
 
 
 def least_parameters(config: Any, family: Family) -> int:

@@ -10,6 +10,7 @@ from torch import nn
 
 from pitome.errors import InputError
 from pitome.models.building import build_model
+from pitome.models.config_check import check_positions
 from pitome.models.families import text_inputs_of
 from pitome.models.family import Family
 from pitome.models.image_size import (
@@ -121,6 +122,7 @@ def load_model(
         tower, found = family.vision_config(config), _preprocess(reference.preset, source, family)
         size = image_size or _default_image_size(reference.preset, source, tower, found)
         check_image_size(size, tower)
+        check_positions(size, tower)
         preprocess = scaled_preprocess(found, size)
     if progress is not None:
         progress("making random weights" if source.random else f"loading {source.text}")
@@ -150,7 +152,7 @@ def load_model(
         tokenizer=tokenizer.tokenizer,
         folder=source.folder,
         sentence=source.sentence,
-        notes=(*source.notes, *plan.notes, *built.notes, *tokenizer.notes),
+        notes=(*reference.notes, *source.notes, *plan.notes, *built.notes, *tokenizer.notes),
     )
 
 

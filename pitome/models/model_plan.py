@@ -9,11 +9,10 @@ from typing import Any
 from pitome.errors import InputError
 from pitome.models.checkpoint import read_config
 from pitome.models.config_check import ASKED, check_sizes, check_values
-from pitome.models.families import all_families, family_of_type
 from pitome.models.family import Family
 from pitome.models.image_size import square_image_size
 from pitome.models.presets import Preset
-from pitome.models.refused_models import code_note, refuse_other_models, refuse_remote_code
+from pitome.models.refused_models import code_note, family_of_content
 from pitome.models.registry import ModelReference
 from pitome.models.sources import Source, encoder_folder
 from pitome.models.task import Task
@@ -62,8 +61,7 @@ def plan_model(content: Mapping[str, Any], preset: Preset | None = None) -> Mode
         InputError: a model that is none of a family's, or another one than its type says; a class that the
             family does not know; a configuration that no model has, or that there is no memory for.
     """
-    refuse_other_models(content)
-    family = _family(content)
+    family = family_of_content(content)
     architecture, notes = _class(family, content, preset)
     check_values(content)
     whole = _configuration(content)
@@ -93,13 +91,6 @@ def plan_sentence_model(plan: ModelPlan, source: Source) -> ModelPlan:
             f"of {plan.architecture} the encoder was taken, {encoder}, as modules.json pools its tokens",
         )
     return replace(plan, architecture=encoder, task="text-embedding", notes=notes)
-
-
-def _family(content: Mapping[str, Any]) -> Family:
-    model_type = content["model_type"]
-    if not any(model_type in family.model_types for family in all_families()):
-        refuse_remote_code(content)
-    return family_of_type(model_type)
 
 
 def _class(family: Family, content: Mapping[str, Any], preset: Preset | None) -> tuple[str, tuple[str, ...]]:

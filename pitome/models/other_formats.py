@@ -154,8 +154,15 @@ def adapter(names: Iterable[str]) -> OtherFormat | None:
     return _ADAPTER if "adapter_config.json" in names else None
 
 
-def instead_of_checkpoint(names: Sequence[str]) -> OtherFormat:
-    """What a folder without ``config.json`` is, by the files that it has."""
+def instead_of_checkpoint(
+    names: Sequence[str], otherwise: str = "the folder has no config.json"
+) -> OtherFormat:
+    """What a folder without ``config.json`` is, by the files that it has.
+
+    Args:
+        names: of its files.
+        otherwise: what to say where they do not tell.
+    """
     if not names:
         return OtherFormat("the folder is empty", "Give a folder with config.json and model.safetensors")
     if "manifest.json" in names and "manifest.json.sha256" in names:
@@ -174,7 +181,7 @@ def instead_of_checkpoint(names: Sequence[str]) -> OtherFormat:
             "the folder has weights and no config.json", "Put the config.json of their model beside them"
         )
     return OtherFormat(
-        "the folder has no config.json",
+        otherwise,
         "Give the folder that save_pretrained wrote, with config.json and model.safetensors",
     )
 

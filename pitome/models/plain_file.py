@@ -6,20 +6,17 @@ three lines that names it.
 
 from __future__ import annotations
 
-import json
-import math
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pitome.errors import InputError
+from pitome.regular_file import UnusableFileError, read_regular_file
+from pitome.strict_json import read_strict_json
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LARGEST_JSON = 64 * 1024 * 1024
 """Bytes; the index of the largest published checkpoints has under ten MiB."""
-_DEEPEST_JSON = 50
-"""Brackets within brackets; published files have under ten."""
 _ENCODINGS = {
     b"\xef\xbb\xbf": "begins with a byte order mark",
     b"\xff\xfe": "is UTF-16, not UTF-8",
@@ -71,8 +68,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A file that holds one JSON object.
 
     Raises:
-        InputError: as `check_plain_file`; it is no JSON object in UTF-8, is too large or too deeply nested,
-            or has a key twice, or a number that is not finite.
+        InputError: as `check_plain_file`; it is too large, or no JSON object as `read_strict_json` has it.
     """
     content = _read_value(path)
     if not isinstance(content, dict):
@@ -95,49 +91,14 @@ def read_json_list(path: Path) -> list[Any]:
 def _read_value(path: Path) -> Any:
     check_plain_file(path)
     asked = f"the file {path}"
-    if path.stat().st_size > _LARGEST_JSON:
-        raise InputError(
-            asked, f"it has {path.stat().st_size} bytes, more than {_LARGEST_JSON}", _FETCH_AGAIN
-        )
-    raw = path.read_bytes()
-    for mark, found in _ENCODINGS.items():
-        if raw.startswith(mark):
-            raise InputError(asked, f"it {found}", "Save it as UTF-8 without a byte order mark")
     try:
-        content = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_finite_float,
-            parse_float=_finite_float,
-        )
-        json.dumps(content, ensure_ascii=False).encode("utf-8")  # half a surrogate pair can't be shown
-    except (ValueError, RecursionError) as error:  # the last one where brackets nest too deeply
+        raw = read_regular_file(path, _LARGEST_JSON)
+        for mark, found in _ENCODINGS.items():
+            if raw.startswith(mark):
+                raise InputError(asked, f"it {found}", "Save it as UTF-8 without a byte order mark")
+        content = read_strict_json(raw)
+    except UnusableFileError as error:
+        raise InputError(asked, f"it {error}", _FETCH_AGAIN) from error
+    except ValueError as error:
         raise InputError(asked, f"it is no valid JSON ({error})", _FETCH_AGAIN) from error
-    if _is_deeper(content, _DEEPEST_JSON):
-        raise InputError(
-            asked, f"it is no valid JSON (brackets nest deeper than {_DEEPEST_JSON})", _FETCH_AGAIN
-        )
     return content
-
-
-def _without_duplicates(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in content:
-            raise ValueError(f"the key {key!r} is there twice")
-        content[key] = value
-    return content
-
-
-def _finite_float(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is no finite number")
-    return number
-
-
-def _is_deeper(value: Any, limit: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return limit == 0 or any(_is_deeper(each, limit - 1) for each in inner)

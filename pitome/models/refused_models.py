@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pitome.errors import InputError
+from pitome.models.families import all_families, family_of_type
+from pitome.models.family import Family
 
 _ASKED = "the model's config.json"
 _OTHER = "Choose another checkpoint"
@@ -105,15 +107,20 @@ def code_note(content: Mapping[str, Any], architecture: str) -> tuple[str, ...]:
     )
 
 
-def refuse_remote_code(content: Mapping[str, Any]) -> None:
-    """Refuse a type that only code which came with the checkpoint knows.
+def family_of_content(content: Mapping[str, Any]) -> Family:
+    """The family of the model that a ``config.json`` describes.
 
     Raises:
-        InputError: the file names such code.
+        InputError: as `refuse_other_models`; no family knows the type, or only code that came with the
+            checkpoint does.
     """
-    if content.get("auto_map"):
+    refuse_other_models(content)
+    model_type = content["model_type"]
+    known = any(model_type in family.model_types for family in all_families())
+    if not known and content.get("auto_map"):
         raise InputError(
-            f"a model of type {content.get('model_type')!r}",
+            f"a model of type {model_type!r}",
             "it needs code that came with the checkpoint (auto_map), which is never run",
             "Choose a model whose class transformers has itself",
         )
+    return family_of_type(model_type)

@@ -105,6 +105,12 @@ def read_sentence_modules(folder: Path) -> SentenceModules | None:
             _ENCODE,
         )
     transformer, pooling = modules[0][1], modules[1][1]
+    if not os.path.lexists(transformer / "config.json"):
+        raise InputError(
+            f"the model in {folder}",
+            f"it is a sentence-transformers folder without the model itself, {transformer / 'config.json'}",
+            "Fetch the whole folder again",
+        )
     modes, width, pooling_notes = _pooling(pooling / "config.json")
     steps: list[DenseLayer | Normalise] = []
     notes = list(pooling_notes)
@@ -241,10 +247,8 @@ def _dense(folder: Path) -> tuple[DenseLayer, tuple[str, ...]]:
     )
     known = _DENSE_KEYS | {"module_input_name", "module_output_name", "use_residual"}
     unknown = sorted(content.keys() - known)
-    notes = (
-        f"{folder.name}/config.json has keys that are not known and were set aside: {', '.join(unknown)}",
-    )
-    return layer, iter(notes if unknown else ())
+    note = f"set aside of {folder.name}/config.json, which are keys that are not known: {', '.join(unknown)}"
+    return layer, (note,) if unknown else ()
 
 
 def _activation(asked: str, content: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from pitome.models.checkpoint import read_config
 from pitome.models.families import family_of_type
 from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
 from pitome.models.preprocessing import Preprocess, read_preprocess
+from pitome.models.refused_models import family_of_content
 from pitome.models.registry import ModelReference, resolve_weights
 from pitome.models.sentence_files import SentenceModules, read_sentence_modules
 
@@ -96,7 +97,7 @@ def _from_reference(
         config = read_config(sentence.transformer)
         return Source(config, None, sentence.transformer, text, revision, sentence=sentence)
     config = read_config(folder)
-    default = family_of_type(config["model_type"]).default_preprocess
+    default = family_of_content(config).default_preprocess
     preprocess = None if default is None else read_preprocess(folder, default)
     return Source(config, preprocess, folder, text, revision)
 

@@ -108,9 +108,22 @@ def set_aside(names: Iterable[str], prefix: str) -> str:
         place = f"{first}.{rest.partition('.')[0]}" if first in _PLACES and rest else first
         counts[place] = counts.get(place, 0) + 1
     return ", ".join(
-        f"{place} ({number} tensor{'s' if number > 1 else ''})" for place, number in counts.items()
+        f"{_WORDS.get(place, place)} ({number} tensor{'s' if number > 1 else ''})"
+        for place, number in counts.items()
     )
 
 
+_WORDS = {
+    "cls": "the heads of pretraining, cls",
+    "qa_outputs": "the question-answering head, qa_outputs",
+    "classifier": "the classifier",
+    "pre_classifier": "the classifier's first layer",
+    "pooler": "the pooler",
+    "decoder": "the decoder of images",
+    "text_model": "the text tower",
+    "text_projection": "the text tower's projection",
+    "visual_projection": "the projection of images",
+    "logit_scale": "the scale of similarities, logit_scale",
+}
 _PLACES = ("embeddings", "encoder", "vision_model", "transformer")
 """Parts of an encoder, of which a part is told and not the whole."""

@@ -130,12 +130,12 @@ def _as_tokenizer_error(asked: str) -> Iterator[None]:
 
 def _check_lengths(tokenizer: Tokenizer, encoded: Sequence[Encoding]) -> None:
     """The library leaves a text as it is where the length has no room for what stands around it."""
-    padding = tokenizer.padding
-    for part in encoded if padding else ():
-        if len(part.ids) != padding["length"]:
+    length = (tokenizer.padding or {}).get("length")
+    for part in encoded if length else ():
+        if len(part.ids) != length:
             raise InputError(
                 "texts to encode",
-                f"one has {len(part.ids)} tokens after it was cut to {padding['length']}: those at its ends "
+                f"one has {len(part.ids)} tokens after it was cut to {length}: those at its ends "
                 "alone are more",
                 "Choose a larger SEQUENCE_LENGTH",
             )

@@ -168,14 +168,14 @@ def _check_archive(path: Path) -> None:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise InputError(asked, f"{_DAMAGED} ({error})", _FETCH_AGAIN) from error
+    if any(entry.filename.endswith("/constants.pkl") for entry in entries):
+        raise InputError(asked, "it is a TorchScript programme, not a table of tensors", _STATE_DICT)
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or (
         sum(entry.file_size for entry in entries) > path.stat().st_size
     ):
         raise InputError(
             asked, "its archive is compressed, as PyTorch never writes one", "Fetch the file again"
         )
-    if any(entry.filename.endswith("/constants.pkl") for entry in entries):
-        raise InputError(asked, "it is a TorchScript programme, not a table of tensors", _STATE_DICT)
 
 
 def _first_line(error: BaseException) -> str:

@@ -145,6 +145,7 @@ def check_parity(
         agreement=task.agreement,
         top1_agreement=task.top1_agreement,
         inputs=_counts(inputs),
+        own_data=inputs.own,
         threads=threads,
     )
     found = judge(report, limits)
@@ -199,8 +200,10 @@ def _reduced(passes: Passes, precision: str) -> ReducedTorch:
 
 
 def _counts(inputs: CheckedInputs) -> dict[str, int]:
-    found = {"random": len(inputs.random)}
-    if "pixel_values" in inputs.real.inputs:
+    found, of_images = {"random": len(inputs.random)}, "pixel_values" in inputs.real.inputs
+    if inputs.own is not None:
+        return {**found, "own images" if of_images else "own texts": len(inputs.real)}
+    if of_images:
         return {**found, "photos": len(inputs.real)}
     types = inputs.real.inputs.get(TOKEN_TYPE_IDS)
     pairs = 0 if types is None else int((types > 0).any(dim=1).sum())

@@ -100,8 +100,8 @@ def test_other_modules_are_refused_by_name(copy: Path, kind: str) -> None:
     write_json(copy / "modules.json", listed)
     assert refusal(copy) == (
         f"the file HERE/modules.json: module 2 is {kind} (sentence_transformers.models.{kind}), and known "
-        "are Transformer, Pooling, Dense, Normalize, Dropout. Choose a checkpoint whose modules are Transformer, "
-        "Pooling, Dense and Normalize"
+        "are Transformer, Pooling, Dense, Normalize, Dropout. Choose a checkpoint whose modules are "
+        "Transformer, Pooling, Dense and Normalize"
     )
 
 
@@ -155,7 +155,7 @@ def test_modules_that_are_refused(copy: Path, content: Any, message: str) -> Non
 
 def test_the_same_key_twice(copy: Path) -> None:
     (copy / "modules.json").write_text('[{"type": "a", "type": "b"}]')
-    assert "the key 'type' is there twice" in refusal(copy)
+    assert "[0].type: the key stands there twice" in refusal(copy)
 
 
 def test_brackets_without_end(copy: Path) -> None:
@@ -219,7 +219,8 @@ def test_no_mode_is_the_mean_as_in_the_library(copy: Path) -> None:
         (dense(32, 16, activation_function=3), "its activation_function is 3, and known are Tanh, Identity"),
         (dense(32, 16, bias="yes"), "its bias is 'yes', not true or false"),
         (dense(0, 16), "its in_features is 0, not a number from 1 to 1048575"),
-        (dense(32, 10**30), f"its out_features is {10**30}, not a number from 1 to 1048575"),
+        (dense(32, 10**30), "it is no valid JSON (out_features: 10000000000000000000... is beyond a whole"),
+        (dense(32, 2**40), f"its out_features is {2**40}, not a number from 1 to 1048575"),
         (
             dense(32, 16, module_input_name="token_embeddings"),
             "its module_input_name is 'token_embeddings': it",

@@ -105,8 +105,8 @@ class Fidelity(Task):
         """
         refuse_refit(self, refit)
         reference = self._reference(split, progress)
-        found = run_encoder(self, encoder, split, _vectors, progress)
-        metrics, main, more = _compare(found, reference, self._answers)
+        found = run_encoder(self, encoder, split, named_vectors, progress)
+        metrics, main, more = compare_vectors(found, reference, self._answers)
         details: dict[str, Any] = {"minimum": {name: float(values.min()) for name, values in metrics.items()}}
         details |= more
         details |= self._length_details(split, main, metrics[main])
@@ -125,7 +125,7 @@ class Fidelity(Task):
                 "Call prepare with the unmerged model",
             )
         if split not in self._references:
-            self._references[split] = run_encoder(self, self._unmerged, split, _vectors, progress)
+            self._references[split] = run_encoder(self, self._unmerged, split, named_vectors, progress)
         return self._references[split]
 
     def _length_details(self, split: Split, metric: str, values: npt.NDArray[np.float64]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Fidelity(Task):
         return {"full_length": found | ({metric: float(values[full].mean())} if full.any() else {})}
 
 
-def _compare(
+def compare_vectors(
     found: Mapping[str, Tensor], reference: Mapping[str, Tensor], answers: AnswerKind
 ) -> tuple[dict[str, npt.NDArray[np.float64]], str, dict[str, Any]]:
     """Metrics, one value per sample; the one that decides; and what there is beside them."""
@@ -150,9 +150,9 @@ def _compare(
         if name == _BEST_OF_TOKENS:
             metrics[TOKENS] = _same_tokens(value, wanted)
         elif has_direction(wanted) and not numbers:
-            metrics[f"{MAIN}, {name}"] = _array(cosines(value, wanted))
+            metrics[f"{MAIN}, {name}"] = closeness(value, wanted)
         else:
-            metrics[f"{CLOSENESS}, {name}"] = _closeness(value, wanted)
+            metrics[f"{CLOSENESS}, {name}"] = _nearness(value, wanted)
             details |= {each.measure: each.__dict__ for each in measure_numbers(value, wanted)}
         if name == LOGITS and answers == "labels":
             metrics[LABELS] = _array(same_labels(value, wanted).double().mean(dim=1))
@@ -165,7 +165,12 @@ def _compare(
     return {**metrics, main: mean}, main, details
 
 
-def _closeness(found: Tensor, wanted: Tensor) -> npt.NDArray[np.float64]:
+def closeness(first: Tensor, second: Tensor) -> npt.NDArray[np.float64]:
+    """[n] cosine of rows [n, C]; NaN where one is not finite."""
+    return _array(cosines(first, second))
+
+
+def _nearness(found: Tensor, wanted: Tensor) -> npt.NDArray[np.float64]:
     """[n]: 1 less the distance of rows [n, C], relative to the root mean square length of the wanted ones."""
     distance = (found.double() - wanted.double()).norm(dim=1)
     scale = float(wanted.double().norm(dim=1).square().mean().sqrt())
@@ -185,7 +190,7 @@ def _array(values: Tensor) -> npt.NDArray[np.float64]:
 _BEST_OF_TOKENS = "best class of each token"
 
 
-def _vectors(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def named_vectors(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Named [B, C]: of texts the embedding, logits or sentence vector; of images each output's own."""
     if MASK not in inputs:
         return {
