@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pitome.bundle.build_options import DEFAULT_PLUGIN, CheckOptions, ModelChoice, ModelOptions, PlanOptions
+from pitome.bundle.build_options import (
+    COLUMN_HELP,
+    DEFAULT_PLUGIN,
+    INPUTS_HELP,
+    CheckOptions,
+    ModelChoice,
+    ModelOptions,
+    PlanOptions,
+)
 from pitome.bundle.record import Precision
 from pitome.option import Option
 from pitome.runtime.devices import device_names
@@ -145,6 +153,10 @@ class ValidationOptions:
     ] = ()
     """Empty: all that fit the model and need no data of the user's; ("none",): no accuracy."""
     limit: Annotated[int | None, Option("At most so many samples of each task.", minimum=2)] = None
+    column: Annotated[str | None, Option(COLUMN_HELP)] = None
+    inputs: Annotated[
+        str | None, Option(f"{INPUTS_HELP}; those of scikit-image or this package by default.")
+    ] = None
     data: Annotated[Path | None, Option("Folder of a data set that has files.")] = None
     sweep: Annotated[Path | None, Option("Records of `pitome sweep`, for the report's Pareto charts.")] = None
     """None = <model>.sweep.jsonl beside the bundle, if there and of this model."""

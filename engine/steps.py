@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from pitome.bundle import (
     LatencyReport,
     NativeRecord,
@@ -23,6 +21,7 @@ from pitome.compression import Compression
 from pitome.engine import keys, records
 from pitome.engine.checks import plan_requests
 from pitome.engine.options import CheckOptions, PlanOptions
+from pitome.engine.portable_build import portable_parity
 from pitome.engine.prepare import Prepared
 from pitome.engine.progress import Report
 from pitome.engine.records import Exported
@@ -134,15 +133,15 @@ def check_parity(
     Raises:
         ParityError: a graph does not compute what PyTorch computes.
     """
-    key = keys.parity_key(tuple(graphs), prepared.loaded, options, native)
+    own = prepared.own.record if prepared.own is not None else None
+    key = keys.parity_key(tuple(graphs), prepared.loaded, options, native, own)
     if place.before and place.before.parity and place.before.parity_key == key:
         place.reuse("parity")
-        return place.before.parity, key
+        return place.before.parity, key  # its own data is named as seen from the bundle
     with place.progress.step("Check parity") as report:
         precisions = [graph.precision for graph in graphs if graph.precision == "bf16"]
         found = run_parity(
-            prepared.loaded,
-            prepared.compressed,
+            prepared,
             place.folder,
             graphs,
             options,
@@ -150,6 +149,7 @@ def check_parity(
             torch_precisions=precisions,
         )
     _require_parity(found, f"parity of {place.final.name} with PyTorch")
+    found = portable_parity(found, place.final)
     if native is None:
         return found, key
     with place.progress.step("Check parity by the operator library") as report:
@@ -171,7 +171,7 @@ def _native_parity(
         loaded.model,
         {"fp32": graph},
         loaded.family.outputs[loaded.task],
-        checked_inputs(loaded, options.parity_images),
+        checked_inputs(loaded, options.parity_images, own=prepared.own),
         threads=options.threads,
         native=native,
         progress=report,
@@ -194,8 +194,7 @@ def _require_parity(report: ParityReport, asked: str) -> None:
 
 
 def run_parity(
-    loaded: LoadedModel,
-    compressed: nn.Module,
+    prepared: Prepared,
     folder: Path,
     graphs: Sequence[OnnxRecord],
     options: CheckOptions,
@@ -207,12 +206,13 @@ def run_parity(
     from pitome.validate.checked_inputs import checked_inputs
     from pitome.validate.parity.check import check_parity
 
+    loaded = prepared.loaded
     return check_parity(
-        compressed,
+        prepared.compressed,
         loaded.model,
         {graph.precision: folder / graph.file for graph in graphs},
         loaded.family.outputs[loaded.task],
-        checked_inputs(loaded, options.parity_images),
+        checked_inputs(loaded, options.parity_images, own=prepared.own),
         threads=options.threads,
         device=parse_device(options.device),
         torch_precisions=torch_precisions,

@@ -34,7 +34,8 @@ def make_tasks(
     Raises:
         InputError: a task that the user named does not fit the model, or its data can't be had.
     """
-    from pitome.validate.evaluate.tasks.registry import check_data_folder, default_tasks, make_task
+    from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
+    from pitome.validate.evaluate.tasks.task_names import check_data_folder
 
     left_out = None
     if set(options.tasks) == set(NO_TASKS):
@@ -50,13 +51,25 @@ def make_tasks(
     check_data_folder(options.data, names)
     tasks = []
     for name in names:
-        with progress.step(f"Get the data of {name}"):
+        with progress.step(f"Get the data of {name}") as report:
             try:
-                tasks.append(make_task(name, loaded, options.limit, folder=options.data))
+                tasks.append(
+                    make_task(
+                        name,
+                        loaded,
+                        options.limit,
+                        folder=options.data,
+                        column=options.column,
+                        progress=report,
+                    )
+                )
             except InputError as error:
                 if options.tasks:
                     raise
                 skipped.append(SkippedPart(what=name, reason=str(error)))
+                continue
+        if tasks[-1].in_place_of is not None:
+            progress.note(f"{tasks[-1].in_place_of}: judged as {tasks[-1].name}")
     return tasks
 
 
@@ -86,8 +99,25 @@ def measure_tasks(
                 unavailable=unavailable,
                 progress=report,
             )
-        content = measured.model_dump()
-        found.append(TaskAccuracy.model_validate({**content, "padding": _padding(task, prepared)}))
+        of_task = {
+            "padding": _padding(task, prepared),
+            "own_data": task.own_data,
+            "in_place_of": task.in_place_of,
+        }
+        found.append(TaskAccuracy.model_validate({**measured.model_dump(), **of_task}))
+    return found
+
+
+def own_pictures(tasks: Sequence[Task], measured: Sequence[TaskAccuracy]) -> dict[str, dict[int, str]]:
+    """Task -> row of a sample -> small picture of it, of the user's images that a page shows."""
+    from pitome.validate.evaluate.tasks.own_data import OwnDataTask
+
+    found: dict[str, dict[int, str]] = {}
+    for task, record in zip(tasks, measured, strict=True):
+        if isinstance(task, OwnDataTask) and not task.of_texts:
+            shown = next((model.own for model in record.models if model.own is not None), None)
+            rows = [] if shown is None else [case.row for case in shown.worst]
+            found[task.name] = {row: task.data.shown(row) for row in rows}
     return found
 
 

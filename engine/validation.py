@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,9 +13,10 @@ from pitome.bundle.portable import portable_command
 from pitome.engine import steps
 from pitome.engine.bundles import record_into
 from pitome.engine.options import ValidationOptions
-from pitome.engine.prepare import reload
+from pitome.engine.portable_build import portable_parity
+from pitome.engine.prepare import reload, with_own_inputs
 from pitome.engine.progress import Progress, Report, Silent
-from pitome.engine.task_accuracy import make_tasks, measure_tasks
+from pitome.engine.task_accuracy import make_tasks, measure_tasks, own_pictures
 from pitome.engine.validation_checks import (
     check_options,
     chosen_checks,
@@ -48,6 +50,16 @@ SPECTRUM_SAMPLES = 8
 Found = TypeVar("Found")
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What the page has beside the record."""
+
+    sweep: SweepFile | None
+    maps: MergeMaps | None
+    pictures: Mapping[str, Mapping[int, str]]
+    """Task -> row of a sample -> small picture of it."""
+
+
 def validate_bundle(
     bundle: Path,
     options: ValidationOptions,
@@ -73,14 +85,12 @@ def validate_bundle(
     limits = check_options(bundle, options)
     manifest = verify_bundle(bundle)
     check = chosen_checks(options, manifest.build.check or CheckOptions())
-    prepared = reload(bundle, manifest, progress, options.weights)
+    prepared = with_own_inputs(reload(bundle, manifest, progress, options.weights), check, progress)
     skipped: list[SkippedPart] = []
     sweep = sweep_of_model(bundle, manifest, prepared.loaded, options, skipped)
     tasks = make_tasks(prepared.loaded, options, skipped, progress)
     with progress.step("Check parity") as report:
-        parity = steps.run_parity(
-            prepared.loaded, prepared.compressed, bundle, manifest.onnx, check, report, limits, ("bf16",)
-        )
+        parity = steps.run_parity(prepared, bundle, manifest.onnx, check, report, limits, ("bf16",))
     measured = measure_tasks(tasks, bundle, manifest, prepared, check, progress)
     for row in skipped:
         progress.note(f"skipped: {row.what}: {row.reason}")
@@ -112,7 +122,8 @@ def validate_bundle(
             spectrum=spectrum,
             report=str(page),
         )
-        write_page(page, _page(bundle, manifest, prepared, record, sweep, maps))
+        shown = Shown(sweep, maps, own_pictures(tasks, measured))
+        write_page(page, _page(bundle, manifest, prepared, record, shown))
     return record
 
 
@@ -129,8 +140,10 @@ def _record_parity(
     from pitome.engine import keys
 
     # Other limits may have let pass what a build would not: it is not to reuse that.
-    key = keys.parity_key(manifest.onnx, prepared.loaded, check) if limits == Thresholds() else None
-    found = parity.model_copy(update={"command": portable_command(command)})
+    own = parity.own_data
+    same_limits = limits == Thresholds()
+    key = keys.parity_key(manifest.onnx, prepared.loaded, check, own=own) if same_limits else None
+    found = portable_parity(parity, bundle).model_copy(update={"command": portable_command(command)})
     record_into(bundle, manifest, {"parity": found, "parity_key": key})
 
 
@@ -145,8 +158,7 @@ def _page(
     manifest: Manifest,
     prepared: Prepared,
     record: ValidationRecord,
-    sweep: SweepFile | None,
-    maps: MergeMaps | None,
+    shown: Shown,
 ) -> str:
     from pitome.validate.report.inputs import ReportInput
     from pitome.validate.report.page import render_report
@@ -158,9 +170,10 @@ def _page(
             parity=record.parity,
             latency=manifest.latency,
             accuracy=() if record.accuracy is None else record.accuracy.tasks,
-            sweep=sweep,
+            sweep=shown.sweep,
             spectrum=record.spectrum,
-            merge_maps=maps,
+            merge_maps=shown.maps,
+            pictures=shown.pictures,
             validation=record,
             bundle=bundle,
         )

@@ -29,12 +29,14 @@ ONLY_BY_FLAGS = {
 VALUES = {
     "BACKEND": "tensorrt",
     "CANDIDATES": "40",
+    "COLUMN": "body",
     "DEVICE": "cuda",
     "EMBED_PLUGIN": "1",
     "ENERGY": "eq4",
     "FLOPS": "0.7",
     "GRID": "full",
     "IMAGE_SIZE": "224",
+    "INPUTS": "images:some photos",
     "LAYERS": "4,5",
     "LIMIT": "10",
     "MARGIN": "0.9,0.9",
@@ -75,7 +77,7 @@ def option_of(variable: str) -> str:
 
 
 ENGINE = [variable for variable in table("engine") if variable != "MODEL"]
-SWEEP = [*table("sweep"), "IMAGE_SIZE", "SEQUENCE_LENGTH", "WEIGHTS"]
+SWEEP = [*table("sweep"), "COLUMN", "IMAGE_SIZE", "SEQUENCE_LENGTH", "WEIGHTS"]
 
 
 def test_every_option_of_engine_is_a_variable() -> None:
@@ -113,6 +115,16 @@ def test_so_does_one_of_sweep_and_tune(target: str, variable: str) -> None:
 def test_a_bundle_is_checked_and_measured_on_a_device(target: str) -> None:
     arguments = pitome_arguments(target, "DEVICE=cuda", UNBUILT)
     assert arguments == [target, "unbuilt/clip-b16", "--device", "cuda"]
+    assert parse(arguments)
+
+
+def test_a_bundle_is_checked_on_a_users_files() -> None:
+    files = ("TASK=texts:my texts.csv", "COLUMN=body", "INPUTS=texts:my texts.csv", "LIMIT=10")
+    arguments = pitome_arguments("validate", *files, UNBUILT)
+    assert arguments == [
+        *("validate", "unbuilt/clip-b16", "--task", "texts:my texts.csv", "--limit", "10"),
+        *("--column", "body", "--inputs", "texts:my texts.csv"),
+    ]
     assert parse(arguments)
 
 

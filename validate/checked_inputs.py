@@ -9,20 +9,36 @@ import torch
 from torch import Tensor
 
 from pitome.errors import InputError
+from pitome.validate.own_data import OwnSamples, Progress, read_own_data
 from pitome.validate.samples import CheckedInputs, Samples
 
 if TYPE_CHECKING:
     from pitome.models.loading import LoadedModel
 
 
-def checked_inputs(loaded: LoadedModel, count: int, seed: int = 0) -> CheckedInputs:
-    """``count`` random inputs, and the photos of scikit-image or the sentences of this package.
+MOST_OWN = 64
+"""Images or texts of the user's that parity is checked on: each also runs with every decision forced."""
+
+
+def read_own_inputs(
+    text: str, loaded: LoadedModel, column: str | None = None, progress: Progress | None = None
+) -> OwnSamples:
+    """At most `MOST_OWN` of a user's images or texts, chosen by a seed; as `read_own_data`."""
+    return read_own_data(text, loaded, limit=MOST_OWN, column=column, progress=progress)
+
+
+def checked_inputs(
+    loaded: LoadedModel, count: int, seed: int = 0, own: OwnSamples | None = None
+) -> CheckedInputs:
+    """``count`` random inputs, and real ones: the user's, or else scikit-image's photos or our sentences.
 
     A text model without a tokenizer gets no sentences.
 
     Raises:
         InputError: scikit-image has not its photos.
     """
+    if own is not None:
+        return _own_and_random(loaded, count, seed, own)
     if loaded.family.modality == "text":
         from pitome.models.tokenizer import encode_texts
         from pitome.validate.sentences import SENTENCES
@@ -38,6 +54,16 @@ def checked_inputs(loaded: LoadedModel, count: int, seed: int = 0) -> CheckedInp
     _, photos = real_photos(loaded.preprocess)
     noise = random_images(count, photos.shape[1:], seed)
     return CheckedInputs(Samples({"pixel_values": noise}), Samples({"pixel_values": photos}))
+
+
+def _own_and_random(loaded: LoadedModel, count: int, seed: int, own: OwnSamples) -> CheckedInputs:
+    real = own.load(range(len(own)))
+    if loaded.family.modality == "text":
+        config: Any = loaded.model.config
+        made_up = random_texts(count, loaded.preprocess["sequence_length"], config.vocab_size, seed)
+        return CheckedInputs(made_up, real, own.record)
+    noise = random_images(count, real.inputs["pixel_values"].shape[1:], seed)
+    return CheckedInputs(Samples({"pixel_values": noise}), real, own.record)
 
 
 def long_inputs(loaded: LoadedModel, count: int) -> Samples:

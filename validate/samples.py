@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pitome.bundle.own_data_records import OwnDataRecord
 from pitome.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class CheckedInputs:
     random: Samples
     real: Samples
     """Photos or sentences."""
+    own: OwnDataRecord | None = None
+    """Where the real ones are the user's."""
 
     @property
     def all(self) -> Samples:

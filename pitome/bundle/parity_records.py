@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pitome.bundle.own_data_records import OwnDataRecord
+
 LevelVerdict = Literal["pass", "fail", "not judged"]
 
 
@@ -225,5 +227,10 @@ class ParityReport(_Frozen):
         description="classifiers: share of equal top-1 answers, by comparison"
     )
     inputs: dict[str, int] = Field(description="how many of each kind were checked")
+    own_data: OwnDataRecord | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="the user's images or texts among them; null: those of scikit-image or of this package",
+    )
     threads: int
     command: str | None = Field(default=None, description="what recorded it, where the build did not")

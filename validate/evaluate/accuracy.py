@@ -124,6 +124,7 @@ def _model(
             for metric in score.metrics
         ),
         details=score.details,
+        own=score.own if name != UNMERGED else None,
     )
 
 

@@ -144,6 +144,7 @@ def check_parity(
         task=tuple(_task(passes)),
         top1_agreement=_top1(passes),
         inputs=_counts(inputs),
+        own_data=inputs.own,
         threads=threads,
     )
     found = judge(report, limits)
@@ -198,7 +199,10 @@ def _reduced(passes: Passes, precision: str) -> ReducedTorch:
 
 
 def _counts(inputs: CheckedInputs) -> dict[str, int]:
-    real = "photos" if "pixel_values" in inputs.real.inputs else "sentences"
+    of_images = "pixel_values" in inputs.real.inputs
+    real = "photos" if of_images else "sentences"
+    if inputs.own is not None:
+        real = "own images" if of_images else "own texts"
     return {"random": len(inputs.random), real: len(inputs.real)}
 
 

@@ -154,6 +154,8 @@ def document() -> dict[str, Any]:
             },
             "check": {
                 "parity_images": 64,
+                "inputs": None,
+                "column": None,
                 "batches": [1, 8],
                 "threads": 2,
                 "device": "cpu",

@@ -92,6 +92,15 @@ def class_names_of(path: Path) -> tuple[str, ...]:
     return names
 
 
+def tested_folder(path: Path) -> Path:
+    """Where the images of the "test" split lie.
+
+    Raises:
+        InputError: a training folder without one to test on.
+    """
+    return _parts(path)[1]
+
+
 def class_folders(path: Path) -> tuple[str, ...]:
     """Names of the folders in a folder, sorted.
 
