@@ -81,7 +81,7 @@ def parity_key(
         {
             "onnx": [graph.sha256 for graph in graphs],
             "model": _model(loaded),
-            "preprocess": loaded.preprocess,
+            "preprocess": loaded.preprocess.model_dump(mode="json"),
             "images": check.parity_images,
             "threads": check.threads,
             **({} if own is None else {"own_data": own.model_dump(exclude={"data"})}),

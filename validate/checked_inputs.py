@@ -44,14 +44,15 @@ def checked_inputs(
         from pitome.validate.sentences import SENTENCES
 
         config: Any = loaded.model.config
-        length = loaded.preprocess["sequence_length"]
+        length = loaded.sequence_length
+        assert length is not None  # of every text model
         made_up = random_texts(count, length, config.vocab_size, seed)
         if loaded.tokenizer is None:  # random weights, or a checkpoint without one
             return CheckedInputs(made_up, made_up.rows(slice(0, 0)))
         return CheckedInputs(made_up, Samples(encode_texts(loaded.tokenizer, SENTENCES)))
     from pitome.validate.photos import real_photos
 
-    _, photos = real_photos(loaded.preprocess)
+    _, photos = real_photos(loaded.image_preprocess)
     noise = random_images(count, photos.shape[1:], seed)
     return CheckedInputs(Samples({"pixel_values": noise}), Samples({"pixel_values": photos}))
 
@@ -60,7 +61,8 @@ def _own_and_random(loaded: LoadedModel, count: int, seed: int, own: OwnSamples)
     real = own.load(range(len(own)))
     if loaded.family.modality == "text":
         config: Any = loaded.model.config
-        made_up = random_texts(count, loaded.preprocess["sequence_length"], config.vocab_size, seed)
+        assert loaded.sequence_length is not None  # of every text model
+        made_up = random_texts(count, loaded.sequence_length, config.vocab_size, seed)
         return CheckedInputs(made_up, real, own.record)
     noise = random_images(count, real.inputs["pixel_values"].shape[1:], seed)
     return CheckedInputs(Samples({"pixel_values": noise}), real, own.record)
@@ -87,11 +89,12 @@ def long_inputs(loaded: LoadedModel, count: int) -> Samples:
             )
         encoded = loaded.tokenizer.encode_batch(list(SENTENCES))
         lengths = [part.special_tokens_mask.count(0) for part in encoded]  # padding is special too
-        texts = long_texts(lengths, int(loaded.preprocess["sequence_length"]), count)
+        assert loaded.sequence_length is not None  # of every text model
+        texts = long_texts(lengths, loaded.sequence_length, count)
         return Samples(encode_texts(loaded.tokenizer, texts))
     from pitome.validate.photos import real_photos
 
-    _, photos = real_photos(loaded.preprocess, limit=count)
+    _, photos = real_photos(loaded.image_preprocess, limit=count)
     return Samples({"pixel_values": photos})
 
 

@@ -181,7 +181,7 @@ def read_own_data(
     if reference.kind == IMAGES:
         from pitome.validate.own_images import read_images
 
-        return read_images(reference, loaded.preprocess, limit, seed, tell)
+        return read_images(reference, loaded.image_preprocess, limit, seed, tell)
     from pitome.validate.own_texts import read_texts
 
     return read_texts(reference, loaded, column, limit, seed, tell)

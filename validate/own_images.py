@@ -7,12 +7,13 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pitome.errors import InputError
+from pitome.errors import ImageError, InputError
+from pitome.images.decoding import decode_image
 from pitome.validate.own_data import (
     LeftOut,
     OwnSamples,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+    from pitome.bundle import ImagePreprocess
+
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
@@ -38,6 +41,7 @@ NO_FILE, NO_PERMISSION = "no regular file", "not readable"
 LEADS_NOWHERE = "a link that leads nowhere"
 EMPTY, UNKNOWN = "empty", "no image that Pillow can open"
 DAMAGED, TOO_LARGE = "damaged or cut off", "of too many pixels"
+ANOTHER_SIZE = "of another size than the model's, to which its preprocessing does not bring them"
 KEPT_BYTES = 2**28
 """Decoded images are kept for the next model where all of them are no larger; else they are decoded again."""
 _THUMBNAIL = 144
@@ -104,7 +108,7 @@ def list_images(folder: Path) -> ImageFiles:
 
 
 def read_images(
-    reference: Reference, preprocess: Mapping[str, Any], limit: int | None, seed: int, progress: Progress
+    reference: Reference, preprocess: ImagePreprocess, limit: int | None, seed: int, progress: Progress
 ) -> OwnSamples:
     """The images of a folder; each that is chosen is decoded once here, so that what is left can be used.
 
@@ -127,7 +131,7 @@ def read_images(
         progress("images", done, len(rows))
         try:
             content = _read(listed.paths[row])
-            tensor = to_tensor(decode(content), preprocess)
+            tensor = _as_tensor(content, preprocess)
         except UnusableImageError as reason:
             listed.left_out.add(str(reason), listed.names[row])
             continue
@@ -152,10 +156,10 @@ def read_images(
 
 @dataclass(frozen=True)
 class _Loader:
-    """Rows -> pixel_values [rows, 3, S, S]."""
+    """Rows -> pixel_values [rows, C, H, W]."""
 
     paths: Sequence[Path]
-    preprocess: Mapping[str, Any]
+    preprocess: ImagePreprocess
     kept: Sequence[Tensor]
     """All of them, or none."""
 
@@ -168,7 +172,7 @@ class _Loader:
         if self.kept:
             return self.kept[row]
         try:
-            return to_tensor(decode(_read(self.paths[row])), self.preprocess)
+            return _as_tensor(_read(self.paths[row]), self.preprocess)
         except UnusableImageError as reason:
             raise InputError(
                 f"the image {self.paths[row]}",
@@ -177,25 +181,34 @@ class _Loader:
             ) from None
 
 
-def decode(content: bytes) -> Image:
-    """An image file as an RGB image; of several frames or pages the first.
+def decode(content: bytes, channels: int = 3) -> Image:
+    """An image file as `pitome.images.decoding` reads it; of several frames or pages the first.
 
     Raises:
-        UnusableImageError: it can't be decoded to its end.
+        UnusableImageError: it can't be decoded.
     """
-    from PIL import Image as Images
-    from PIL import ImageOps, UnidentifiedImageError
-
     try:
-        with Images.open(io.BytesIO(content)) as image:
-            image.seek(0)
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except UnidentifiedImageError:
-        raise UnusableImageError(UNKNOWN) from None
-    except Images.DecompressionBombError:
-        raise UnusableImageError(TOO_LARGE) from None
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError):
-        raise UnusableImageError(DAMAGED) from None
+        return decode_image(content, channels)
+    except ImageError as error:
+        raise UnusableImageError(_short_reason(error)) from None
+
+
+def _as_tensor(content: bytes, preprocess: ImagePreprocess) -> Tensor:
+    try:
+        return to_tensor(decode(content, preprocess.channels), preprocess)
+    except ImageError as error:
+        raise UnusableImageError(_short_reason(error)) from None
+
+
+def _short_reason(error: ImageError) -> str:
+    """One for many images, where the error names the numbers of each."""
+    shorter = {
+        "none of the formats": UNKNOWN,
+        "it can't be decoded": DAMAGED,
+        "pixels": TOO_LARGE,
+        "the model takes": ANOTHER_SIZE,
+    }
+    return next((reason for part, reason in shorter.items() if part in error.found), error.found)
 
 
 def thumbnail(image: Image) -> str:

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from pitome.bundle.preprocess_record import ImagePreprocess, TextPreprocess
 from pitome.errors import InputError
 from pitome.models.building import build_model
 from pitome.models.config_check import check_positions
 from pitome.models.family import Family
-from pitome.models.image_size import (
-    check_image_size,
-    square_patch_size,
-)
+from pitome.models.image_input import image_input
 from pitome.models.model_plan import check_same_model, plan_model
-from pitome.models.preprocessing import Preprocess, scaled_preprocess
+from pitome.models.preprocessing import Preprocess
 from pitome.models.preset_file import check_layers, check_weights
 from pitome.models.presets import Preset
 from pitome.models.registry import resolve_model
-from pitome.models.sources import Progress, Source, find_source
+from pitome.models.sources import Progress, find_source
 from pitome.models.task import Task
 from pitome.models.text import TextFamily
 from pitome.models.tokenizer import load_tokenizer
@@ -66,6 +64,17 @@ class LoadedModel:
     """What was assumed, set aside or taken in place of something else: a sentence each, without a full stop.
     The terminal, the summary table and the manifest say them."""
 
+    @property
+    def image_preprocess(self) -> ImagePreprocess:
+        """How an image becomes a tensor.
+
+        Raises:
+            InputError: the model is of texts.
+        """
+        if not isinstance(self.preprocess, ImagePreprocess):
+            raise InputError(f"images for {self.name}", "the model takes texts", "Give it texts")
+        return self.preprocess
+
 
 def load_model(
     model: str,
@@ -106,14 +115,14 @@ def load_model(
         _refuse_option("IMAGE_SIZE", image_size, "texts")
         length = sequence_length or _default_sequence_length(reference.preset, family, config)
         family.set_sequence_length(config, length)
-        preprocess: Preprocess = {"sequence_length": length}
+        preprocess: Preprocess = TextPreprocess(sequence_length=length)
+        input_notes: tuple[str, ...] = ()
     else:
         _refuse_option("SEQUENCE_LENGTH", sequence_length, "images")
-        tower, found = family.vision_config(config), _preprocess(reference.preset, source, family)
-        size = image_size or _default_image_size(reference.preset, source, tower, found)
-        check_image_size(size, tower)
+        tower = family.vision_config(config)
+        found = image_input(family, tower, source.processor, reference.preset, image_size)
+        preprocess, size, input_notes = found.preprocess, found.preprocess.image_size, found.notes
         check_positions(size, tower)
-        preprocess = scaled_preprocess(found, size)
     if progress is not None:
         progress("making random weights" if source.random else f"loading {source.text}")
     built = build_model(source, plan, size, seed)
@@ -140,7 +149,7 @@ def load_model(
         sequence_length=length,
         tokenizer=tokenizer,
         folder=source.folder,
-        notes=(*reference.notes, *source.notes, *plan.notes, *built.notes),
+        notes=(*reference.notes, *source.notes, *plan.notes, *input_notes, *built.notes),
     )
 
 
@@ -150,22 +159,6 @@ def _refuse_option(name: str, value: int | None, inputs: str) -> None:
 
 
 def _default_sequence_length(preset: Preset | None, family: TextFamily, config: Any) -> int:
-    if preset is not None:
-        return int(preset.preprocess["sequence_length"])
+    if preset is not None and preset.sequence_length is not None:
+        return preset.sequence_length
     return family.default_sequence_length(config)
-
-
-def _preprocess(preset: Preset | None, source: Source, family: Family) -> Preprocess:
-    default = preset.preprocess if preset is not None else family.default_preprocess
-    assert default is not None  # `register` refuses a family of images without one
-    return source.preprocess or default
-
-
-def _default_image_size(preset: Preset | None, source: Source, config: Any, preprocess: Preprocess) -> int:
-    if preset is not None:
-        return int(preset.preprocess["image_size"])
-    # DINOv2's position embeddings are of 518 px, but its preprocessing crops to 224: that is how it is used.
-    has_file = source.folder is not None and (source.folder / "preprocessor_config.json").is_file()
-    if has_file and preprocess["image_size"] % square_patch_size(config) == 0:
-        return int(preprocess["image_size"])
-    return int(config.image_size)

@@ -171,7 +171,7 @@ def presets_table() -> list[dict[str, Any]]:
             "family": preset.family,
             "tokens": preset.num_tokens,
             "layers": preset.num_layers,
-            "image_size": preset.preprocess.get("image_size"),
+            "image_size": preset.image_size,
             "task": preset.task,
             "source": preset.origin,
             "description": preset.description,

@@ -13,7 +13,7 @@ from pitome.models import hub
 from pitome.models.checkpoint import read_config
 from pitome.models.families import family_of_type
 from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
-from pitome.models.preprocessing import Preprocess, read_preprocess
+from pitome.models.processor_file import ProcessorFile, read_processor_file
 from pitome.models.refused_models import family_of_content
 from pitome.models.registry import ModelReference, resolve_weights
 
@@ -25,11 +25,12 @@ class Source:
     """Where a model is built from. Without a folder, or with ``random``, weights are made up."""
 
     config: Mapping[str, Any]
-    preprocess: Preprocess | None
     folder: Path | None
     text: str
     revision: str | None = None
     random: bool = False
+    processor: ProcessorFile | None = None
+    """What the checkpoint says of its images; None: nothing, or it is of texts."""
     notes: tuple[str, ...] = ()
     """See ``LoadedModel.notes``."""
 
@@ -57,10 +58,10 @@ def find_source(
         return _from_reference(reference, progress)
     if preset.source == "packaged":
         folder, package = packaged_folder(preset.name, progress), PACKAGES[preset.name]
-        return Source(read_config(folder), None, folder, f"PyPI {package.requirement}", package.version)
+        return Source(read_config(folder), folder, f"PyPI {package.requirement}", package.version)
     if preset.source == "included":
         config = read_config(INCLUDED_FOLDER) | {"architectures": [preset.architecture]}
-        return Source(config, preset.preprocess, INCLUDED_FOLDER, f"included with pitome, {preset.name}")
+        return Source(config, INCLUDED_FOLDER, f"included with pitome, {preset.name}")
     try:
         return _from_reference(reference, progress)
     except hub.HubUnreachableError as error:
@@ -85,15 +86,15 @@ def _from_reference(
         files = hub.fetch(reference.hub_id, reference.revision, with_weights, progress)
         folder, text, revision = files.folder, reference.hub_id, files.commit
     config = read_config(folder)
-    default = family_of_content(config).default_preprocess
-    preprocess = None if default is None else read_preprocess(folder, default)
-    return Source(config, preprocess, folder, text, revision)
+    of_images = family_of_content(config).modality == "image"
+    processor = read_processor_file(folder) if of_images else None
+    return Source(config, folder, text, revision, processor=processor)
 
 
 def _random_source(reference: ModelReference, progress: Progress | None) -> Source:
     if reference.preset is not None:
         preset = reference.preset
         content = family_of_type(preset.family).config_content(preset.architecture, preset.config)
-        return Source(content, preset.preprocess, None, "random", random=True)
+        return Source(content, None, "random", random=True)
     found = _from_reference(reference, progress, with_weights=False)
-    return Source(found.config, found.preprocess, None, "random", random=True)
+    return Source(found.config, None, "random", random=True, processor=found.processor)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pitome.bundle.own_data_records import OwnDataRecord
 from pitome.validate.padding_records import PaddingRecord
+from pitome.validate.samples import told_skipped
 
 
 class _Record(BaseModel):
@@ -97,6 +98,12 @@ class SkippedRecord(_Record):
 
     count: int = Field(ge=1)
     reason: str
+    examples: tuple[str, ...] = Field((), description="the first of them, each with its own reason")
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return told_skipped(self.count, self.reason, self.examples)
 
 
 class AccuracyReport(_Record):

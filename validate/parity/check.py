@@ -18,6 +18,7 @@ from pitome.validate.parity.graph_weights import used_weights
 from pitome.validate.parity.layer_arithmetic import InnerArithmetic, layer_arithmetic
 from pitome.validate.parity.module_trace import trace
 from pitome.validate.parity.output_arithmetic import compare_arithmetic, reduced_errors
+from pitome.validate.parity.overflow import overflows_of
 from pitome.validate.parity.passes import Passes, Progress, run_passes
 from pitome.validate.parity.records import (
     Arithmetic,
@@ -136,6 +137,7 @@ def check_parity(
         arithmetic=tuple(
             record for precision in passes.runtime for record in compare_arithmetic(passes, precision, limits)
         ),
+        overflows=overflows_of(passes, merged, outputs, inputs.all),
         layers=tuple(record for found in inner for record in found.layers),
         metrics=tuple(record for found in inner for record in found.metrics),
         graph=tuple(_read_graphs(graphs, merged, outputs, inside.rows([0]).inputs, passes)),

@@ -34,6 +34,7 @@ class Dinov2(Family):
     }
 
     default_preprocess = make_preprocess(224, IMAGENET_COLOURS, resize_size=256)
+    interpolates = True
     tiny_config: ClassVar = {"mlp_ratio": 2}
 
     def _tower(self, model: Any) -> Any:

@@ -62,6 +62,11 @@ def assert_computes(loaded: LoadedModel, case: TinyCase, wanted: Any) -> None:
     assert set(case.family.outputs[loaded.task]) <= set(reference)
 
 
+def notes_on_the_class(loaded: LoadedModel) -> list[str]:
+    """All but that on preprocessing, which none of these checkpoints has a file of."""
+    return [note for note in loaded.notes if "preprocessor_config.json" not in note]
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_what_is_taken_computes_what_transformers_computes(name: str, tmp_path: Path) -> None:
     case = CLASSES[name]
@@ -99,7 +104,8 @@ def test_an_encoder_that_was_saved_without_a_pooler(name: str, tmp_path: Path) -
     loaded = load_model(str(tmp_path))
     assert_computes(loaded, case, bare)
     assert loaded.model.pooler is None
-    assert loaded.notes == (f"the checkpoint has no pooler and none was made up: {name} is without it",)
+    (note,) = notes_on_the_class(loaded)
+    assert note == f"the checkpoint has no pooler and none was made up: {name} is without it"
 
 
 @pytest.mark.parametrize("name", ["BertForTokenClassification", "DistilBertForTokenClassification"])
@@ -133,7 +139,7 @@ def test_no_class_is_named(name: str, tmp_path: Path) -> None:
     loaded = load_model(str(tmp_path))
     assert_computes(loaded, case, saved)
     note = f"config.json names no class, so the default of its family was taken, {name}"
-    assert loaded.notes == (note,)
+    assert notes_on_the_class(loaded) == [note]
 
 
 def test_the_first_known_class_is_taken(tmp_path: Path) -> None:

@@ -53,10 +53,18 @@ DAMAGES: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
 }
 PREPROCESSING: dict[str, tuple[dict[str, Any], str]] = {
-    "one mean": ({"image_mean": 0.5}, "its image_mean is 0.5, not three numbers. Correct the file"),
-    "two deviations": ({"image_std": [0.5, 0.5]}, "its image_std is [0.5, 0.5], not three numbers"),
-    "a text as mean": ({"image_mean": ["a", 0, 0]}, "its image_mean is ['a', 0, 0], not three numbers"),
-    "resample is a list": ({"resample": [3]}, "its resample is [3], not a number. Correct the file"),
+    "two deviations": (
+        {"image_std": [0.5, 0.5]},
+        "its image_std has 2 numbers for 3 channels. Give a number for each channel",
+    ),
+    "a text as mean": (
+        {"image_mean": ["a", 0, 0]},
+        "its image_mean is ['a', 0, 0], not a number, or one for each channel. Correct the file",
+    ),
+    "resample is a list": (
+        {"resample": [3]},
+        "its resample is [3], not one of Pillow's numbers of filters, 0 to 5. Correct the file",
+    ),
 }
 
 

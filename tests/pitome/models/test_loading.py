@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pitome.bundle import ImagePreprocess, ResizeRecord
 from pitome.errors import InputError
 from pitome.models.checkpoint import files_sha256
 from pitome.models.loading import load_model
@@ -94,7 +95,7 @@ def test_loaded_model_computes_what_was_saved(saved, kind):
     assert (loaded.name, loaded.source, loaded.random, loaded.seed) == (kind, str(folder), False, None)
     assert loaded.sha256 == files_sha256([folder / "model.safetensors"])
     assert loaded.family.shape(loaded.model).num_tokens == (18 if kind == "deit" else 17)
-    assert loaded.image_size == loaded.preprocess["image_size"] == loaded.config["image_size"] == 32
+    assert loaded.image_size == loaded.preprocess.image_size == loaded.config["image_size"] == 32
 
 
 def test_whole_clip_is_loaded_as_its_vision_tower(saved):
@@ -201,14 +202,17 @@ def test_preprocessing_is_the_checkpoints_own(saved):
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(content))
     loaded = load_model(str(folder), image_size=64)
-    assert loaded.preprocess == {
-        "image_size": 64,
-        "resize": "shortest",
-        "resize_size": 80,
-        "resample": "bicubic",
-        "mean": [0.1, 0.2, 0.3],
-        "std": [0.5, 0.5, 0.5],
-    }
+    assert loaded.preprocess == ImagePreprocess(
+        processor="ViTImageProcessor",
+        height=64,
+        width=64,
+        channels=3,
+        resize=ResizeRecord(height=80, width=80, resample=3),
+        crops=((64, 64),),
+        rescale_factor=1 / 255,
+        mean=(0.1, 0.2, 0.3),
+        std=(0.5, 0.5, 0.5),
+    )
 
 
 def _fails(folder, **options):

@@ -27,7 +27,7 @@ class ImageSet:
     class_names: tuple[str, ...]
     """Name of each label; empty where a label is the number of a picture."""
     load: Callable[[Sequence[int]], Tensor]
-    """Rows -> float32 [rows, 3, S, S], as the model wants them."""
+    """Rows -> float32 [rows, C, H, W], as the model wants them."""
     skipped: tuple[Skipped, ...] = ()
 
     def __len__(self) -> int:

@@ -136,17 +136,8 @@ class OwnDataTask(Task):
 class OwnEmbeddings(OwnDataTask):
     """Cosine to the unmerged model's vector, and whether the same neighbours are found by it."""
 
-    def __init__(
-        self,
-        name: str,
-        data: OwnSamples,
-        in_place_of: str | None = None,
-        seed: int = 0,
-        wanted: float = WANTED,
-    ) -> None:
-        """As `OwnDataTask`; ``wanted``: recall@10 from which on an index of unmerged embeddings is kept."""
-        super().__init__(name, data, in_place_of, seed)
-        self._wanted = wanted
+    wanted: float = WANTED
+    """Recall@10 from which on an index of unmerged embeddings is kept."""
 
     def _reduce(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return named_vectors(inputs, outputs)
@@ -167,7 +158,7 @@ class OwnEmbeddings(OwnDataTask):
             percentiles=percentiles(metrics[MAIN]),
             not_finite=int((~finite).sum()),
             worst=tuple(case for _, case in self._worst(metrics[MAIN])),
-            reindex=judge_index(recall, len(self.data), self._wanted, self._seed),
+            reindex=judge_index(recall, len(self.data), self.wanted, self._seed),
         )
         details: dict[str, Any] = {
             "minimum": {name: float(values.min()) for name, values in metrics.items()},

@@ -104,7 +104,7 @@ def make_task(
     from pitome.validate.evaluate.datasets.photo_views import PhotoViews
 
     _require(name, loaded, loaded.family.modality == "image", "an image model")
-    views = PhotoViews(loaded.preprocess, limit, undivided=name == ALL_PHOTOS)
+    views = PhotoViews(loaded.image_preprocess, limit, undivided=name == ALL_PHOTOS)
     return Fidelity(name, views, views.photos)
 
 
@@ -206,7 +206,10 @@ def _fashion(name: str, loaded: LoadedModel, limit: int | None, seed: int, folde
     kinds = wanted.get(name, ("image-embedding",))
     fits = loaded.task in kinds and loaded.image_size == IMAGE_SIZE
     _require(name, loaded, fits, f"{' or '.join(kinds)} at {IMAGE_SIZE} px")
-    splits = {split: read_split(split, folder).first_of_shuffled(limit, seed) for split in _SPLITS}
+    splits = {
+        split: read_split(split, loaded.image_preprocess, folder).first_of_shuffled(limit, seed)
+        for split in _SPLITS
+    }
     if name in (FASHION, FASHION_FIDELITY):
         classification = ImageClassification(FASHION, splits)
         return classification if name == FASHION else Fidelity(name, classification)
@@ -252,7 +255,7 @@ def _image_folder(
         return own_task(own, loaded, _labels(loaded), seed=seed, in_place_of=reason)
 
     def read(split: Split) -> ImageSet:
-        return read_image_folder(path, split, loaded.preprocess, seed, limit)
+        return read_image_folder(path, split, loaded.image_preprocess, seed, limit)
 
     return _labelled_images(name, class_names_of(path), read, loaded, path)
 
@@ -320,7 +323,7 @@ def _hub(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: in
     _require(name, loaded, _classifies_images(loaded), "an image classifier, or a CLIP with its text tower")
 
     def read(split: Split) -> ImageSet:
-        return data.split(split, seed, limit).images(loaded.preprocess)
+        return data.split(split, seed, limit).images(loaded.image_preprocess)
 
     return _labelled_images(name, data.test.class_names, read, loaded)
 
@@ -361,7 +364,7 @@ def _karpathy(name: str, place: str, loaded: LoadedModel, limit: int | None, see
     tower = _text_tower(loaded)
 
     def read(split: Split) -> CaptionedImages:
-        return read_karpathy(*files, split, loaded.preprocess, limit, seed)
+        return read_karpathy(*files, split, loaded.image_preprocess, limit, seed)
 
     found = LateSplits(read)
 

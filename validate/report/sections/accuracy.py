@@ -71,7 +71,7 @@ def _table(task: TaskAccuracy, pictures: Mapping[int, str]) -> TaskTable:
     )
     own = own_data_view(task, pictures)
     skipped = () if own is not None else task.skipped  # told with their names
-    notes = [f"Skipped {part.count:,} samples: {part.reason}." for part in skipped]
+    notes = [f"Skipped {part.told}." for part in skipped]
     notes += [f"{name} did not run: {reason}." for name, reason in task.unavailable.items()]
     return TaskTable(
         title=f"{task.task}, {task.split}",
