@@ -71,7 +71,7 @@ def _of_parity(parity: ParityReport) -> Iterator[str]:
     for found in precision_figures(parity):
         # Reduced precisions round by more than many margins, so near ties fall otherwise.
         by = f"{found.precision}, {found.runtime}" + ("" if found.judged else ", near ties flip, not judged")
-        yield f"{by}: {found.decisions_told}; cosine {found.cosines_told}"
+        yield f"{by}: {found.decisions_told}; {found.cosines_told}"
     layers = () if parity.decisions is None else parity.decisions.layers
     if layers:
         yield _worst_layer(max(layers, key=_badness))

@@ -39,10 +39,27 @@ def test_every_precision_has_its_own_decisions_and_cosine() -> None:
     assert precision_figures(None) == ()
 
 
+def test_answers_that_are_numbers_have_their_own_figures() -> None:
+    found = make_document() | {"latency": None}
+    agreement = {"vector": "logits", "model": "onnxruntime fp32", "measure": "relative error"}
+    found["parity"] |= {
+        "task": [],
+        "decisions": None,
+        "agreement": [agreement | {"against": "unmerged", "value": 0.0123, "worst": 0.02}],
+    }
+    (fp32,) = precision_figures(ParityReport.model_validate(found["parity"]))
+    assert fp32.cosines_told == "relative error 0.0123 to the unmerged model"
+    text = " ".join(Page(render(found)).text.split())
+    assert "Relative error to the unmerged model" in text
+    assert "Cosine to the unmerged model" not in text
+
+
 def test_the_summary_says_what_its_numbers_are_of() -> None:
     rows = {row.label: row.value for row in summary_rows(Manifest.model_validate(document()))}
     assert "decisions agree with PyTorch in fp16 (onnxruntime; not judged)" in rows["Decisions, fp16"]
-    assert rows["Cosine, fp16"] == "0.98000 to the merged model, 0.94000 to the unmerged model (onnxruntime)"
+    assert rows["Outputs, fp16"] == (
+        "cosine 0.98000 to the merged model, 0.94000 to the unmerged model (onnxruntime)"
+    )
     assert ", fp32, onnxruntime CPU, 2 threads" in rows["Speed-up, batch 8"]
     assert rows["Deployed"] == "fp16: 1 plan, never executed"
 
