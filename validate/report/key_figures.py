@@ -56,12 +56,9 @@ def precision_figures(parity: ParityReport | None) -> tuple[PrecisionFigures, ..
         return ()
     decisions = [each for each in (parity.decisions, *parity.reported_decisions) if each is not None]
     decisions += [found.decisions for found in parity.reduced if found.decisions is not None]
-    names = dict.fromkeys(
-        (
-            *(found.runtime for found in decisions),
-            *(found.model for found in (*parity.task, *parity.agreement)),
-        ),
-    )
+    names = dict.fromkeys(found.runtime for found in decisions)
+    names |= dict.fromkeys(found.model for found in parity.task)
+    names |= dict.fromkeys(found.model for found in parity.agreement)
     ordered = sorted(names, key=lambda name: _precision(name) != "fp32")
     return tuple(_figures(name, parity, decisions) for name in ordered)
 
