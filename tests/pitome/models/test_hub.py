@@ -12,15 +12,38 @@ import pytest
 
 COMMIT = "a" * 40
 KEPT = ("1_Pooling/config.json", "LICENSE", "README.md", "modules.json", "preprocessor_config.json")
+MODULES = b"""[
+    {"path": "", "type": "sentence_transformers.models.Transformer"},
+    {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
+]"""
 FILES = {
     "config.json": b'{"model_type": "vit"}',
     **{name: f"of {name}".encode() for name in KEPT},
+    "modules.json": MODULES,
     "modeling_custom.py": b"import os",
     "onnx/model.onnx": b"another form",
     "LICENSE-../../escape": b"no name of a file",
     "model.safetensors": b"weights",
     "pytorch_model.bin": b"other",
 }
+SENTENCE = {
+    "modules.json": b"""[
+        {"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},
+        {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        {"path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+        {"path": "3_Normalize", "type": "sentence_transformers.models.Normalize"}
+    ]""",
+    "0_Transformer/config.json": b"{}",
+    "0_Transformer/tokenizer.json": b"{}",
+    "0_Transformer/sentence_distilbert_config.json": b"{}",
+    "0_Transformer/pytorch_model.bin": b"weights",
+    "0_Transformer/tf_model.h5": b"another form",
+    "1_Pooling/config.json": b"{}",
+    "2_Dense/config.json": b"{}",
+    "2_Dense/model.safetensors": b"weights",
+    "README.md": b"---",
+}
+"""Of org/sentence."""
 STATUS = {"org/private": 401, "org/gated": 403, "org/missing": 404, "org/broken": 503}
 FETCH = """
 import json, sys
@@ -60,13 +83,18 @@ class _Hub(BaseHTTPRequestHandler):
             names = ["README.md"] if name == "org/empty" else list(FILES)
             if name == "org/no-weights":
                 names = ["config.json"]
+            if name == "org/sentence":
+                names = list(SENTENCE)
+            if name == "org/no-dense":
+                names = [file for file in SENTENCE if file != "2_Dense/model.safetensors"]
             info = {"id": name, "sha": COMMIT, "siblings": [{"rfilename": file} for file in names]}
             return self._answer(200, json.dumps(info).encode(), (("Content-Type", "application/json"),))
         if path.startswith("org/gated-files/"):
             return self._answer(403, b"", (("X-Error-Code", "GatedRepo"),))
         if path.startswith("org/broken-files/"):
             return self._answer(500)
-        body = FILES.get(path.partition("/resolve/")[2].partition("/")[2])
+        files = SENTENCE if path.startswith(("org/sentence/", "org/no-dense/")) else FILES
+        body = files.get(path.partition("/resolve/")[2].partition("/")[2])
         if body is None:  # the library asks for more than models
             return self._answer(404)
         etag = hashlib.sha256(body).hexdigest()
@@ -108,6 +136,14 @@ def test_fetches_safetensors_and_records_the_commit(fetch):
     assert fetch("org/name") == {"commit": COMMIT, "names": wanted}
 
 
+def test_the_files_of_modules_are_fetched_and_found_again(fetch):
+    wanted = sorted(name for name in SENTENCE if not name.endswith(".h5"))
+    answer = {"commit": COMMIT, "names": wanted}
+    assert fetch("org/sentence") == answer
+    assert fetch("org/sentence", endpoint=NOWHERE) == answer
+    assert fetch("org/sentence", COMMIT, endpoint=NOWHERE) == answer
+
+
 def test_unreachable_without_and_with_a_cached_copy(fetch):
     answer = fetch("org/name", endpoint=NOWHERE)
     assert answer["unreachable"]
@@ -137,6 +173,7 @@ def test_unreachable_without_and_with_a_cached_copy(fetch):
             "the model org/name at revision nowhere: the hub has no such revision (HTTP 404)",
         ),
         ("org/empty", "", "it has no config.json, so it is no transformers checkpoint"),
+        ("org/no-dense", "", "2_Dense has neither model.safetensors nor pytorch_model.bin"),
         ("org/no-weights", "", "it has neither model.safetensors nor pytorch_model.bin"),
     ],
 )
