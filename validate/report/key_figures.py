@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pitome.bundle import Manifest, ParityReport
 from pitome.bundle.latency_records import LatencyRecord, LatencyReport
 from pitome.bundle.parity_records import Decisions
+from pitome.validate.agreement_text import agreements_told
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class PrecisionFigures:
     to_merged: float | None = None
     """Lowest mean cosine of the task's vectors to the merged model in PyTorch in fp32."""
     to_unmerged: float | None = None
+    answers: tuple[tuple[str, str], ...] = ()
+    """Of numbers and labels, whose cosine says nothing or too little: (measure, values)."""
 
     @property
     def decisions_told(self) -> str:
@@ -45,6 +48,12 @@ class PrecisionFigures:
         ]
         return ", ".join(told) or "not measured"
 
+    @property
+    def closeness_told(self) -> str:
+        """Cosines, and what was measured of numbers and labels."""
+        cosines = [] if self.to_merged is None and self.answers else [f"cosine {self.cosines_told}"]
+        return "; ".join([*cosines, *(f"{measure} {values}" for measure, values in self.answers)])
+
 
 def precision_figures(parity: ParityReport | None) -> tuple[PrecisionFigures, ...]:
     """One for each precision that was run, fp32 first."""
@@ -53,7 +62,11 @@ def precision_figures(parity: ParityReport | None) -> tuple[PrecisionFigures, ..
     decisions = [each for each in (parity.decisions, *parity.reported_decisions) if each is not None]
     decisions += [found.decisions for found in parity.reduced if found.decisions is not None]
     names = dict.fromkeys(
-        (*(found.runtime for found in decisions), *(found.model for found in parity.task)),
+        (
+            *(found.runtime for found in decisions),
+            *(found.model for found in parity.task),
+            *(found.model for found in parity.agreement),
+        ),
     )
     ordered = sorted(names, key=lambda name: _precision(name) != "fp32")
     return tuple(_figures(name, parity, decisions) for name in ordered)
@@ -75,6 +88,7 @@ def _figures(name: str, parity: ParityReport, decisions: Iterable[Decisions]) ->
         compared=None if found is None else found.compared,
         to_merged=means["merged"],
         to_unmerged=means["unmerged"],
+        answers=agreements_told(parity.agreement, name),
     )
 
 
