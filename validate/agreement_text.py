@@ -1,8 +1,6 @@
-"""How answers that are numbers or labels are told: in the summary, on the terminal and on the page."""
+"""How answers that are numbers or labels are told: on the page."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from pitome.bundle.parity_records import Agreement
 
@@ -15,22 +13,6 @@ def agreement_text(found: Agreement) -> str:
     whole, worst = _number(found, found.value), _number(found, found.worst)
     told = whole if whole == worst else f"{whole}, worst {worst}"
     return f"{told}{why}"
-
-
-def agreements_told(agreement: Sequence[Agreement], model: str) -> tuple[tuple[str, str], ...]:
-    """(measure, values against both models) of one runtime in one precision."""
-    own = [found for found in agreement if found.model == model]
-    return tuple(
-        (
-            f"{measure} of {vector}",
-            ", ".join(
-                f"{agreement_text(found)} to the {found.against} model"
-                for found in own
-                if (found.measure, found.vector) == (measure, vector)
-            ),
-        )
-        for measure, vector in dict.fromkeys((found.measure, found.vector) for found in own)
-    )
 
 
 def _number(found: Agreement, value: float) -> str:

@@ -246,17 +246,14 @@ def _unchecked_rows(parity: ParityReport) -> list[SummaryRow]:
 
 
 def _precision_rows(parity: ParityReport | None) -> list[SummaryRow]:
-    """fp32's cosine or what stands in its place, and what other precisions decide, which is not judged."""
+    """fp32's cosine, and what other precisions decide by themselves, which is reported and not judged."""
     rows = []
     for found in precision_figures(parity):
         if not found.judged:
             told = f"{found.decisions_told} with PyTorch in {found.precision} ({found.runtime}; not judged)"
             rows.append(SummaryRow(f"Decisions, {found.precision}", told))
-        if found.to_merged is not None:
-            rows.append(SummaryRow(f"Cosine, {found.precision}", f"{found.cosines_told} ({found.runtime})"))
-        for measure, values in found.answers:
-            label = f"{measure[0].upper()}{measure[1:]}, {found.precision}"
-            rows.append(SummaryRow(label, f"{values} ({found.runtime})"))
+        if found.to_merged is not None or found.agreement:
+            rows.append(SummaryRow(f"Outputs, {found.precision}", f"{found.cosines_told} ({found.runtime})"))
     return rows
 
 
