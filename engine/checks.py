@@ -21,7 +21,7 @@ from pitome.engine.options import (
     PlanOptions,
 )
 from pitome.engine.portable_build import portable_model
-from pitome.engine.prepare import Prepared, prepare
+from pitome.engine.prepare import Prepared, prepare, with_own_inputs
 from pitome.engine.progress import Progress
 from pitome.errors import BundleError, InputError
 from pitome.export.plans import PlanRequest, check_request
@@ -29,6 +29,7 @@ from pitome.methods import method_class
 from pitome.models.loading import LoadedModel
 from pitome.models.registry import resolve_model
 from pitome.runtime import installed_device
+from pitome.validate.own_data import check_column, check_inputs
 
 _NAME = re.compile(r"[\w-][\w.+-]*")
 
@@ -61,6 +62,7 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
         _refuse_other_model(final, loaded, options.model)
     read_checkpoint(loaded)
     if isinstance(options, EngineOptions):
+        prepared = with_own_inputs(prepared, options.check, progress)
         check_cache(loaded)
         check_merges(options.check, count_merges(prepared.compression))
     return prepared, final
@@ -133,6 +135,8 @@ def _check_plans(options: PlanOptions, num_merges: int) -> None:
 def _check_measuring(check: CheckOptions) -> None:
     from pitome.validate.bench.settings import LatencySettings, check_settings
 
+    check_inputs(check.inputs, check.column)
+    check_column(check.column, [] if check.inputs is None else [check.inputs])
     installed_device(check.device)
     check_settings(LatencySettings(check.batches, check.threads, min_seconds=check.latency_seconds))
     if check.parity_images < 1:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pitome.bundle import NativeRecord, OnnxRecord, digest_of
+from pitome.bundle.own_data_records import OwnDataRecord
 from pitome.compression import Compression
 from pitome.engine.options import CheckOptions
 from pitome.engine.records import installed_version, method_record, schedule_record
@@ -73,15 +74,17 @@ def parity_key(
     loaded: LoadedModel,
     check: CheckOptions,
     native: NativeLibrary | None = None,
+    own: OwnDataRecord | None = None,
 ) -> str:
-    """Of a parity check."""
+    """Of a parity check; ``own``: which images or texts of the user's it was on."""
     return digest_of(
         {
             "onnx": [graph.sha256 for graph in graphs],
             "model": _model(loaded),
-            "preprocess": loaded.preprocess,
+            "preprocess": loaded.preprocess.model_dump(mode="json"),
             "images": check.parity_images,
             "threads": check.threads,
+            **({} if own is None else {"own_data": own.model_dump(exclude={"data"})}),
             **_native(native),
             "packages": {package: installed_version(package) for package in _PARITY_PACKAGES},
             "source": source_digest("pitome", "pitome.export", "pitome.validate"),

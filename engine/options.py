@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 from pitome.bundle.build_options import (
+    COLUMN_HELP,
     DEFAULT_PLUGIN,
+    INPUTS_HELP,
     LARGEST_BATCH,
     LONGEST_MEASUREMENT,
     MOST_INPUTS,
@@ -37,6 +39,23 @@ __all__ = [
     "ScheduleOptions",
     "ValidationOptions",
 ]
+
+
+def parse_parts(text: str) -> tuple[str, ...]:
+    """``"accuracy,latency"`` as names of parts of a verdict; whether there are such is for who judges.
+
+    Raises:
+        ValueError: no name at all.
+    """
+    parts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not parts:
+        raise ValueError("not the name of a part, such as accuracy")
+    return parts
+
+
+def _parts_text(parts: object) -> str:
+    return ",".join(parts) if isinstance(parts, tuple) else str(parts)
+
 
 COMPARISON_BATCHES = (1, 4, 8, 16, 32)
 """Batch sizes of a measurement of all contestants."""
@@ -160,6 +179,15 @@ class ValidationOptions:
     thresholds: Annotated[
         Path | None, Option("TOML file of limits; docs/thresholds.toml has the defaults.")
     ] = None
+    require: Annotated[
+        tuple[str, ...],
+        Option(
+            "Parts that fail where they are not judged, commas between: parity (it always does), accuracy, "
+            "latency.",
+            parse=parse_parts,
+            format=_parts_text,
+        ),
+    ] = ()
     tasks: Annotated[
         tuple[str, ...],
         Option(
@@ -168,6 +196,10 @@ class ValidationOptions:
     ] = ()
     """Empty: all that fit the model and need no data of the user's; ("none",): no accuracy."""
     limit: Annotated[int | None, Option("At most so many samples of each task.", minimum=2)] = None
+    column: Annotated[str | None, Option(COLUMN_HELP)] = None
+    inputs: Annotated[
+        str | None, Option(f"{INPUTS_HELP}; those of scikit-image or this package by default.")
+    ] = None
     data: Annotated[Path | None, Option("Folder of a data set that has files.")] = None
     sweep: Annotated[Path | None, Option("Records of `pitome sweep`, for the report's Pareto charts.")] = None
     """None = <model>.sweep.jsonl beside the bundle, if there and of this model."""

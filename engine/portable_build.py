@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pitome.bundle import BuildRecord
+from pitome.bundle import BuildRecord, ParityReport
 from pitome.bundle.build_options import NATIVE_AUTO
 from pitome.bundle.portable import is_path, places_of, portable_command, seen_from
 from pitome.engine.options import CheckOptions, ModelOptions, PlanOptions
 from pitome.errors import BundleError
 from pitome.models.preset_file import is_preset_file
 from pitome.models.registry import resolve_model
+from pitome.validate.own_data import portable_data
 
 _NO_FOLDERS = (None, "random", "packaged")
 """Values of WEIGHTS that name no folder, even where one of that name lies about."""
@@ -48,7 +49,17 @@ def _portable_plan(plan: PlanOptions, bundle: Path) -> PlanOptions:
     return plan if plan.plugin is None else replace(plan, plugin=Path(seen_from(bundle, plan.plugin)))
 
 
+def portable_parity(parity: ParityReport, bundle: Path) -> ParityReport:
+    """The same with the user's images or texts as they are seen from the bundle's folder."""
+    if parity.own_data is None:
+        return parity
+    own = parity.own_data.model_copy(update={"data": portable_data(parity.own_data.data, bundle)})
+    return parity.model_copy(update={"own_data": own})
+
+
 def _portable_check(check: CheckOptions, bundle: Path) -> CheckOptions:
+    if check.inputs is not None:
+        check = replace(check, inputs=portable_data(check.inputs, bundle))
     if check.native in (None, NATIVE_AUTO):
         return check
     return replace(check, native=Path(seen_from(bundle, check.native)))

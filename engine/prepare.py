@@ -10,12 +10,13 @@ from torch import nn
 from pitome.bundle import Manifest
 from pitome.compression import Compression, compress
 from pitome.engine import records
-from pitome.engine.options import MergeSettings, ModelOptions, ScheduleOptions
+from pitome.engine.options import CheckOptions, MergeSettings, ModelOptions, ScheduleOptions
 from pitome.engine.portable_build import found_model
 from pitome.engine.progress import Progress
 from pitome.errors import BundleError, InputError
 from pitome.models.loading import LoadedModel, load_model
 from pitome.models.registry import resolve_model
+from pitome.validate.own_data import OwnSamples, left_out_text
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,25 @@ class Prepared:
     loaded: LoadedModel
     compressed: nn.Module
     compression: Compression
+    own: OwnSamples | None = None
+    """The user's images or texts that parity is checked on; None: those of scikit-image or this package."""
+
+
+def with_own_inputs(prepared: Prepared, check: CheckOptions, progress: Progress) -> Prepared:
+    """The same with the images or texts that the user wants parity to be checked on.
+
+    Raises:
+        InputError: they can't be had, or are not what the model takes.
+    """
+    if check.inputs is None:
+        return prepared
+    from pitome.validate.checked_inputs import read_own_inputs
+
+    with progress.step(f"Read {check.inputs}") as report:
+        own = read_own_inputs(check.inputs, prepared.loaded, check.column, report)
+    for part in own.record.skipped:
+        progress.note(f"left out of {check.inputs}: {left_out_text(part)}")
+    return replace(prepared, own=own)
 
 
 def prepare(

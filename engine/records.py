@@ -13,7 +13,6 @@ from pitome.bundle import (
     EnvironmentRecord,
     FlopsRecord,
     GraphRecord,
-    ImagePreprocess,
     MethodRecord,
     ModelRecord,
     OnnxRecord,
@@ -21,7 +20,6 @@ from pitome.bundle import (
     ScheduleRecord,
     SizedFileRecord,
     TensorRecord,
-    TextPreprocess,
     WeightsRecord,
     file_sha256,
 )
@@ -58,7 +56,7 @@ def model_record(loaded: LoadedModel, kept: CheckpointFiles, bundle: Path) -> Mo
         family=loaded.family.name,
         task=loaded.task,
         weights=weights,
-        preprocess=_preprocess_record(loaded),
+        preprocess=loaded.preprocess,
         normalised=False if loaded.task == "image-embedding" else None,
         max_length=loaded.sequence_length,
         num_labels=len(kept.labels) or None,
@@ -72,20 +70,6 @@ def _source(loaded: LoadedModel, bundle: Path) -> str:
     source = Path(loaded.source).expanduser()
     local = not loaded.random and loaded.revision is None and source.is_dir()
     return seen_from(bundle, source) if local else loaded.source
-
-
-def _preprocess_record(loaded: LoadedModel) -> ImagePreprocess | TextPreprocess:
-    found = loaded.preprocess
-    if loaded.sequence_length is not None:
-        return TextPreprocess(sequence_length=loaded.sequence_length)
-    return ImagePreprocess(
-        image_size=found["image_size"],
-        resize=found["resize"],
-        resize_size=found["resize_size"],
-        resample=found["resample"],
-        mean=tuple(found["mean"]),
-        std=tuple(found["std"]),
-    )
 
 
 def method_record(compression: Compression) -> MethodRecord:

@@ -18,7 +18,6 @@ EXTRA_OF: dict[str, Extra] = {
     "onnxruntime": "cpu",
     "tensorrt": "gpu",
     "cuda": "gpu",
-    "PIL": "build",
     "huggingface_hub": "build",
     "jinja2": "build",
     "matplotlib": "build",

@@ -236,7 +236,6 @@ def test_every_package_of_an_extra_is_known_by_its_import_name() -> None:
         "cuda-python": "cuda",
         "onnx-ir": "onnx_ir",
         "onnxruntime-gpu": "onnxruntime",
-        "pillow": "PIL",
         "pyyaml": "yaml",
         "scikit-image": "skimage",
         "scikit-learn": "sklearn",

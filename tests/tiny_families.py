@@ -45,6 +45,8 @@ class TinyCase:
         import transformers
 
         sizes = {**_SIZES[self.family.modality], **self.family.tiny_config}
+        if "QuestionAnswering" in self.architecture:  # where an answer begins, and where it ends
+            sizes["num_labels"] = 2
         model_class = getattr(transformers, self.architecture)
         config = model_class.config_class.from_dict(self.family.config_content(self.architecture, sizes))
         generator = torch.Generator().manual_seed(0)

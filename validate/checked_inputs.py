@@ -9,35 +9,63 @@ import torch
 from torch import Tensor
 
 from pitome.errors import InputError
+from pitome.validate.own_data import OwnSamples, Progress, read_own_data
 from pitome.validate.samples import CheckedInputs, Samples
 
 if TYPE_CHECKING:
     from pitome.models.loading import LoadedModel
 
 
-def checked_inputs(loaded: LoadedModel, count: int, seed: int = 0) -> CheckedInputs:
-    """``count`` random inputs, and the photos of scikit-image or the sentences of this package.
+MOST_OWN = 64
+"""Images or texts of the user's that parity is checked on: each also runs with every decision forced."""
+
+
+def read_own_inputs(
+    text: str, loaded: LoadedModel, column: str | None = None, progress: Progress | None = None
+) -> OwnSamples:
+    """At most `MOST_OWN` of a user's images or texts, chosen by a seed; as `read_own_data`."""
+    return read_own_data(text, loaded, limit=MOST_OWN, column=column, progress=progress)
+
+
+def checked_inputs(
+    loaded: LoadedModel, count: int, seed: int = 0, own: OwnSamples | None = None
+) -> CheckedInputs:
+    """``count`` random inputs, and real ones: the user's, or else scikit-image's photos or our sentences.
 
     A text model without a tokenizer gets no sentences.
 
     Raises:
         InputError: scikit-image has not its photos.
     """
+    if own is not None:
+        return _own_and_random(loaded, count, seed, own)
     if loaded.family.modality == "text":
         from pitome.models.tokenizer import encode_texts
         from pitome.validate.sentences import SENTENCES
 
         config: Any = loaded.model.config
-        length = loaded.preprocess["sequence_length"]
+        length = loaded.sequence_length
+        assert length is not None  # of every text model
         made_up = random_texts(count, length, config.vocab_size, seed)
         if loaded.tokenizer is None:  # random weights, or a checkpoint without one
             return CheckedInputs(made_up, made_up.rows(slice(0, 0)))
         return CheckedInputs(made_up, Samples(encode_texts(loaded.tokenizer, SENTENCES)))
     from pitome.validate.photos import real_photos
 
-    _, photos = real_photos(loaded.preprocess)
+    _, photos = real_photos(loaded.image_preprocess)
     noise = random_images(count, photos.shape[1:], seed)
     return CheckedInputs(Samples({"pixel_values": noise}), Samples({"pixel_values": photos}))
+
+
+def _own_and_random(loaded: LoadedModel, count: int, seed: int, own: OwnSamples) -> CheckedInputs:
+    real = own.load(range(len(own)))
+    if loaded.family.modality == "text":
+        config: Any = loaded.model.config
+        assert loaded.sequence_length is not None  # of every text model
+        made_up = random_texts(count, loaded.sequence_length, config.vocab_size, seed)
+        return CheckedInputs(made_up, real, own.record)
+    noise = random_images(count, real.inputs["pixel_values"].shape[1:], seed)
+    return CheckedInputs(Samples({"pixel_values": noise}), real, own.record)
 
 
 def long_inputs(loaded: LoadedModel, count: int) -> Samples:
@@ -61,11 +89,12 @@ def long_inputs(loaded: LoadedModel, count: int) -> Samples:
             )
         encoded = loaded.tokenizer.encode_batch(list(SENTENCES))
         lengths = [part.special_tokens_mask.count(0) for part in encoded]  # padding is special too
-        texts = long_texts(lengths, int(loaded.preprocess["sequence_length"]), count)
+        assert loaded.sequence_length is not None  # of every text model
+        texts = long_texts(lengths, loaded.sequence_length, count)
         return Samples(encode_texts(loaded.tokenizer, texts))
     from pitome.validate.photos import real_photos
 
-    _, photos = real_photos(loaded.preprocess, limit=count)
+    _, photos = real_photos(loaded.image_preprocess, limit=count)
     return Samples({"pixel_values": photos})
 
 

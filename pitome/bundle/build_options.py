@@ -178,6 +178,10 @@ NATIVE_AUTO = Path("auto")
 """In place of a library's file: build it, where that can be done."""
 
 
+COLUMN_HELP = "Column that the texts of texts:FILE stand in; text by default."
+INPUTS_HELP = "Photos or texts of yours that parity is checked on, images:FOLDER or texts:FILE"
+
+
 @dataclass(frozen=True)
 class CheckOptions:
     """How much is checked and measured."""
@@ -186,6 +190,10 @@ class CheckOptions:
         int,
         Option("Random images that parity is checked on, beside the photos.", minimum=1, maximum=MOST_INPUTS),
     ] = 64
+    inputs: Annotated[
+        str | None, Option(f"{INPUTS_HELP}; those of scikit-image or this package by default.")
+    ] = None
+    column: Annotated[str | None, Option(COLUMN_HELP)] = None
     batches: Annotated[
         tuple[int, ...],
         Option(

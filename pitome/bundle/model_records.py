@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pitome.bundle.preprocess_record import ImagePreprocess, TextPreprocess
 from pitome.bundle.record import Positive, Record, Sha256, Text
 from pitome.models.task import Task
 from pitome.settings import MAX_SEED, MIN_SEED
@@ -27,28 +28,6 @@ class WeightsRecord(Record):
         if self.random != (self.seed is not None):
             raise ValueError("random weights have a seed, and only they have one")
         return self
-
-
-class ImagePreprocess(Record):
-    """How an image becomes a tensor."""
-
-    kind: Literal["image"] = Field("image", description="What goes in")
-    image_size: Positive = Field(description="Pixels of the square input")
-    resize: Literal["shortest", "squash"] = Field(
-        description="`shortest`: the shorter edge becomes resize_size and the middle is cropped; `squash`: "
-        "both edges become resize_size"
-    )
-    resize_size: Positive = Field(description="Pixels of the edge")
-    resample: Literal["bicubic", "bilinear"] = Field(description="Filter of the resizing")
-    mean: tuple[float, ...] = Field(description="Taken off each channel, which is scaled to [0, 1]")
-    std: tuple[float, ...] = Field(description="Each channel is divided by it")
-
-
-class TextPreprocess(Record):
-    """How a text becomes token ids."""
-
-    kind: Literal["text"] = Field("text", description="What goes in")
-    sequence_length: Positive = Field(description="Tokens that every text is padded or cut to")
 
 
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pitome.bundle.own_data_records import OwnDataRecord
+
 LevelVerdict = Literal["pass", "fail", "not judged"]
 
 
@@ -187,7 +189,18 @@ class GraphFinding(_Frozen):
     layer: int | None
     text: str
     decides: bool = Field(description="False where it may be right all the same, and measuring decides")
+    explanation: str = Field(default="", description="why it is no defect, where reading tells")
     precision: str = "fp32"
+
+
+class Overflow(_Frozen):
+    """A precision in which outputs are not finite."""
+
+    precision: str
+    module: str | None = Field(default=None, description="where PyTorch's numbers first stop being finite")
+    layer: int | None = Field(default=None, description="its block; null outside of the blocks")
+    reached: float | None = Field(default=None, description="the largest magnitude there in fp32")
+    in_pytorch: bool = Field(description="false: only the graph overflows, so the graph is wrong")
 
 
 class Cosine(_Frozen):
@@ -215,6 +228,7 @@ class ParityReport(_Frozen):
     )
     unchecked: tuple[str, ...] = Field(description="precisions of graphs that no runtime here can run")
     arithmetic: tuple[Arithmetic, ...]
+    overflows: tuple[Overflow, ...] = Field(default=(), description="precisions that can't hold the numbers")
     layers: tuple[LayerArithmetic, ...] = Field(default=(), description="level 2 inside, in order")
     metrics: tuple[MetricArithmetic, ...] = Field(default=(), description="in front of the merges, in order")
     graph: tuple[GraphFinding, ...] = Field(default=(), description="where a graph and the model differ")
@@ -225,5 +239,10 @@ class ParityReport(_Frozen):
         description="classifiers: share of equal top-1 answers, by comparison"
     )
     inputs: dict[str, int] = Field(description="how many of each kind were checked")
+    own_data: OwnDataRecord | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="the user's images or texts among them; null: those of scikit-image or of this package",
+    )
     threads: int
     command: str | None = Field(default=None, description="what recorded it, where the build did not")

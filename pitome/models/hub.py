@@ -10,6 +10,7 @@ from pathlib import Path
 from pitome.errors import InputError
 from pitome.models.asset_files import asset_names
 from pitome.models.checkpoint import choose_weight_files, has_weights
+from pitome.models.other_formats import adapter, instead_of_checkpoint, instead_of_weights
 
 _TIMEOUT_SECONDS = 5.0
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -92,12 +93,12 @@ def _download(
             at = paths[0].parent.name if paths else revision
             paths.append(Path(hf_hub_download(hub_id, name, revision=at, etag_timeout=_TIMEOUT_SECONDS)))
     except HfHubHTTPError as error:  # before OSError, of which it is a kind
-        raise _refused(asked, error) from error
+        raise _refused(hub_id, asked, error) from error
     except HFValidationError as error:
         raise InputError(asked, f"{error}".rstrip("."), "Give an id of the form org/name") from error
     except (httpx.TransportError, ConnectionError, LocalEntryNotFoundError) as error:
         if isinstance(error.__cause__, HfHubHTTPError):  # a file's request was answered, with an error
-            raise _refused(asked, error.__cause__) from error
+            raise _refused(hub_id, asked, error.__cause__) from error
         raise HubUnreachableError(
             asked,
             f"the hub can't be reached ({_first_line(error)}) and the local cache has not this model",
@@ -107,24 +108,22 @@ def _download(
 
 
 def _wanted(names: Sequence[str], with_weights: bool, asked: str) -> list[str]:
-    if "config.json" not in names:
-        raise InputError(
-            asked, "it has no config.json, so it is no transformers checkpoint", "Choose another checkpoint"
-        )
+    instead = adapter(names)
+    if instead is None and "config.json" not in names:
+        instead = instead_of_checkpoint(names, "it has no config.json, so it is no transformers checkpoint")
+    if instead is not None:
+        raise InputError(asked, instead.found, instead.remedy)
     wanted = ["config.json", *(name for name in asset_names(names) if name != "config.json")]
     if with_weights:
         weights = choose_weight_files(names)
         if not weights:
-            raise InputError(
-                asked,
-                "it has neither model.safetensors nor pytorch_model.bin",
-                "Choose a checkpoint with PyTorch weights",
-            )
+            missing = instead_of_weights(names)
+            raise InputError(asked, missing.found.replace("the folder has", "it has"), missing.remedy)
         wanted += weights
     return wanted
 
 
-def _refused(asked: str, error: Exception) -> InputError:
+def _refused(hub_id: str, asked: str, error: Exception) -> InputError:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     status = getattr(getattr(error, "response", None), "status_code", None)
@@ -132,21 +131,53 @@ def _refused(asked: str, error: Exception) -> InputError:
         return InputError(
             asked,
             f"access to it must be granted first (HTTP {status})",
-            "Ask for access on its page, then log in",
+            f"Ask for access on https://huggingface.co/{hub_id}, then log in with `hf auth login`",
         )
     if isinstance(error, RevisionNotFoundError):
         return InputError(
             asked, f"the hub has no such revision (HTTP {status})", "Give a commit, tag or branch"
         )
     if isinstance(error, RepositoryNotFoundError) or status in (401, 403, 404):
+        if _is_dataset(hub_id):
+            return InputError(asked, "the hub has a data set of that name, and no model", "Give a model's id")
+        found, remedy = _NO_MODEL.get(status or 404, _NO_MODEL[404])
+        return InputError(asked, f"{found} (HTTP {status})", remedy)
+    if status == 429:
         return InputError(
-            asked,
-            f"the hub has no such model, or it is private (HTTP {status})",
-            "Check the spelling, or log in with `hf auth login`",
+            asked, "the hub takes no more requests for now (HTTP 429)", "Wait, or log in with `hf auth login`"
         )
     return InputError(
         asked, f"the hub answered with HTTP {status}", "Try again later, or give WEIGHTS= a folder"
     )
+
+
+_NO_MODEL = {
+    401: (
+        "the hub has no such model, or it is private",
+        "Check the spelling, or log in with `hf auth login`",
+    ),
+    403: (
+        "the account that is logged in may not read it",
+        "Log in with a token that may, by `hf auth login`",
+    ),
+    404: (
+        "the hub has no such model, or none that this account may see",
+        "Check the spelling, or log in with `hf auth login`",
+    ),
+}
+"""What an answer means, and what to do."""
+
+
+def _is_dataset(hub_id: str) -> bool:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import httpx
+
+    try:
+        HfApi().dataset_info(hub_id, timeout=_TIMEOUT_SECONDS)
+    except (HfHubHTTPError, httpx.TransportError, OSError, ValueError):  # not there, or no answer
+        return False
+    return True
 
 
 def _asked(hub_id: str, revision: str | None) -> str:

@@ -69,7 +69,7 @@ class TextFamily(Family):
 
     @abstractmethod
     def heads(self, model: Any) -> list[nn.Module]:
-        """Modules that run once per text: pooler, classifier."""
+        """Pooler and classifier, which run once per text; a classifier of tokens once per token."""
 
     @abstractmethod
     def mlp(self, layer: Any) -> list[nn.Module]:
@@ -92,7 +92,9 @@ class TextFamily(Family):
             head_width=config.hidden_size // config.num_attention_heads,
             mlp_flops_per_token=sum(map(linear_flops, self.mlp(layers[0]))),
             embedding_flops=0,
-            head_flops=sum(map(linear_flops, self.heads(model))),
+            # A classifier of tokens runs on every one of them.
+            head_flops=sum(map(linear_flops, self.heads(model)))
+            * (self.sequence_length(config) if "TokenClassification" in type(model).__name__ else 1),
         )
 
 

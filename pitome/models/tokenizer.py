@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitome.errors import InputError
+from pitome.models.plain_file import check_plain_file
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -23,13 +25,14 @@ def load_tokenizer(folder: Path, config: Any, sequence_length: int) -> Tokenizer
         None where the folder has no ``tokenizer.json``.
 
     Raises:
-        InputError: the file can't be read, or knows more tokens than the model.
+        InputError: the file is none, or can't be read, or knows more tokens than the model.
     """
     from tokenizers import Tokenizer
 
     path = folder / TOKENIZER_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
+    check_plain_file(path)
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain Exception

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from pitome.errors import InputError
-from pitome.models.checkpoint import read_config, read_weights
+from pitome.models.checkpoint import read_config
 from pitome.models.families import all_families
 from pitome.models.tokenizer import TOKENIZER_FILE, encode_texts, load_tokenizer
+from pitome.models.weight_files import read_weights
 from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.runs import run_batch
 

@@ -18,6 +18,7 @@ from pitome.validate.parity.graph_weights import used_weights
 from pitome.validate.parity.layer_arithmetic import InnerArithmetic, layer_arithmetic
 from pitome.validate.parity.module_trace import trace
 from pitome.validate.parity.output_arithmetic import compare_arithmetic, reduced_errors
+from pitome.validate.parity.overflow import overflows_of
 from pitome.validate.parity.passes import Passes, Progress, run_passes
 from pitome.validate.parity.records import (
     Arithmetic,
@@ -136,6 +137,7 @@ def check_parity(
         arithmetic=tuple(
             record for precision in passes.runtime for record in compare_arithmetic(passes, precision, limits)
         ),
+        overflows=overflows_of(passes, merged, outputs, inputs.all),
         layers=tuple(record for found in inner for record in found.layers),
         metrics=tuple(record for found in inner for record in found.metrics),
         graph=tuple(_read_graphs(graphs, merged, outputs, inside.rows([0]).inputs, passes)),
@@ -144,6 +146,7 @@ def check_parity(
         task=tuple(_task(passes)),
         top1_agreement=_top1(passes),
         inputs=_counts(inputs),
+        own_data=inputs.own,
         threads=threads,
     )
     found = judge(report, limits)
@@ -198,7 +201,10 @@ def _reduced(passes: Passes, precision: str) -> ReducedTorch:
 
 
 def _counts(inputs: CheckedInputs) -> dict[str, int]:
-    real = "photos" if "pixel_values" in inputs.real.inputs else "sentences"
+    of_images = "pixel_values" in inputs.real.inputs
+    real = "photos" if of_images else "sentences"
+    if inputs.own is not None:
+        real = "own images" if of_images else "own texts"
     return {"random": len(inputs.random), real: len(inputs.real)}
 
 

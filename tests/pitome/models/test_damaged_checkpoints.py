@@ -13,7 +13,7 @@ from pitome.models.library_errors import as_input_error
 from pitome.models.loading import load_model
 from tests.tiny_models import tiny_model, tiny_text_model
 
-CONFIG = "the model's config.json: it can't be built: "
+CONFIG = "the model's config.json: its "
 DAMAGES: dict[str, tuple[str, dict[str, Any], str]] = {
     "architectures is a number": (
         "ViTModel",
@@ -26,21 +26,45 @@ DAMAGES: dict[str, tuple[str, dict[str, Any], str]] = {
         "the model's config.json: its architectures are [5], not a list of names of classes. Correct",
     ),
     "model_type is a list": ("ViTModel", {"model_type": ["vit"]}, "is ['vit'], not a name. Correct"),
-    "no heads": ("ViTModel", {"num_attention_heads": 0}, CONFIG + "ZeroDivisionError: "),
+    "no heads": (
+        "ViTModel",
+        {"num_attention_heads": 0},
+        CONFIG + "num_attention_heads is 0, not a whole number from 1 up",
+    ),
     "no pixels in a patch": (
         "ViTModel",
         {"patch_size": 0},
-        "patches of 0 pixels: a size is a number from 1 up. Correct the model's config.json",
+        CONFIG + "patch_size is 0, not a size from 1 up. Correct the file",
     ),
-    "no pixels in an image": ("ViTModel", {"image_size": 0}, "images of 0 pixels: a size is a number from 1"),
-    "unknown activation": ("ViTModel", {"hidden_act": "nosuch"}, CONFIG + "KeyError: "),
-    "padding beyond the vocabulary": ("BertModel", {"pad_token_id": 9999}, CONFIG + "AssertionError: "),
+    "no pixels in an image": (
+        "ViTModel",
+        {"image_size": 0},
+        CONFIG + "image_size is 0, not a size from 1 up",
+    ),
+    "unknown activation": (
+        "ViTModel",
+        {"hidden_act": "nosuch"},
+        CONFIG + "hidden_act is 'nosuch', no activation",
+    ),
+    "padding beyond the vocabulary": (
+        "BertModel",
+        {"pad_token_id": 9999},
+        CONFIG + "pad_token_id is 9999, not a token from 0 to 49. Correct the file",
+    ),
 }
 PREPROCESSING: dict[str, tuple[dict[str, Any], str]] = {
-    "one mean": ({"image_mean": 0.5}, "its image_mean is 0.5, not three numbers. Correct the file"),
-    "two deviations": ({"image_std": [0.5, 0.5]}, "its image_std is [0.5, 0.5], not three numbers"),
-    "a text as mean": ({"image_mean": ["a", 0, 0]}, "its image_mean is ['a', 0, 0], not three numbers"),
-    "resample is a list": ({"resample": [3]}, "its resample is [3], not a number. Correct the file"),
+    "two deviations": (
+        {"image_std": [0.5, 0.5]},
+        "its image_std has 2 numbers for 3 channels. Give a number for each channel",
+    ),
+    "a text as mean": (
+        {"image_mean": ["a", 0, 0]},
+        "its image_mean is ['a', 0, 0], not a number, or one for each channel. Correct the file",
+    ),
+    "resample is a list": (
+        {"resample": [3]},
+        "its resample is [3], not one of Pillow's numbers of filters, 0 to 5. Correct the file",
+    ),
 }
 
 
@@ -83,16 +107,14 @@ def test_preprocessing_of_another_kind(tmp_path: Path, case: str) -> None:
     assert str(refused.value).startswith(f"the file {path}: {text}")
 
 
-@pytest.mark.parametrize(
-    ("weights", "asked"),
-    [(None, "IMAGE_SIZE=80000000"), ("random", "the model's config.json with IMAGE_SIZE=80000000")],
-)
-def test_image_size_beyond_all_memory(tmp_path: Path, weights: str | None, asked: str) -> None:
+@pytest.mark.parametrize("weights", [None, "random"])
+def test_image_size_beyond_all_memory(tmp_path: Path, weights: str | None) -> None:
     folder = saved(tmp_path, "ViTModel", {})
     with pytest.raises(InputError) as refused:
         load_model(str(folder), weights, image_size=80_000_000)
-    assert refused.value.asked == asked
-    assert "hoose a smaller" in refused.value.remedy
+    assert refused.value.asked == "IMAGE_SIZE=80000000"
+    assert refused.value.found.startswith("it needs at least 12,800,000.0 GB of memory, and ")
+    assert refused.value.remedy == "Choose a smaller one"
 
 
 @pytest.mark.parametrize("error", [InputError("a", "b", "c"), MemoryError(), KeyboardInterrupt()])

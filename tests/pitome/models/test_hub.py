@@ -121,7 +121,11 @@ def test_unreachable_without_and_with_a_cached_copy(fetch):
     ("hub_id", "revision", "text"),
     [
         ("org/private", "", "the hub has no such model, or it is private (HTTP 401). Check the spelling"),
-        ("org/missing", "", "the hub has no such model, or it is private (HTTP 404). Check the spelling"),
+        (
+            "org/missing",
+            "",
+            "the hub has no such model, or none that this account may see (HTTP 404). Check the spelling",
+        ),
         ("org/gated", "", "access to it must be granted first (HTTP 403)"),
         ("org/gated-files", "", "access to it must be granted first (HTTP 403)"),
         # The library asks again for half a minute.

@@ -43,9 +43,9 @@ def test_preset_agrees_with_the_library_and_the_family(name):
         assert key in {**type(sizes)().to_dict(), **sizes.attribute_map} or key == "num_labels"
         assert key == "num_labels" or getattr(sizes, key) == value
     if family.modality == "text":
-        config.sequence_length = preset.preprocess["sequence_length"]
+        config.sequence_length = preset.sequence_length
     else:
-        sizes.image_size = preset.preprocess["image_size"]
+        sizes.image_size = preset.image_size
     with torch.device("meta"):
         model = model_class(config)
     shape = family.shape(model)

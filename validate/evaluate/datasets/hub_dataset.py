@@ -19,16 +19,18 @@ from pitome.extras import install_command
 from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
 from pitome.validate.evaluate.datasets.splits import Rows, first_of_shuffled, stratified_choice
-from pitome.validate.photos import to_tensor
+from pitome.validate.evaluate.datasets.usable_images import loader, usable_images
+from pitome.validate.samples import EXAMPLES, Skipped
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from pitome.bundle import ImagePreprocess
 
 NUM_VALIDATION = 5_000
 """Rows that are held out from the training split for choices, at most."""
 _TEST_SPLITS = ("test", "validation", "val", "valid", "dev")
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
 _TEXT_COLUMNS = ("text", "sentence", "content")
+NO_TEXT = "the row holds no text"
 FORM = "hf:NAME[:CONFIGURATION][@REVISION] or hf:FOLDER"
 
 
@@ -53,19 +55,48 @@ class LabelledRows:
         )
 
     def texts(self) -> LabelledTexts:
-        """The rows as documents."""
+        """The rows as documents; those that hold no text are skipped.
+
+        Raises:
+            InputError: none holds one.
+        """
         found = self.table[self.column][[int(row) for row in self.rows]]
-        return LabelledTexts(tuple(found), self.labels, self.class_names)
+        kept = [place for place, text in enumerate(found) if isinstance(text, str)]
+        if not kept:
+            raise self._nothing("text")
+        missing = sorted(set(range(len(found))) - set(kept))
+        skipped: tuple[Skipped, ...] = ()
+        if missing:
+            rows = tuple(f"row {self.rows[place]}" for place in missing[:EXAMPLES])
+            skipped = (Skipped(len(missing), NO_TEXT, rows),)
+        texts = tuple(found[place] for place in kept)
+        return LabelledTexts(texts, self.labels[kept], self.class_names, skipped)
 
-    def images(self, preprocess: Mapping[str, Any]) -> ImageSet:
-        """The rows as images, each decoded when it is asked for."""
-        import torch
+    def images(self, preprocess: ImagePreprocess) -> ImageSet:
+        """The rows as images, each decoded when it is asked for; those that can't be used are skipped.
 
-        def load(places: Sequence[int]) -> Tensor:
-            found = self.table[self.column][[int(self.rows[place]) for place in places]]
-            return torch.stack([to_tensor(image, preprocess) for image in found])
+        Raises:
+            InputError: none can be used.
+        """
+        named = ((f"row {row}", self._image(int(row))) for row in self.rows)
+        kept, skipped = usable_images(named, preprocess)
+        if not kept:
+            raise self._nothing("image", *skipped)
+        load = loader(lambda place: self._image(int(self.rows[kept[place]])), preprocess)
+        return ImageSet(self.labels[kept], self.class_names, load, skipped)
 
-        return ImageSet(self.labels, self.class_names, load)
+    def _image(self, row: int) -> Any:
+        """Bytes, or a path; None where the row has none. The library itself would stop at a damaged one."""
+        found = self.table[self.column][row]
+        return None if found is None else found["bytes"] or found["path"]
+
+    def _nothing(self, what: str, *skipped: Skipped) -> InputError:
+        return InputError(
+            f"the column {self.column} of the dataset",
+            f"none of the {len(self.rows)} rows that were chosen has {what} that can be used"
+            + "".join(f": {part}" for part in skipped[:1]),
+            "Give another dataset, or choose by another seed or limit",
+        )
 
 
 @dataclass(frozen=True)
@@ -121,6 +152,12 @@ def read_hub_dataset(reference: str) -> HubDataset:
     """
     splits = _load(reference)
     kind, column, label, names = _columns(reference, next(iter(splits.values())))
+
+    if kind == "image":
+        import datasets
+
+        undecoded = datasets.Image(decode=False)
+        splits = {name: table.cast_column(column, undecoded) for name, table in splits.items()}
 
     def rows_of(table: Any) -> LabelledRows:
         # The column itself is a sequence that numpy would read cell by cell; None is no label.

@@ -94,8 +94,8 @@ class Fidelity(Task):
         """
         refuse_refit(self, refit)
         reference = self._reference(split, progress)
-        found = run_encoder(self, encoder, split, _vectors, progress)
-        metrics = {f"{MAIN}, {name}": _closeness(value, reference[name]) for name, value in found.items()}
+        found = run_encoder(self, encoder, split, named_vectors, progress)
+        metrics = {f"{MAIN}, {name}": closeness(value, reference[name]) for name, value in found.items()}
         mean = np.stack(list(metrics.values())).mean(axis=0)
         metrics = {MAIN: mean} if len(metrics) == 1 else {**metrics, MAIN: mean}
         details: dict[str, Any] = {"minimum": {name: float(values.min()) for name, values in metrics.items()}}
@@ -115,7 +115,7 @@ class Fidelity(Task):
                 "Call prepare with the unmerged model",
             )
         if split not in self._references:
-            self._references[split] = run_encoder(self, self._unmerged, split, _vectors, progress)
+            self._references[split] = run_encoder(self, self._unmerged, split, named_vectors, progress)
         return self._references[split]
 
     def _length_details(self, split: Split, values: npt.NDArray[np.float64]) -> dict[str, Any]:
@@ -128,11 +128,12 @@ class Fidelity(Task):
         return {"full_length": found | ({MAIN: float(values[full].mean())} if full.any() else {})}
 
 
-def _closeness(first: Tensor, second: Tensor) -> npt.NDArray[np.float64]:
+def closeness(first: Tensor, second: Tensor) -> npt.NDArray[np.float64]:
+    """[n] cosine of rows [n, C]; NaN where one is not finite."""
     return np.asarray(cosines(first, second).numpy(), np.float64)
 
 
-def _vectors(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def named_vectors(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Named [B, C]: the sentence vector of texts; of images each output's own."""
     if MASK in inputs:
         return {"sentence": sentence_vectors(outputs[OUTPUT], inputs[MASK])}

@@ -15,7 +15,7 @@ from pitome.validate.evaluate.datasets.splits import held_out, stratified_choice
 from pitome.validate.evaluate.tasks.feature_cache import FeatureCache
 from pitome.validate.evaluate.tasks.linear_head import LinearHead, choose_head, fit_head
 from pitome.validate.padding_records import FULL_LENGTH, PADDED
-from pitome.validate.samples import Samples
+from pitome.validate.samples import Samples, Skipped, joined
 from pitome.validate.task import Progress, Score, Split, Task, require_output, run_samples
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class TextClassification(Task):
             "validation": train.rows(validation),
             "test": test if chosen is None else test.rows(chosen),
         }
+        self._skipped = joined([*train.skipped, *test.skipped])
         self._encode, self._cache = encode, cache
         self._encoded: dict[str, Samples] = {}
         self._head: LinearHead | None = None
@@ -95,6 +96,11 @@ class TextClassification(Task):
     def labels(self, split: Split) -> npt.NDArray[np.int64]:
         """[n] class numbers."""
         return self._texts[split].labels
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Documents without a text."""
+        return self._skipped
 
     def prepare(self, unmerged: Runtime, progress: Progress | None = None) -> None:
         """Fit the head to the unmerged model's features; its settings are chosen on validation."""

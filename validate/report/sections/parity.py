@@ -71,6 +71,8 @@ class ParityView:
     arithmetic_factor: float = 2.0
     layers_within: int = 0
     """Layer norms within their limits."""
+    graph: tuple[tuple[str, str], ...] = ()
+    """(what a graph holds in another way than the model, why it is no defect; empty where it is one)."""
     task: tuple[tuple[str, str], ...] = ()
     """(what, value): cosines, and top-1 agreement of classifiers."""
 
@@ -93,6 +95,7 @@ def parity_view(report: ReportInput) -> ParityView:
         arithmetic=tuple(_arithmetic_rows(found)),
         arithmetic_factor=limits.arithmetic_factor,
         layers_within=sum(layer.passed for layer in found.layers),
+        graph=tuple(_graph_rows(found)),
         task=tuple(_task_rows(found)),
     )
 
@@ -143,6 +146,16 @@ def _arithmetic_rows(parity: ParityReport) -> Iterator[ArithmeticRow]:
             yield ArithmeticRow(
                 error.output, reduced.precision, "PyTorch", error.error, error.rms_error, error.scale
             )
+
+
+def _graph_rows(parity: ParityReport) -> Iterator[tuple[str, str]]:
+    """On a page that passes, everything that was found is explained: by reading, or by what was measured."""
+    measured = "what the graph computes was measured, and every output is within its limits"
+    for finding in parity.graph:
+        explained = finding.explanation
+        if not explained and not finding.decides and parity.verdict == "pass":
+            explained = measured
+        yield finding.text, explained
 
 
 def _task_rows(parity: ParityReport) -> Iterator[tuple[str, str]]:

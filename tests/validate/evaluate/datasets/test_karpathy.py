@@ -98,7 +98,7 @@ def test_files_that_are_not_there(write, tmp_path):
 
 def test_no_image_at_all(write):
     files = write([entry(0, "test")], without=(0,))
-    with pytest.raises(InputError, match=r"1 are listed, and none of them can be read. Name the folder"):
+    with pytest.raises(InputError, match=r"1 are listed, and none of them can be used: 1 sample: the f"):
         read_karpathy(*files, "test", PLAIN)
 
 

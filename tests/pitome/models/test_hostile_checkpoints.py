@@ -1,0 +1,54 @@
+"""Every MODEL of the table ends in one message with exit code 2, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pitome.errors import InputError
+from pitome.models.loading import load_model
+from tests.cli.command_line import pitome
+from tests.pitome.models.hostile.makers import write_bases
+from tests.pitome.models.hostile_checkpoints import CASES, SECTIONS
+from tests.shared import shared_folder
+
+TRAP = Path("/tmp/pitome-hostile-pickle-was-run")
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_folder(tmp_path_factory, "hostile-bases", write_bases)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "model").mkdir()
+    return tmp_path / "model"
+
+
+def test_names_are_unique() -> None:
+    assert len(CASES) == sum(map(len, SECTIONS.values()))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_loading_refuses_it_with_what_was_found_and_the_way_out(name: str, bases: Path, folder: Path) -> None:
+    case = CASES[name]
+    with pytest.raises(InputError) as refused:
+        load_model(str(case.make(bases, folder)))
+    assert case.found in f"{refused.value.asked}: {refused.value.found}"
+    assert case.remedy in f"{refused.value.found}. {refused.value.remedy}"
+    assert not TRAP.exists()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_command_ends_in_one_message_and_leaves_nothing(name: str, bases: Path, folder: Path) -> None:
+    case = CASES[name]
+    model = case.make(bases, folder)
+    before = sorted(folder.rglob("*"))
+    outcome = pitome("engine", model, "--dry-run", "--out", folder.parent / "build")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.message.count("error: ") == 1
+    assert "Traceback" not in outcome.err
+    assert sorted(folder.rglob("*")) == before
+    assert sorted(folder.parent.iterdir()) == [folder]
