@@ -56,8 +56,7 @@ def check_model(model: ModelRecord, assets: Sequence[AssetRecord], build: BuildR
     has_labels = any(asset.role == "labels" for asset in assets)
     if has_labels != (model.num_labels is not None):
         raise ValueError("model.num_labels: it is there where assets has a file of labels, and only there")
-    text = model.preprocess.kind == "text"
-    if text != model.task.startswith("text-"):
+    if (model.preprocess.kind == "image") != model.task.startswith("image-"):
         raise ValueError(f"model.task: {model.task}, where preprocess is of kind {model.preprocess.kind}")
 
 

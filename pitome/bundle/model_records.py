@@ -49,7 +49,7 @@ class CardRecord(Record):
 class ModelRecord(Record):
     """Which model this is, and what its input must look like."""
 
-    name: Annotated[str, Field(pattern=r"^[\w-][\w.+-]*$", max_length=255)] = Field(
+    name: Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=255)] = Field(
         description="The model as the user named it: preset, hub id or folder name"
     )
     family: Text = Field(description="The family that compressed it, such as `clip`")
