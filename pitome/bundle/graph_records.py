@@ -31,6 +31,14 @@ class TensorRecord(Record):
     shape: tuple[Positive | Text, ...] = Field(
         min_length=1, description="Static sizes as numbers, dynamic ones as names"
     )
+    optional: bool = Field(
+        False,
+        description="True: where it is not given, zeros stand for it. pitome's runtimes fill them in; the "
+        "file itself wants every input",
+    )
+    below: Positive | None = Field(
+        None, description="Of integers: the values are from 0 to one less; pitome's runtimes refuse others"
+    )
 
 
 class OnnxRecord(SizedFileRecord):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pitome.bundle.parity_records import (
+    Agreement,
     Arithmetic,
     Decisions,
     LayerDecisions,
@@ -74,7 +75,7 @@ class ParityView:
     graph: tuple[tuple[str, str], ...] = ()
     """(what a graph holds in another way than the model, why it is no defect; empty where it is one)."""
     task: tuple[tuple[str, str], ...] = ()
-    """(what, value): cosines, and top-1 agreement of classifiers."""
+    """(what, value): cosines, what was measured of numbers and labels, and top-1 agreement of classifiers."""
 
 
 def parity_view(report: ReportInput) -> ParityView:
@@ -164,8 +165,24 @@ def _task_rows(parity: ParityReport) -> Iterator[tuple[str, str]]:
             f"{found.vector}: cosine of {found.model} to {found.against} PyTorch",
             f"mean {found.mean:.5f}, lowest {found.minimum:.5f}",
         )
+    for each in parity.agreement:
+        yield (
+            f"{each.vector}: {each.measure} of {each.model} to {each.against} PyTorch",
+            _agreement_text(each),
+        )
     for name, share in parity.top1_agreement.items():
         yield f"same top-1 class: {name}", f"{share:.1%}"
+
+
+def _agreement_text(found: Agreement) -> str:
+    """Labels in percent, numbers as they are; what is not defined with its reason."""
+    why = "" if found.undefined is None else f" ({found.undefined})"
+    if found.value is None or found.worst is None:
+        return f"not defined{why}"
+    if found.measure == "label agreement":
+        return f"{found.value:.1%}, worst label {found.worst:.1%}{why}"
+    form = ".3g" if found.measure == "relative error" else ".5f"
+    return f"{found.value:{form}}, worst {found.worst:{form}}{why}"
 
 
 SECTION = Section("parity", "Parity", "section_parity.html.j2", parity_view, parity_check_command)
