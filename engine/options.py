@@ -36,6 +36,23 @@ __all__ = [
     "ValidationOptions",
 ]
 
+
+def parse_parts(text: str) -> tuple[str, ...]:
+    """``"accuracy,latency"`` as names of parts of a verdict; whether there are such is for who judges.
+
+    Raises:
+        ValueError: no name at all.
+    """
+    parts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not parts:
+        raise ValueError("not the name of a part, such as accuracy")
+    return parts
+
+
+def _parts_text(parts: object) -> str:
+    return ",".join(parts) if isinstance(parts, tuple) else str(parts)
+
+
 COMPARISON_BATCHES = (1, 4, 8, 16, 32)
 """Batch sizes of a measurement of all contestants."""
 
@@ -145,6 +162,15 @@ class ValidationOptions:
     thresholds: Annotated[
         Path | None, Option("TOML file of limits; docs/thresholds.toml has the defaults.")
     ] = None
+    require: Annotated[
+        tuple[str, ...],
+        Option(
+            "Parts that fail where they are not judged, commas between: parity (it always does), accuracy, "
+            "latency.",
+            parse=parse_parts,
+            format=_parts_text,
+        ),
+    ] = ()
     tasks: Annotated[
         tuple[str, ...],
         Option(

@@ -142,6 +142,10 @@ class TuneOptions:
 
     search: SearchOptions
     max_drop: Annotated[float, Option("Points (100 x the metric) that may be lost on each task.")] = 0.5
+    accept_mean: Annotated[
+        bool,
+        Option("Pick by the mean loss, also where the 95 % interval is not within the budget."),
+    ] = False
     latency: Annotated[bool, Option("Measure the finalists; else the FLOPs decide.")] = True
     records: Annotated[
         Path | None,

@@ -13,6 +13,7 @@ from pitome.errors import InputError
 from pitome.runtime import parse_device
 from pitome.validate.evaluate.records import TaskAccuracy
 from pitome.validate.padding_records import PaddingRecord
+from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import ACCURACY
 from pitome.validate.validation_records import SkippedPart
 
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 
 def make_tasks(
-    loaded: LoadedModel, options: ValidationOptions, skipped: list[SkippedPart], progress: Progress
+    loaded: LoadedModel,
+    options: ValidationOptions,
+    limits: Thresholds,
+    skipped: list[SkippedPart],
+    progress: Progress,
 ) -> list[Task]:
     """The tasks of a validation; ``skipped`` gets a row for each that is left out.
 
@@ -68,9 +73,19 @@ def make_tasks(
                     raise
                 skipped.append(SkippedPart(what=name, reason=str(error)))
                 continue
+        _want(tasks[-1], limits)
         if tasks[-1].in_place_of is not None:
             progress.note(f"{tasks[-1].in_place_of}: judged as {tasks[-1].name}")
     return tasks
+
+
+def _want(task: Task, limits: Thresholds) -> None:
+    """What the user's limits want of an index of unmerged embeddings decides on re-indexing too."""
+    from pitome.validate.evaluate.tasks.own_data import OwnEmbeddings
+
+    wanted = limits.own_data.min_recall_at_10
+    if isinstance(task, OwnEmbeddings) and wanted is not None:
+        task.wanted = wanted
 
 
 def measure_tasks(

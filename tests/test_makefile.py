@@ -54,6 +54,7 @@ VALUES = {
     "PROTECT": "0.2",
     "R": "3",
     "RATIO": "0.8",
+    "REQUIRE": "accuracy,latency",
     "SEQUENCE_LENGTH": "64",
     "SHAPE": "constant",
     "SIZE_PENALTY": "0",
@@ -61,6 +62,7 @@ VALUES = {
     "STRICT": "1",
     "TARGETS": "sm89",
     "TASK": "photos",
+    "THRESHOLDS": "limits.toml",
     "WEIGHTS": "random",
 }
 
@@ -78,6 +80,7 @@ def option_of(variable: str) -> str:
 
 ENGINE = [variable for variable in table("engine") if variable != "MODEL"]
 SWEEP = [*table("sweep"), "COLUMN", "IMAGE_SIZE", "SEQUENCE_LENGTH", "WEIGHTS"]
+SWEEP.remove("ACCEPT_MEAN")  # a flag, which takes no value
 
 
 def test_every_option_of_engine_is_a_variable() -> None:
@@ -108,6 +111,19 @@ def test_so_does_one_of_sweep_and_tune(target: str, variable: str) -> None:
     arguments = pitome_arguments(target, f"{variable}={VALUES[variable]}")
     taken = [] if (target, variable) == ("sweep", "MAX_DROP") else [option_of(variable), VALUES[variable]]
     assert arguments == [target, "clip-b16", *taken]
+    assert parse(arguments)
+
+
+def test_the_mean_is_accepted_by_tune_where_the_variable_is_1() -> None:
+    assert pitome_arguments("tune", "ACCEPT_MEAN=1") == ["tune", "clip-b16", "--accept-mean"]
+    assert parse(["tune", "clip-b16", "--accept-mean"])
+    assert pitome_arguments("tune", "ACCEPT_MEAN=0") == ["tune", "clip-b16"]
+
+
+@pytest.mark.parametrize("variable", table("validate"))
+def test_so_does_one_of_validate(variable: str) -> None:
+    arguments = pitome_arguments("validate", UNBUILT, f"{variable}={VALUES[variable]}")
+    assert arguments == ["validate", "unbuilt/clip-b16", option_of(variable), VALUES[variable]]
     assert parse(arguments)
 
 

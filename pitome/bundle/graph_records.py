@@ -27,6 +27,14 @@ class TensorRecord(Record):
     name: Text = Field(description="Name in the graph")
     dtype: Text = Field(description="Element type, such as `float32`")
     shape: tuple[Count | Text, ...] = Field(description="Static sizes as numbers, dynamic ones as names")
+    optional: bool = Field(
+        False,
+        description="True: where it is not given, zeros stand for it. pitome's runtimes fill them in; the "
+        "file itself wants every input",
+    )
+    below: Positive | None = Field(
+        None, description="Of integers: the values are from 0 to one less; pitome's runtimes refuse others"
+    )
 
 
 class OnnxRecord(SizedFileRecord):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pitome.bundle.preprocess_record import ImagePreprocess, TextPreprocess
 from pitome.bundle.record import Positive, Record, Sha256, Text
+from pitome.bundle.sentence_records import SentenceRecord
 
 
 class WeightsRecord(Record):
@@ -57,6 +58,9 @@ class ModelRecord(Record):
         None, description="How tokens become one embedding, where the bundle's user does it"
     )
     normalised: bool | None = Field(None, description="True: the embedding has length 1")
+    sentence: SentenceRecord | None = Field(
+        None, description="How the graph makes one vector of a text, where it does"
+    )
     max_length: Positive | None = Field(None, description="Tokens of the longest text")
     num_labels: Positive | None = Field(None, description="Names in `labels.json`, one for each output")
     card: CardRecord | None = Field(None, description="What the checkpoint's model card says")

@@ -137,6 +137,9 @@ class PresetOrigin(_Table):
     pitome_version: str
     command: str
     max_drop: float = Field(description="the budget, in points")
+    accept_mean: bool = Field(
+        default=False, description="true: the mean loss was held against it, not the end of its 95 % interval"
+    )
     flops_ratio: float = Field(gt=0, description="FLOPs that are left")
 
 

@@ -26,7 +26,6 @@ from pitome.validate.thresholds import (
     decisions_verdict,
     judge,
     judge_accuracy_drop,
-    judge_share_of_bound,
 )
 from tests.checkout import ROOT
 
@@ -361,13 +360,19 @@ def test_the_arithmetic_says_which_rule_it_breaks(changes: dict[str, Any], part:
     assert part in found.reason
 
 
-def test_accuracy_and_speed_have_limits_only_where_they_are_named() -> None:
-    limits = Thresholds(max_accuracy_drop={"r8": 0.5}, min_share_of_bound=0.7)
+def test_a_drop_without_a_limit_is_not_judged() -> None:
+    limits = Thresholds(max_accuracy_drop={"r8": 0.5})
     assert judge_accuracy_drop("r8", 0.5, limits).verdict == "pass"
-    assert judge_accuracy_drop("20newsgroups", 9.0, limits).verdict == "pass"
+    free = judge_accuracy_drop("20newsgroups", 9.0, limits)
+    assert (free.verdict, free.reason) == (
+        "not judged",
+        "20newsgroups loses 9.00 points, and has no limit",
+    )
     assert judge_accuracy_drop("r8", 0.75, limits).reason == "r8 loses 0.75 points, where 0.5 are allowed"
     assert judge_accuracy_drop("r8", float("nan"), limits).verdict == "fail"
-    assert judge_share_of_bound(0.6, Thresholds()).verdict == "pass"
-    assert judge_share_of_bound(0.6, limits).reason == (
-        "0.60 of the bound by FLOPs is reached, where 0.7 is wanted"
-    )
+
+
+def test_a_limit_of_the_speed_up_is_the_users_where_the_file_has_it() -> None:
+    assert not Thresholds().sets_speedup
+    assert Thresholds.model_validate({"min_speedup": 1.0}).sets_speedup
+    assert not Thresholds.model_validate({"min_speedup": 0.0}).sets_speedup

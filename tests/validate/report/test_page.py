@@ -114,7 +114,9 @@ def test_summary_is_the_command_lines(document):
         assert row.value in text
     values = {row.label: row for row in rows}
     assert values["Model"].tone == "warning"
-    assert values["Parity"].value == "pass: 138,335 of 138,336 decisions agree, 1 differ within rounding"
+    assert (
+        values["Parity"].value == "pass: 138,335 of 138,336 decisions agree in fp32, 1 differ within rounding"
+    )
     assert values["FLOPs per input"].value.startswith("17.6 G to 10.1 G multiply-adds (0.574 of the base")
     assert "1.49\N{MULTIPLICATION SIGN} (1.46 to 1.53)" in values["Speed-up, batch 1"].value
 

@@ -116,7 +116,7 @@ def test_a_failed_validation_is_loud_though_parity_passed(document):
     validation = validation_record(
         verdict="fail",
         reason="accuracy: r8 loses 0.80 points, where 0.5 are allowed",
-        sections=[
+        parts=[
             {"name": "parity", "verdict": "pass", "reason": "every decision agrees"},
             {"name": "accuracy", "verdict": "fail", "reason": "r8 loses 0.80 points, where 0.5 are allowed"},
         ],
@@ -148,7 +148,7 @@ def test_what_a_validation_skipped_stands_where_it_is_missing(bare):
     ]
     text = flat(Page(render(bare, validation=validation_record(skipped=skipped))).text)
     for shown in (
-        "Validation: passevery section meets its limits. 4 parts were skipped.",
+        "Validation: passevery part meets its limits. 4 parts were skipped.",
         "r8PyPI can't be reached",
         "Not judged on a task.Skipped: r8: PyPI can't be reached.",
         "No merge maps were made.Skipped: there is no tokenizer.",

@@ -10,7 +10,7 @@ from pitome.validate.report.nested import leaves
 from pitome.validate.report.reproduce import validate_command
 from pitome.validate.report.sections.section import Section
 from pitome.validate.thresholds import Thresholds
-from pitome.validate.validation_records import SectionVerdict, SkippedPart
+from pitome.validate.validation_records import PartVerdict, PlanStatus, SkippedPart
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Limit:
 class ValidationView:
     """Of a page that shows a validation."""
 
-    sections: tuple[SectionVerdict, ...]
+    parts: tuple[PartVerdict, ...]
+    plans: tuple[PlanStatus, ...]
     skipped: tuple[SkippedPart, ...]
     limits: tuple[Limit, ...]
     file: str | None
@@ -40,7 +41,7 @@ def validation_view(report: ReportInput) -> ValidationView | None:
     if found is None:
         return None
     limits = tuple(limit_rows(found.thresholds))
-    return ValidationView(found.sections, found.skipped, limits, found.thresholds_file)
+    return ValidationView(found.parts, found.plans, found.skipped, limits, found.thresholds_file)
 
 
 def limit_rows(thresholds: Thresholds) -> list[Limit]:

@@ -189,7 +189,13 @@ OTHER_THINGS: tuple[Hostile, ...] = (
     ),
     Hostile(
         "modules.json without its model",
-        with_files("1_Pooling/x", modules=[]),
+        with_files(
+            "1_Pooling/x",
+            modules=[
+                {"path": "", "type": "sentence_transformers.models.Transformer"},
+                {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+            ],
+        ),
         "it is a sentence-transformers folder without the model itself",
         "Fetch the whole folder again",
     ),
