@@ -21,7 +21,7 @@ _SIZES = {
     "image": ("hidden_size", "num_hidden_layers", "num_attention_heads", "patch_size"),
     "text": ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"),
 }
-_OF_A_RUN = (
+OF_A_RUN = (
     "output_attentions",
     "output_hidden_states",
     "return_dict",
@@ -145,7 +145,7 @@ def _of_the_model(content: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping) and key.endswith(("_config", "_config_dict"))
         else value
         for key, value in content.items()
-        if key not in _OF_A_RUN
+        if key not in OF_A_RUN
     }
 
 

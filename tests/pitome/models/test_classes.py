@@ -172,7 +172,7 @@ OF_A_RUN = {
 }
 
 
-@pytest.mark.parametrize("key", [*OF_A_RUN, "all"])
+@pytest.mark.parametrize("key", ["all", *(pytest.param(key, marks=pytest.mark.full) for key in OF_A_RUN)])
 @pytest.mark.parametrize("name", [next(iter(family.architectures)) for family in all_families()])
 def test_how_somebody_ran_it_changes_nothing(name: str, key: str, tmp_path: Path) -> None:
     case = CLASSES[name]

@@ -211,7 +211,7 @@ WEIGHTS: tuple[Hostile, ...] = (
     ),
     Hostile(
         "a sparse tensor in rows",
-        pickled(put(BIAS, torch.eye(32).to_sparse_csr())),
+        pickled(put(BIAS, lambda: torch.eye(32).to_sparse_csr())),
         "the tensor layernorm.bias is sparse (sparse_csr)",
         QUANTISED_REMEDY,
     ),
@@ -223,7 +223,7 @@ WEIGHTS: tuple[Hostile, ...] = (
     ),
     Hostile(
         "a quantised tensor",
-        pickled(put(BIAS, torch.quantize_per_tensor(torch.ones(32), 0.1, 0, torch.qint8))),
+        pickled(put(BIAS, lambda: torch.quantize_per_tensor(torch.ones(32), 0.1, 0, torch.qint8))),
         "the tensor layernorm.bias is quantised (qint8)",
         QUANTISED_REMEDY,
     ),
