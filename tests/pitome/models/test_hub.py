@@ -11,7 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 COMMIT = "a" * 40
-KEPT = ("1_Pooling/config.json", "LICENSE", "README.md", "modules.json", "preprocessor_config.json")
+KEPT = (
+    "1_Pooling/config.json",
+    "LICENSE",
+    "README.md",
+    "modules.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+)
 FILES = {
     "config.json": b'{"model_type": "vit"}',
     **{name: f"of {name}".encode() for name in KEPT},
