@@ -86,7 +86,7 @@ def _download(
         info = HfApi().model_info(hub_id, revision=revision, timeout=_TIMEOUT_SECONDS)
         names = [sibling.rfilename for sibling in info.siblings or []]
         paths: list[Path] = []
-        for name in _wanted(names, with_weights, asked):
+        for name in _wanted(names, with_weights, hub_id, asked):
             if progress is not None:
                 progress(f"fetching {name} of {hub_id}")
             # The first by branch or tag, so that the cache notes where it points; the rest by that commit.
@@ -107,12 +107,14 @@ def _download(
     return HubFiles(paths[0].parent, paths[0].parent.name)
 
 
-def _wanted(names: Sequence[str], with_weights: bool, asked: str) -> list[str]:
+def _wanted(names: Sequence[str], with_weights: bool, hub_id: str, asked: str) -> list[str]:
     instead = adapter(names)
     if instead is None and "config.json" not in names:
         instead = instead_of_checkpoint(names, "it has no config.json, so it is no transformers checkpoint")
     if instead is not None:
-        raise InputError(asked, instead.found, instead.remedy)
+        fetched = f"Fetch it with `hf download {hub_id}` and give the folder {instead.inside} in it"
+        remedy = instead.remedy if instead.inside is None else fetched
+        raise InputError(asked, instead.found.replace("the folder has", "it has"), remedy)
     wanted = ["config.json", *(name for name in asset_names(names) if name != "config.json")]
     if with_weights:
         weights = choose_weight_files(names)
