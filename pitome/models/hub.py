@@ -102,7 +102,7 @@ def _download(
         if MODULES_FILE in names:
             folder = get(MODULES_FILE)
             modules = modules_in(folder)
-        for name in wanted_files(names, modules, with_weights, asked):
+        for name in wanted_files(names, modules, with_weights, hub_id, asked):
             folder = get(name)
     except HfHubHTTPError as error:  # before OSError, of which it is a kind
         raise _refused(hub_id, asked, error) from error

@@ -28,14 +28,17 @@ def modules_in(folder: Path) -> Modules:
     return module_folders(path) if os.path.lexists(path) else PLAIN
 
 
-def wanted_files(names: Sequence[str], modules: Modules, with_weights: bool, asked: str) -> list[str]:
+def wanted_files(
+    names: Sequence[str], modules: Modules, with_weights: bool, hub_id: str, asked: str
+) -> list[str]:
     """The files to fetch.
 
     Args:
         names: of all files, with ``/`` between folders.
         modules: what modules.json says.
         with_weights: else only the configuration files.
-        asked: for which model, as an error says it.
+        hub_id: of the model.
+        asked: the model and its revision, as an error says it.
 
     Raises:
         InputError: there is no configuration or are no weights; with what there is instead.
@@ -45,7 +48,7 @@ def wanted_files(names: Sequence[str], modules: Modules, with_weights: bool, ask
         prefix = f"{place.strip('/')}/" if place else ""
         inner = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
         if kind == "Transformer":
-            _check_config(inner, asked)
+            _check_config(inner, hub_id, asked)
             wanted += [prefix + name for name in (*asset_names(inner), *set(LENGTH_FILES) & set(inner))]
         elif "config.json" in inner:
             wanted.append(f"{prefix}config.json")
@@ -69,9 +72,11 @@ def has_all_weights(folder: Path) -> bool:
     return all(place.is_dir() and has_weights(place) for place in places)
 
 
-def _check_config(names: Sequence[str], asked: str) -> None:
+def _check_config(names: Sequence[str], hub_id: str, asked: str) -> None:
     instead = adapter(names)
     if instead is None and "config.json" not in names:
         instead = instead_of_checkpoint(names, "it has no config.json, so it is no transformers checkpoint")
     if instead is not None:
-        raise InputError(asked, instead.found, instead.remedy)
+        fetched = f"Fetch it with `hf download {hub_id}` and give the folder {instead.inside} in it"
+        remedy = instead.remedy if instead.inside is None else fetched
+        raise InputError(asked, instead.found.replace("the folder has", "it has"), remedy)

@@ -11,7 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 COMMIT = "a" * 40
-KEPT = ("1_Pooling/config.json", "LICENSE", "README.md", "modules.json", "preprocessor_config.json")
+KEPT = (
+    "1_Pooling/config.json",
+    "LICENSE",
+    "README.md",
+    "modules.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+)
 MODULES = b"""[
     {"path": "", "type": "sentence_transformers.models.Transformer"},
     {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
@@ -44,7 +51,30 @@ SENTENCE = {
     "README.md": b"---",
 }
 """Of org/sentence."""
-STATUS = {"org/private": 401, "org/gated": 403, "org/missing": 404, "org/broken": 503}
+STATUS = {
+    "org/private": 401,
+    "org/forbidden": 403,
+    "org/missing": 404,
+    "org/a-dataset": 404,
+    "org/gated": 403,
+    "org/gated-anonymous": 401,
+    "org/busy": 429,
+    "org/broken": 503,
+}
+LISTED = {
+    "org/empty": ["README.md"],
+    "org/no-weights": ["config.json"],
+    "org/adapter": ["adapter_config.json", "adapter_model.safetensors", "README.md"],
+    "org/gguf": ["bert-q4.gguf", "README.md"],
+    "org/onnx": ["config.json", "onnx/model.onnx"],
+    "org/tensorflow": ["config.json", "tf_model.h5"],
+    "org/diffusers": ["model_index.json", "unet/config.json"],
+    "org/open-clip": ["open_clip_config.json", "open_clip_model.safetensors"],
+    "org/below": ["0_Transformer/config.json", "0_Transformer/pytorch_model.bin"],
+    "org/sentence": list(SENTENCE),
+    "org/no-dense": [name for name in SENTENCE if name != "2_Dense/model.safetensors"],
+    "org/a-part": ["config.json", "model-00001-of-00002.safetensors"],
+}
 FETCH = """
 import json, sys
 from pitome.errors import InputError
@@ -76,18 +106,15 @@ class _Hub(BaseHTTPRequestHandler):
         if path.startswith("api/models/"):
             name = "/".join(path.split("/")[2:4])
             if name in STATUS:
-                gated = (("X-Error-Code", "GatedRepo"),) if name == "org/gated" else ()
+                gated = (("X-Error-Code", "GatedRepo"),) if name.startswith("org/gated") else ()
                 return self._answer(STATUS[name], b"{}", gated)
             if path.endswith("/revision/nowhere"):
                 return self._answer(404, b"{}", (("X-Error-Code", "RevisionNotFound"),))
-            names = ["README.md"] if name == "org/empty" else list(FILES)
-            if name == "org/no-weights":
-                names = ["config.json"]
-            if name == "org/sentence":
-                names = list(SENTENCE)
-            if name == "org/no-dense":
-                names = [file for file in SENTENCE if file != "2_Dense/model.safetensors"]
+            names = LISTED.get(name, list(FILES))
             info = {"id": name, "sha": COMMIT, "siblings": [{"rfilename": file} for file in names]}
+            return self._answer(200, json.dumps(info).encode(), (("Content-Type", "application/json"),))
+        if path == "api/datasets/org/a-dataset":
+            info = {"id": "org/a-dataset", "sha": COMMIT, "siblings": []}
             return self._answer(200, json.dumps(info).encode(), (("Content-Type", "application/json"),))
         if path.startswith("org/gated-files/"):
             return self._answer(403, b"", (("X-Error-Code", "GatedRepo"),))
@@ -162,7 +189,32 @@ def test_unreachable_without_and_with_a_cached_copy(fetch):
             "",
             "the hub has no such model, or none that this account may see (HTTP 404). Check the spelling",
         ),
-        ("org/gated", "", "access to it must be granted first (HTTP 403)"),
+        (
+            "org/forbidden",
+            "",
+            "the account that is logged in may not read it (HTTP 403). Log in with",
+        ),
+        ("org/a-dataset", "", "the hub has a data set of that name, and no model. Give a model's id"),
+        ("org/busy", "", "the hub takes no more requests for now (HTTP 429). Wait, or log in"),
+        (
+            "org/gated",
+            "",
+            "access to it must be granted first (HTTP 403). Ask for access on "
+            "https://huggingface.co/org/gated, then log in",
+        ),
+        ("org/gated-anonymous", "", "access to it must be granted first (HTTP 401)"),
+        ("org/adapter", "", "it holds a PEFT adapter (adapter_config.json)"),
+        ("org/gguf", "", "it has weights for llama.cpp (GGUF), which are quantised"),
+        ("org/onnx", "", "it has an ONNX graph, in which tokens can't be merged any more"),
+        ("org/tensorflow", "", "it has TensorFlow weights only"),
+        ("org/diffusers", "", "it is a pipeline of diffusers"),
+        ("org/open-clip", "", "it is a checkpoint of open_clip"),
+        ("org/below", "", "these have one: 0_Transformer. Fetch it with `hf download org/below`"),
+        (
+            "org/a-part",
+            "",
+            "it has 1 of the 2 parts of its weights: model-00002-of-00002.safetensors is",
+        ),
         ("org/gated-files", "", "access to it must be granted first (HTTP 403)"),
         # The library asks again for half a minute.
         pytest.param("org/broken-files", "", "the hub answered with HTTP 500", marks=pytest.mark.full),
