@@ -50,6 +50,10 @@ def read_checkpoint(loaded: LoadedModel) -> CheckpointFiles:
             notes=("no processor, tokenizer, label or licence files: random weights are of no checkpoint",)
         )
     files, notes = list(read_assets(loaded.folder)), []
+    if loaded.sentence is not None and loaded.sentence.folder != loaded.folder:
+        # The card lies beside the encoder's folder, not in it.
+        names = {file.name for file in files}
+        files += (file for file in read_assets(loaded.sentence.folder) if file.name not in names)
     labels: tuple[str, ...] = ()
     if _CLASSIFIES in loaded.task:
         try:

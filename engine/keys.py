@@ -18,6 +18,7 @@ from pitome.bundle.own_data_records import OwnDataRecord
 from pitome.compression import Compression
 from pitome.engine.options import CheckOptions
 from pitome.engine.records import installed_version, method_record, schedule_record
+from pitome.engine.sentence_record import sentence_record
 from pitome.export.plans import PlanRequest
 from pitome.models.loading import LoadedModel
 from pitome.runtime import CPU
@@ -139,7 +140,14 @@ def _model(loaded: LoadedModel) -> dict[str, Any]:
         "architecture": loaded.architecture,
         "image_size": loaded.image_size,
         "config": json.loads(json.dumps(loaded.config, default=str)),
+        **_sentence(loaded),
     }
+
+
+def _sentence(loaded: LoadedModel) -> dict[str, Any]:
+    """How one vector is made of the tokens; nothing where it is not, so that other keys stay as they were."""
+    found = sentence_record(loaded)
+    return {} if found is None else {"sentence": found.model_dump(mode="json")}
 
 
 def _other_device(check: CheckOptions) -> dict[str, str]:

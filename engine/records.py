@@ -23,10 +23,11 @@ from pitome.bundle import (
     WeightsRecord,
     file_sha256,
 )
-from pitome.bundle.manifest import MAIN_GRAPH
+from pitome.bundle.consistency import MAIN_GRAPH
 from pitome.bundle.portable import seen_from
 from pitome.compression import Compression
 from pitome.engine.checkpoint_files import CheckpointFiles
+from pitome.engine.sentence_record import sentence_record
 from pitome.export.function import OPSET
 from pitome.export.onnx import OnnxFile
 from pitome.export.plans import PlanResult
@@ -57,12 +58,20 @@ def model_record(loaded: LoadedModel, kept: CheckpointFiles, bundle: Path) -> Mo
         task=loaded.task,
         weights=weights,
         preprocess=loaded.preprocess,
-        normalised=False if loaded.task == "image-embedding" else None,
+        normalised=_normalised(loaded),
+        sentence=sentence_record(loaded),
         max_length=loaded.sequence_length,
         num_labels=len(kept.labels) or None,
         card=kept.card,
         notes=(*loaded.notes, *kept.notes),
     )
+
+
+def _normalised(loaded: LoadedModel) -> bool | None:
+    """Whether embeddings have length 1; None where there are none."""
+    if loaded.sentence is not None:
+        return loaded.sentence.normalised
+    return False if loaded.task == "image-embedding" else None
 
 
 def _source(loaded: LoadedModel, bundle: Path) -> str:
@@ -113,7 +122,17 @@ class Exported:
 
 def exported_record(file: OnnxFile, key: str) -> Exported:
     """An exported graph that lies in the bundle's folder."""
-    inputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.inputs)
+    texts = file.text_inputs
+    inputs = tuple(
+        TensorRecord(
+            name=name,
+            dtype=dtype,
+            shape=shape,
+            optional=name in texts.optional,
+            below=texts.limits.get(name),
+        )
+        for name, dtype, shape in file.inputs
+    )
     outputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.outputs)
     return Exported(onnx_record(file, key), inputs, outputs)
 

@@ -81,7 +81,7 @@ def require_finite(prepared: Prepared, precision: Precision, progress: Progress)
 
     loaded = prepared.loaded
     with progress.step(f"Run PyTorch in {precision}"):
-        inputs = checked_inputs(loaded, NUM_PROBED)
+        inputs = checked_inputs(loaded, NUM_PROBED, own=prepared.own)
         samples = inputs.all.rows(inputs.subset(NUM_PROBED))
         found = overflow_of(prepared.compressed, precision, loaded.family.outputs[loaded.task], samples)
     if found is not None:

@@ -90,4 +90,7 @@ def tiny_inputs(case: TinyCase, model: Any, batch: int = 2) -> dict[str, Tensor]
     mask = torch.ones_like(ids)
     mask[-1, shape[1] - 5 :] = 0
     ids[mask == 0] = model.config.pad_token_id or 0
-    return {"input_ids": ids, "attention_mask": mask}
+    found = {"input_ids": ids, "attention_mask": mask}
+    if "token_type_ids" in inputs:
+        found["token_type_ids"] = torch.randint(0, 2, shape, generator=generator) * mask
+    return found

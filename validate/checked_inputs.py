@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pitome.errors import InputError
+from pitome.text_inputs import ATTENTION_MASK, INPUT_IDS, TOKEN_TYPE_IDS
 from pitome.validate.own_data import OwnSamples, Progress, read_own_data
 from pitome.validate.samples import CheckedInputs, Samples
 
@@ -32,7 +33,8 @@ def checked_inputs(
 ) -> CheckedInputs:
     """``count`` random inputs, and real ones: the user's, or else scikit-image's photos or our sentences.
 
-    A text model without a tokenizer gets no sentences.
+    A model that takes token types gets pairs of sentences too, and random texts of several types. A text
+    model without a tokenizer gets no sentences.
 
     Raises:
         InputError: scikit-image has not its photos.
@@ -40,16 +42,20 @@ def checked_inputs(
     if own is not None:
         return _own_and_random(loaded, count, seed, own)
     if loaded.family.modality == "text":
-        from pitome.models.tokenizer import encode_texts
-        from pitome.validate.sentences import SENTENCES
+        from pitome.models.tokenizer import Text, encode_texts
+        from pitome.validate.sentences import SENTENCE_PAIRS, SENTENCES, SHORTEST_PAIR
 
         config: Any = loaded.model.config
-        length = loaded.sequence_length
+        length, types = loaded.sequence_length, loaded.num_token_types
         assert length is not None  # of every text model
-        made_up = random_texts(count, length, config.vocab_size, seed)
+        made_up = random_texts(count, length, config.vocab_size, seed, types)
         if loaded.tokenizer is None:  # random weights, or a checkpoint without one
             return CheckedInputs(made_up, made_up.rows(slice(0, 0)))
-        return CheckedInputs(made_up, Samples(encode_texts(loaded.tokenizer, SENTENCES)))
+        texts: list[Text] = list(SENTENCES)
+        if types and length >= SHORTEST_PAIR:
+            texts += SENTENCE_PAIRS
+        encoded = Samples(encode_texts(loaded.tokenizer, texts, types))
+        return CheckedInputs(made_up, encoded.rows(_by_length(encoded)))
     from pitome.validate.photos import real_photos
 
     _, photos = real_photos(loaded.image_preprocess)
@@ -62,7 +68,8 @@ def _own_and_random(loaded: LoadedModel, count: int, seed: int, own: OwnSamples)
     if loaded.family.modality == "text":
         config: Any = loaded.model.config
         assert loaded.sequence_length is not None  # of every text model
-        made_up = random_texts(count, loaded.sequence_length, config.vocab_size, seed)
+        types = loaded.num_token_types
+        made_up = random_texts(count, loaded.sequence_length, config.vocab_size, seed, types)
         return CheckedInputs(made_up, real, own.record)
     noise = random_images(count, real.inputs["pixel_values"].shape[1:], seed)
     return CheckedInputs(Samples({"pixel_values": noise}), real, own.record)
@@ -91,7 +98,7 @@ def long_inputs(loaded: LoadedModel, count: int) -> Samples:
         lengths = [part.special_tokens_mask.count(0) for part in encoded]  # padding is special too
         assert loaded.sequence_length is not None  # of every text model
         texts = long_texts(lengths, loaded.sequence_length, count)
-        return Samples(encode_texts(loaded.tokenizer, texts))
+        return Samples(encode_texts(loaded.tokenizer, texts, loaded.num_token_types))
     from pitome.validate.photos import real_photos
 
     _, photos = real_photos(loaded.image_preprocess, limit=count)
@@ -103,10 +110,24 @@ def random_images(count: int, shape: Sequence[int], seed: int = 0) -> Tensor:
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
 
 
-def random_texts(count: int, length: int, vocabulary: int, seed: int = 0) -> Samples:
-    """Seeded token ids and masks, int64 [count, length]; each text has 1 to ``length`` tokens."""
+def random_texts(count: int, length: int, vocabulary: int, seed: int = 0, token_types: int = 0) -> Samples:
+    """Seeded token ids and masks, int64 [count, length]; each text has 1 to ``length`` tokens.
+
+    With ``token_types`` (2 or more) they have types too, which rise from text to text's end: a first part of
+    random length is of type 0, as in a pair.
+    """
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.randint(1, length + 1, (count, 1), generator=generator)
     mask = (torch.arange(length) < lengths).long()
     ids = torch.randint(1, vocabulary, (count, length), generator=generator) * mask
-    return Samples({"input_ids": ids, "attention_mask": mask})
+    found = {INPUT_IDS: ids, ATTENTION_MASK: mask}
+    if token_types:
+        begins = torch.rand(count, token_types - 1, 1, generator=generator) * lengths.unsqueeze(1)
+        found[TOKEN_TYPE_IDS] = (torch.arange(length) >= begins).sum(dim=1) * mask
+    return Samples(found)
+
+
+def _by_length(texts: Samples) -> list[int]:
+    """Rows from the shortest to the longest; of equal ones the first first."""
+    lengths = texts.inputs[ATTENTION_MASK].sum(dim=1)
+    return [int(row) for row in torch.argsort(lengths, stable=True)]

@@ -145,7 +145,7 @@ def read_texts(
     for start in range(0, len(rows), _BATCH):
         progress("texts", start, len(rows))
         few = [found[row] for row in rows[start : start + _BATCH]]
-        encoded = Samples(encode_texts(loaded.tokenizer, [text for _, text in few]))
+        encoded = Samples(encode_texts(loaded.tokenizer, [text for _, text in few], loaded.num_token_types))
         real = encoded.inputs["attention_mask"].any(dim=1).tolist()
         for (place, _), has_tokens in zip(few, real, strict=True):
             if not has_tokens:

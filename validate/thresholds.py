@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pitome.bundle.parity_records import LevelVerdict
 from pitome.errors import InputError
+from pitome.validate.agreement_limits import judge_agreement
 from pitome.validate.overflow_text import overflow_text
 from pitome.validate.own_data_limits import OwnDataLimits
 
@@ -57,6 +58,10 @@ class Thresholds(_Limits):
     fp32_relative_limit: float = Field(default=1e-5, gt=0)
     min_free_running_agreement: float | None = Field(default=None, ge=0, le=1)
     min_top1_agreement: float | None = Field(default=None, ge=0, le=1)
+    max_relative_error: float | None = Field(default=None, ge=0)
+    """Of answers that are numbers; as the two below, the worst number or label against the merged model."""
+    min_correlation: float | None = Field(default=None, ge=-1, le=1)
+    min_label_agreement: float | None = Field(default=None, ge=0, le=1)
     min_speedup: float = Field(default=1.0, ge=0)
     """Over the unmerged model, at the batch size that the bundle was built for; 0: no limit. Where the file
     does not set it, it holds for bundles with a latency."""
@@ -325,6 +330,7 @@ def _judge_task(report: ParityReport, thresholds: Thresholds) -> Iterator[str]:
                 f"{cosine.vector} of {cosine.model} has a mean cosine of {cosine.mean:.5f} to the merged "
                 f"model in PyTorch, where {limit:g} is wanted"
             )
+    yield from judge_agreement(report, thresholds)
     wanted = thresholds.min_top1_agreement
     for name, share in report.top1_agreement.items():
         if wanted is not None and name.endswith("against merged") and not share >= wanted:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pitome.validate.agreement_limits import unmeasured_agreement
 from pitome.validate.own_data_limits import unmeasured_own_limits
 from pitome.validate.thresholds import Thresholds
 
@@ -86,17 +87,21 @@ def _of_parity(limits: Thresholds, parity: ParityReport) -> Unmeasured:
     for precision, limit in limits.min_cosine.model_dump().items():
         set_by_user = precision in limits.min_cosine.model_fields_set
         if limit is not None and set_by_user and precision not in measured:
+            why = f"the bundle has no graph in {precision} that runs here"
+            if not measured and parity.agreement:
+                why = "the model's answers are numbers, which have no cosine"
             yield (
                 "parity",
                 f"min_cosine.{precision}",
-                f"the cosine in {precision} has a limit and was not measured: the bundle has no graph in "
-                f"{precision} that runs here",
+                f"the cosine in {precision} has a limit and was not measured: {why}",
             )
+    yield from (("parity", *found) for found in unmeasured_agreement(parity, limits))
     if limits.min_top1_agreement is not None and not parity.top1_agreement:
         yield (
             "parity",
             "min_top1_agreement",
-            "the agreement of best classes has a limit and was not measured: the model is no classifier",
+            "the agreement of best classes has a limit and was not measured: the model is no classifier with "
+            "one of several classes",
         )
     if parity.decisions is not None and parity.decisions.compared:
         return

@@ -213,6 +213,21 @@ class Cosine(_Frozen):
     minimum: float
 
 
+class Agreement(_Frozen):
+    """Level 3 where a cosine says nothing or too little: of numbers, and of labels that may all hold."""
+
+    vector: str
+    model: str
+    against: Literal["merged", "unmerged"]
+    measure: Literal["relative error", "correlation", "label agreement"] = Field(
+        description="relative error and correlation of numbers; of labels the share that hold, their logit "
+        "being above 0, for both models or for neither"
+    )
+    value: float | None = Field(description="null: not defined")
+    worst: float | None = Field(description="of the single numbers or labels")
+    undefined: str | None = Field(default=None, description="what is not defined, and why")
+
+
 class ParityReport(_Frozen):
     """The three levels of parity and the verdict."""
 
@@ -235,8 +250,12 @@ class ParityReport(_Frozen):
     reduced: tuple[ReducedTorch, ...] = ()
     batching: BatchComposition | None = Field(default=None, description="of texts only")
     task: tuple[Cosine, ...]
+    agreement: tuple[Agreement, ...] = Field(
+        default=(), description="of outputs that are numbers, and of several labels"
+    )
     top1_agreement: dict[str, float] = Field(
-        description="classifiers: share of equal top-1 answers, by comparison"
+        description="classifiers: share of equal top-1 answers, by comparison; where every token has its "
+        "class, of the tokens that are no padding"
     )
     inputs: dict[str, int] = Field(description="how many of each kind were checked")
     own_data: OwnDataRecord | None = Field(

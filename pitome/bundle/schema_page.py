@@ -34,6 +34,12 @@ time, and the next build replaces it as a whole, so keep nothing of your own in 
 nor onnx. By hand: `sha256sum -c manifest.json.sha256`. Unknown keys, an unknown `schema_version` and names
 that lead out of the folder are errors. A file name is made of letters, digits and `_ . + -`, with `/`
 between folders.
+
+Texts: `attention_mask` is 1 for every token and 0 for padding, and its first column is 1. Pad behind the
+texts (`padding_side="right"`); zeros between tokens are masked as they should be. pitome's runtimes refuse a
+text that begins with padding or is padding only, other values of the mask and ids out of the vocabulary, and
+they fill an optional input with zeros. A graph can't refuse: what a raw ONNX file or a plan gives for such
+inputs is undefined.
 """
 
 

@@ -17,6 +17,7 @@ from pitome.models.config_check import least_parameters
 from pitome.models.image_size import set_image_size
 from pitome.models.library_errors import as_configuration_error, as_input_error
 from pitome.models.model_plan import ModelPlan
+from pitome.models.sentence import add_sentence_head, load_sentence_head
 from pitome.models.sources import Source
 from pitome.models.tensor_checks import cast_notes, check_finite, check_tensors, set_aside
 from pitome.models.weight_files import read_weights
@@ -55,9 +56,14 @@ def build_model(source: Source, plan: ModelPlan, image_size: int | None, seed: i
             torch.manual_seed(seed)
             with as_configuration_error(image_size):
                 model = model_class._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+            if source.sentence is not None:
+                add_sentence_head(model, source.sentence)
         return BuiltModel(model.eval(), tensors_sha256(model.state_dict()))
     tensors, sha256 = read_weights(source.folder)
     model, notes = _loaded(model_class, plan, tensors, source.text)
+    if source.sentence is not None:
+        add_sentence_head(model, source.sentence)
+        sha256 = load_sentence_head(model, source.sentence, sha256)
     if image_size is not None:
         with as_input_error(
             f"IMAGE_SIZE={image_size}", "the position embeddings can't be resized", "Choose a smaller one"

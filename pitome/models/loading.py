@@ -12,17 +12,20 @@ from pitome.bundle.preprocess_record import ImagePreprocess, TextPreprocess
 from pitome.errors import InputError
 from pitome.models.building import build_model
 from pitome.models.config_check import check_positions
+from pitome.models.families import text_inputs_of
 from pitome.models.family import Family
 from pitome.models.image_input import image_input
-from pitome.models.model_plan import check_same_model, plan_model
+from pitome.models.model_plan import check_same_model, plan_model, plan_sentence_model
 from pitome.models.preprocessing import Preprocess
 from pitome.models.preset_file import check_layers, check_weights
 from pitome.models.presets import Preset
 from pitome.models.registry import resolve_model
-from pitome.models.sources import Progress, find_source
+from pitome.models.sentence_files import SentenceModules
+from pitome.models.sources import Progress, Source, find_source
 from pitome.models.task import Task
 from pitome.models.text import TextFamily
-from pitome.models.tokenizer import load_tokenizer
+from pitome.models.tokenizer import FoundTokenizer, load_tokenizer
+from pitome.text_inputs import TOKEN_TYPE_IDS
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -60,9 +63,16 @@ class LoadedModel:
     """Pads and cuts to that length; None for images, and where the checkpoint has none."""
     folder: Path | None = None
     """The checkpoint's; None where weights are random."""
+    sentence: SentenceModules | None = None
+    """Of a sentence-transformers checkpoint: how the output ``sentence_embedding`` is made of the tokens."""
     notes: tuple[str, ...] = ()
     """What was assumed, set aside or taken in place of something else: a sentence each, without a full stop.
     The terminal, the summary table and the manifest say them."""
+
+    @property
+    def num_token_types(self) -> int:
+        """Of a text model that takes ``token_type_ids``; 0 where there is no such input."""
+        return text_inputs_of(self.model).limits.get(TOKEN_TYPE_IDS, 0)
 
     @property
     def image_preprocess(self) -> ImagePreprocess:
@@ -107,13 +117,13 @@ def load_model(
         weights, image_size = weights or named.weights, image_size or named.image_size
         sequence_length = sequence_length or named.sequence_length
     source = find_source(reference, weights, strict, progress)
-    plan = plan_model(source.config, reference.preset)
+    plan = plan_sentence_model(plan_model(source.config, reference.preset), source)
     family, config = plan.family, plan.config
     check_same_model(reference, source, plan)
     size, length = None, None
     if isinstance(family, TextFamily):
         _refuse_option("IMAGE_SIZE", image_size, "texts")
-        length = sequence_length or _default_sequence_length(reference.preset, family, config)
+        length = sequence_length or _default_sequence_length(reference.preset, source, family, config)
         family.set_sequence_length(config, length)
         preprocess: Preprocess = TextPreprocess(sequence_length=length)
         input_notes: tuple[str, ...] = ()
@@ -129,9 +139,10 @@ def load_model(
     if reference.tuned is not None and reference.preset_file is not None:
         check_weights(reference.preset_file, reference.tuned, built.sha256)
         check_layers(reference.preset_file, reference.tuned, family.shape(built.model).num_layers)
-    tokenizer = None
+    tokenizer = FoundTokenizer(None)
     if length is not None and source.folder is not None:
-        tokenizer = load_tokenizer(source.folder, config, length)
+        lower_case = source.sentence is not None and source.sentence.lower_case
+        tokenizer = load_tokenizer(source.folder, config, length, lower_case)
     return LoadedModel(
         model=built.model,
         family=family,
@@ -147,9 +158,17 @@ def load_model(
         preprocess=preprocess,
         config=config.to_dict(),
         sequence_length=length,
-        tokenizer=tokenizer,
+        tokenizer=tokenizer.tokenizer,
         folder=source.folder,
-        notes=(*reference.notes, *source.notes, *plan.notes, *input_notes, *built.notes),
+        sentence=source.sentence,
+        notes=(
+            *reference.notes,
+            *source.notes,
+            *plan.notes,
+            *input_notes,
+            *built.notes,
+            *tokenizer.notes,
+        ),
     )
 
 
@@ -158,7 +177,10 @@ def _refuse_option(name: str, value: int | None, inputs: str) -> None:
         raise InputError(f"{name}={value}", f"the model takes {inputs}", f"Leave {name} out")
 
 
-def _default_sequence_length(preset: Preset | None, family: TextFamily, config: Any) -> int:
+def _default_sequence_length(preset: Preset | None, source: Source, family: TextFamily, config: Any) -> int:
     if preset is not None and preset.sequence_length is not None:
         return preset.sequence_length
+    if source.sentence is not None:
+        usable = family.usable_positions(config)
+        return min(source.sentence.max_length or usable, usable)
     return family.default_sequence_length(config)

@@ -14,14 +14,14 @@ from pitome.models.image_size import square_image_size
 from pitome.models.presets import Preset
 from pitome.models.refused_models import code_note, family_of_content
 from pitome.models.registry import ModelReference
-from pitome.models.sources import Source
+from pitome.models.sources import Source, encoder_folder
 from pitome.models.task import Task
 
 _SIZES = {
     "image": ("hidden_size", "num_hidden_layers", "num_attention_heads", "patch_size"),
     "text": ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"),
 }
-_OF_A_RUN = (
+OF_A_RUN = (
     "output_attentions",
     "output_hidden_states",
     "return_dict",
@@ -68,6 +68,29 @@ def plan_model(content: Mapping[str, Any], preset: Preset | None = None) -> Mode
     plan = _tower_of(ModelPlan(family, architecture, family.architectures[architecture], whole, notes))
     check_sizes(plan.config, family)
     return plan
+
+
+def plan_sentence_model(plan: ModelPlan, source: Source) -> ModelPlan:
+    """The same for a checkpoint that makes one vector of a text: its encoder, whatever class it was saved as.
+
+    Raises:
+        InputError: it takes images.
+    """
+    if source.sentence is None:
+        return plan
+    if plan.family.modality != "text":
+        raise InputError(
+            f"the sentence-transformers model {source.text}",
+            f"its encoder is of family {plan.family.name}, which takes images",
+            "Give the encoder's own folder or hub id",
+        )
+    encoder = next(name for name, task in plan.family.architectures.items() if task == "text-features")
+    notes = (*plan.notes, *source.sentence.notes)
+    if encoder != plan.architecture:
+        notes += (
+            f"of {plan.architecture} the encoder was taken, {encoder}, as modules.json pools its tokens",
+        )
+    return replace(plan, architecture=encoder, task="text-embedding", notes=notes)
 
 
 def _class(family: Family, content: Mapping[str, Any], preset: Preset | None) -> tuple[str, tuple[str, ...]]:
@@ -122,7 +145,7 @@ def _of_the_model(content: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping) and key.endswith(("_config", "_config_dict"))
         else value
         for key, value in content.items()
-        if key not in _OF_A_RUN
+        if key not in OF_A_RUN
     }
 
 
@@ -153,8 +176,8 @@ def check_same_model(reference: ModelReference, source: Source, plan: ModelPlan)
     if reference.preset is not None:
         wanted: Mapping[str, Any] = reference.preset.config
         wanted_family = reference.preset.family
-    elif reference.folder is not None and source.folder != reference.folder:
-        named = plan_model(read_config(reference.folder))
+    elif reference.folder is not None and source.root != reference.folder:
+        named = plan_model(read_config(encoder_folder(reference.folder)))
         wanted_family, other = named.family.name, named.family.vision_config(named.config)
         wanted = {key: getattr(other, key) for key in _SIZES[named.family.modality]}
     else:

@@ -70,6 +70,25 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: as `check_plain_file`; it is too large, or no JSON object as `read_strict_json` has it.
     """
+    content = _read_value(path)
+    if not isinstance(content, dict):
+        raise InputError(f"the file {path}", "it holds no JSON object", _FETCH_AGAIN)
+    return content
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """A file that holds one JSON list.
+
+    Raises:
+        InputError: as `read_json`, of a list.
+    """
+    content = _read_value(path)
+    if not isinstance(content, list):
+        raise InputError(f"the file {path}", "it holds no JSON list", _FETCH_AGAIN)
+    return content
+
+
+def _read_value(path: Path) -> Any:
     check_plain_file(path)
     asked = f"the file {path}"
     try:
@@ -82,6 +101,4 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(asked, f"it {error}", _FETCH_AGAIN) from error
     except ValueError as error:
         raise InputError(asked, f"it is no valid JSON ({error})", _FETCH_AGAIN) from error
-    if not isinstance(content, dict):
-        raise InputError(asked, "it holds no JSON object", _FETCH_AGAIN)
     return content

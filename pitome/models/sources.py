@@ -16,6 +16,7 @@ from pitome.models.packaged import INCLUDED_FOLDER, PACKAGES, packaged_folder
 from pitome.models.processor_file import ProcessorFile, read_processor_file
 from pitome.models.refused_models import family_of_content
 from pitome.models.registry import ModelReference, resolve_weights
+from pitome.models.sentence_files import SentenceModules, read_sentence_modules
 
 Progress = Callable[[str], None]
 
@@ -33,6 +34,13 @@ class Source:
     """What the checkpoint says of its images; None: nothing, or it is of texts."""
     notes: tuple[str, ...] = ()
     """See ``LoadedModel.notes``."""
+    sentence: SentenceModules | None = None
+    """Of a sentence-transformers checkpoint, whose encoder may lie in a folder of its own."""
+
+    @property
+    def root(self) -> Path | None:
+        """The checkpoint's folder, as the user named it."""
+        return self.folder if self.sentence is None else self.sentence.folder
 
 
 def find_source(
@@ -85,10 +93,20 @@ def _from_reference(
         assert reference.hub_id is not None
         files = hub.fetch(reference.hub_id, reference.revision, with_weights, progress)
         folder, text, revision = files.folder, reference.hub_id, files.commit
+    sentence = read_sentence_modules(folder)
+    if sentence is not None:
+        config = read_config(sentence.transformer)
+        return Source(config, sentence.transformer, text, revision, sentence=sentence)
     config = read_config(folder)
     of_images = family_of_content(config).modality == "image"
     processor = read_processor_file(folder) if of_images else None
     return Source(config, folder, text, revision, processor=processor)
+
+
+def encoder_folder(folder: Path) -> Path:
+    """Where in a checkpoint's folder ``config.json`` is."""
+    sentence = read_sentence_modules(folder)
+    return folder if sentence is None else sentence.transformer
 
 
 def _random_source(reference: ModelReference, progress: Progress | None) -> Source:
@@ -97,4 +115,6 @@ def _random_source(reference: ModelReference, progress: Progress | None) -> Sour
         content = family_of_type(preset.family).config_content(preset.architecture, preset.config)
         return Source(content, None, "random", random=True)
     found = _from_reference(reference, progress, with_weights=False)
-    return Source(found.config, None, "random", random=True, processor=found.processor)
+    return Source(
+        found.config, None, "random", random=True, processor=found.processor, sentence=found.sentence
+    )

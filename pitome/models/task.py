@@ -9,6 +9,7 @@ Task = Literal[
     "image-classification",
     "image-features",
     "text-features",
+    "text-embedding",
     "text-classification",
     "token-classification",
 ]

@@ -150,7 +150,7 @@ def test_recorded_parity_keeps_its_command(
 ) -> None:
     import shutil
 
-    copied = Path(shutil.copytree(bundle, tmp_path / "text-tiny"))
+    copied = Path(shutil.copytree(bundle, bundle.with_name("recorded")))  # its model is found from there
     line = ["pitome", "validate", str(copied), "--record"]
     monkeypatch.setattr(sys, "argv", line)
     assert validate(copied, tmp_path / "page.html", "--task", "none", "--record").code == 0

@@ -103,7 +103,7 @@ def _build(
 
 
 def _tokenizer(folder: Path, config: Any) -> Tokenizer:
-    tokenizer = load_tokenizer(folder, config, config.max_position_embeddings)
+    tokenizer = load_tokenizer(folder, config, config.max_position_embeddings).tokenizer
     if tokenizer is None:
         raise InputError(
             f"the tokeniser of the text tower in {folder}",

@@ -1,6 +1,7 @@
 """The records of the parity check. They lie in `pitome.bundle`, whose manifest holds them."""
 
 from pitome.bundle.parity_records import (
+    Agreement,
     Arithmetic,
     BatchComposition,
     Cosine,
@@ -18,6 +19,7 @@ from pitome.bundle.parity_records import (
 )
 
 __all__ = [
+    "Agreement",
     "Arithmetic",
     "BatchComposition",
     "Cosine",

@@ -27,6 +27,8 @@ class PrecisionFigures:
     to_merged: float | None = None
     """Lowest mean cosine of the task's vectors to the merged model in PyTorch in fp32."""
     to_unmerged: float | None = None
+    agreement: tuple[tuple[str, float | None], ...] = ()
+    """(what, value or None where it is not defined) of numbers or several labels, to the unmerged model."""
 
     @property
     def decisions_told(self) -> str:
@@ -37,13 +39,18 @@ class PrecisionFigures:
 
     @property
     def cosines_told(self) -> str:
-        """To both models."""
+        """Cosine to both models, and what is measured of numbers and labels."""
         told = [
             f"{_cosine(value)} to the {name} model"
             for name, value in (("merged", self.to_merged), ("unmerged", self.to_unmerged))
             if value is not None
         ]
-        return ", ".join(told) or "not measured"
+        cosine = [f"cosine {', '.join(told)}"] if told else []
+        other = [
+            f"{what} {'not defined' if value is None else f'{value:.3g}'} to the unmerged model"
+            for what, value in self.agreement
+        ]
+        return ", ".join([*cosine, *other]) or "no cosine"
 
 
 def precision_figures(parity: ParityReport | None) -> tuple[PrecisionFigures, ...]:
@@ -52,9 +59,9 @@ def precision_figures(parity: ParityReport | None) -> tuple[PrecisionFigures, ..
         return ()
     decisions = [each for each in (parity.decisions, *parity.reported_decisions) if each is not None]
     decisions += [found.decisions for found in parity.reduced if found.decisions is not None]
-    names = dict.fromkeys(
-        (*(found.runtime for found in decisions), *(found.model for found in parity.task)),
-    )
+    names = dict.fromkeys(found.runtime for found in decisions)
+    names |= dict.fromkeys(found.model for found in parity.task)
+    names |= dict.fromkeys(found.model for found in parity.agreement)
     ordered = sorted(names, key=lambda name: _precision(name) != "fp32")
     return tuple(_figures(name, parity, decisions) for name in ordered)
 
@@ -75,6 +82,11 @@ def _figures(name: str, parity: ParityReport, decisions: Iterable[Decisions]) ->
         compared=None if found is None else found.compared,
         to_merged=means["merged"],
         to_unmerged=means["unmerged"],
+        agreement=tuple(
+            (each.measure, each.value)
+            for each in parity.agreement
+            if (each.model, each.against) == (name, "unmerged")
+        ),
     )
 
 

@@ -252,8 +252,8 @@ def _precision_rows(parity: ParityReport | None) -> list[SummaryRow]:
         if not found.judged:
             told = f"{found.decisions_told} with PyTorch in {found.precision} ({found.runtime}; not judged)"
             rows.append(SummaryRow(f"Decisions, {found.precision}", told))
-        if found.to_merged is not None:
-            rows.append(SummaryRow(f"Cosine, {found.precision}", f"{found.cosines_told} ({found.runtime})"))
+        if found.to_merged is not None or found.agreement:
+            rows.append(SummaryRow(f"Outputs, {found.precision}", f"{found.cosines_told} ({found.runtime})"))
     return rows
 
 

@@ -17,6 +17,7 @@ class Bert(TextFamily):
 
     name = "bert"
     model_types = ("bert",)
+    takes_token_types = True
     architectures: ClassVar = {
         "BertModel": "text-features",
         "BertForSequenceClassification": "text-classification",
@@ -32,6 +33,7 @@ class Bert(TextFamily):
     pooled = ("BertModel",)
     outputs: ClassVar = {
         "text-features": ("last_hidden_state",),
+        "text-embedding": ("sentence_embedding", "last_hidden_state"),
         "text-classification": ("logits",),
         "token-classification": ("logits",),
     }

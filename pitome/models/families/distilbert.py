@@ -29,6 +29,7 @@ class DistilBert(TextFamily):
     }
     outputs: ClassVar = {
         "text-features": ("last_hidden_state",),
+        "text-embedding": ("sentence_embedding", "last_hidden_state"),
         "text-classification": ("logits",),
         "token-classification": ("logits",),
     }

@@ -41,9 +41,10 @@ def record(name: str, sized: bool = True, **others: Any) -> dict[str, Any]:
 
 def document() -> dict[str, Any]:
     """Make the JSON of a small manifest with every optional part."""
+    usual = {"dtype": "float32", "optional": False, "below": None}
     tensors: dict[str, Any] = {
-        "inputs": [{"name": "pixel_values", "dtype": "float32", "shape": ["batch", 3, 32, 32]}],
-        "outputs": [{"name": "embedding", "dtype": "float32", "shape": ["batch", 8]}],
+        "inputs": [{"name": "pixel_values", "shape": ["batch", 3, 32, 32], **usual}],
+        "outputs": [{"name": "embedding", "shape": ["batch", 8], **usual}],
     }
     flops = {"base": 200, "merged": 150, "ratio": 0.75, "bound": 200 / 150}
     return {
@@ -55,7 +56,7 @@ def document() -> dict[str, Any]:
             "family": "clip",
             "system": None,
             "task": "image-embedding",
-            "weights": {"source": "random", "sha256": KEY, "random": True, "revision": None, "seed": 0},
+            "weights": {"source": "org/clip", "sha256": KEY, "random": False, "revision": "a1", "seed": None},
             "preprocess": {
                 "kind": "image",
                 "processor": "CLIPImageProcessor",
@@ -76,6 +77,7 @@ def document() -> dict[str, Any]:
             },
             "pooling": None,
             "normalised": None,
+            "sentence": None,
             "max_length": None,
             "num_labels": 2,
             "card": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from pitome.errors import InputError
 from pitome.models.loading import load_model
 from tests.cli.command_line import pitome
-from tests.pitome.models.hostile.makers import write_bases
+from tests.pitome.models.hostile.makers import with_config, write_bases
 from tests.pitome.models.hostile_checkpoints import CASES, SECTIONS
 from tests.shared import shared_folder
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+"""PyTorch's own, over tensors of kinds that it will drop."""
 TRAP = Path("/tmp/pitome-hostile-pickle-was-run")
 
 
@@ -31,6 +34,19 @@ def test_names_are_unique() -> None:
     assert len(CASES) == sum(map(len, SECTIONS.values()))
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("name", ["", "config.json", "model.safetensors"])
+def test_what_may_not_be_read(name: str, bases: Path, folder: Path) -> None:
+    path = with_config()(bases, folder) / name
+    path.chmod(0)
+    try:
+        with pytest.raises(InputError, match=r"can't be (read|looked at) ") as refused:
+            load_model(str(folder))
+    finally:
+        path.chmod(0o700)
+    assert "Permission denied" in str(refused.value)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_loading_refuses_it_with_what_was_found_and_the_way_out(name: str, bases: Path, folder: Path) -> None:
     case = CASES[name]
@@ -41,7 +57,13 @@ def test_loading_refuses_it_with_what_was_found_and_the_way_out(name: str, bases
     assert not TRAP.exists()
 
 
-@pytest.mark.parametrize("name", CASES)
+SOME = {name for cases in SECTIONS.values() for name in [case.name for case in cases][::8]}
+"""Of each section; the way from the error to the terminal is the same for all."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in SOME else pytest.mark.full) for name in CASES]
+)
 def test_the_command_ends_in_one_message_and_leaves_nothing(name: str, bases: Path, folder: Path) -> None:
     case = CASES[name]
     model = case.make(bases, folder)

@@ -68,7 +68,13 @@ def test_it_is_the_presets_model(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+QUICK = ("clip-b16", "clip-l14-laion", "deit-s16", "deit-t16-distilled", "dinov2-s14", "minilm-l6", "bert-b")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in PUBLISHED],
+)
 def test_its_weights_are_taken(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a folder as the hub has it, but small: what comes out is what transformers' own class computes."""
     import transformers

@@ -135,7 +135,9 @@ def test_a_failed_validation_is_loud_though_parity_passed(document):
     assert "Accuracyfailr8 loses 0.80 points, where 0.5 are allowed" in text
     assert "max_accuracy_drop.r80.5 pointsthe file" in text
     assert "arithmetic_factor2default" in text
-    assert "min_share_of_boundno limitdefault" in text
+    assert "min_speedup1default" in text
+    assert "No limit is set of min_free_running_agreement, " in text
+    assert ", min_share_of_bound, " in text
     assert "From my/limits.toml; what it leaves out has its default." in text
 
 

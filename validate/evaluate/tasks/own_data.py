@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from pitome.bundle.own_data_records import OwnDataRecord
 from pitome.errors import InputError
+from pitome.models.answers import AnswerKind
 from pitome.runtime import Runtime
 from pitome.validate.evaluate.records import OwnFindings, WorstCase
-from pitome.validate.evaluate.tasks.fidelity import MAIN, closeness, named_vectors
+from pitome.validate.evaluate.tasks.fidelity import MAIN, closeness, compare_vectors, named_vectors
 from pitome.validate.evaluate.tasks.image_classification import best_class
 from pitome.validate.evaluate.tasks.neighbours import WANTED, judge_index, neighbour_recall, percentiles
+from pitome.validate.outputs import LOGITS
 from pitome.validate.own_data import TEXTS, OwnSamples, Reference
 from pitome.validate.samples import Samples, Skipped
 from pitome.validate.task import (
@@ -214,6 +216,38 @@ class OwnClasses(OwnDataTask):
             return "not finite"
         share = 100 * float(answers["probability"][row, number])
         return f"{self._labels.get(number, str(number))} ({share:.0f} %)"
+
+
+class OwnAnswers(OwnDataTask):
+    """Answers that are no one class: numbers, several labels, or a class for each token."""
+
+    def __init__(
+        self,
+        name: str,
+        data: OwnSamples,
+        answers: AnswerKind,
+        in_place_of: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        """As `OwnDataTask`; ``answers``: what the model's logits are."""
+        super().__init__(name, data, in_place_of, seed)
+        self._answers = answers
+
+    def _reduce(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return named_vectors(inputs, {LOGITS: require_output(outputs, LOGITS, self.name)})
+
+    def _compare(self, unmerged: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Score:
+        metrics, main, details = compare_vectors(found, unmerged, self._answers)
+        finite = np.isfinite(metrics[main])
+        metrics[main] = np.where(finite, metrics[main], -1)
+        own = OwnFindings(
+            vector=None,
+            percentiles=percentiles(metrics[main]),
+            not_finite=int((~finite).sum()),
+            worst=tuple(case for _, case in self._worst(metrics[main])),
+            reindex=None,
+        )
+        return Score(metrics, main, {**details, "percentiles": own.percentiles}, own=own)
 
 
 def indexed_vector(names: Sequence[str]) -> str:

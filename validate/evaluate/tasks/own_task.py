@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitome.errors import InputError
+from pitome.models.answers import answer_kind
 from pitome.validate.evaluate.datasets.class_words import is_wordnet_id, read_class_words
 from pitome.validate.evaluate.datasets.image_folder import class_names_of, tested_folder
 from pitome.validate.evaluate.datasets.image_set import UnknownClassesError, class_numbers
-from pitome.validate.evaluate.tasks.own_data import OwnClasses, OwnDataTask, OwnEmbeddings
+from pitome.validate.evaluate.tasks.own_data import OwnAnswers, OwnClasses, OwnDataTask, OwnEmbeddings
 from pitome.validate.own_data import IMAGES, OwnSamples
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def own_task(
     seed: int = 0,
     in_place_of: str | None = None,
 ) -> OwnDataTask:
-    """Cosine to the unmerged model, or of a classifier the share of equal best classes.
+    """Cosine to the unmerged model, of a classifier the share of equal best classes, of others their answers.
 
     Args:
         data: of the user's.
@@ -42,8 +43,11 @@ def own_task(
         InputError: fewer than two samples.
     """
     _require_two(data)
-    if loaded.task in _CLASSIFY:
+    kind = answer_kind(loaded.model.config)
+    if loaded.task in _CLASSIFY and kind == "classes":
         return OwnClasses(data.record.data, data, labels, in_place_of, seed)
+    if loaded.task in (*_CLASSIFY, "token-classification"):
+        return OwnAnswers(data.record.data, data, kind, in_place_of, seed)
     return OwnEmbeddings(data.record.data, data, in_place_of, seed)
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pitome.errors import InputError
+from pitome.models.answers import answer_kind
 from pitome.validate.evaluate.datasets.image_set import ImageSet, class_numbers
-from pitome.validate.evaluate.tasks.fidelity import Fidelity
+from pitome.validate.evaluate.tasks.fidelity import Fidelity, SampleSource
 from pitome.validate.evaluate.tasks.own_task import images_in_place_of, own_task
 from pitome.validate.evaluate.tasks.task_names import (
     ALL_PHOTOS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pitome.models.loading import LoadedModel
+    from pitome.models.tokenizer import Text
     from pitome.validate.evaluate.datasets.hub_dataset import HubDataset
     from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
     from pitome.validate.evaluate.tasks.text_classification import TextClassification
@@ -46,6 +48,7 @@ NUM_FIT, NUM_VALIDATION = 3000, 1000
 """Training documents that a head is fitted to, and that choices are made by."""
 CLASS_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a photo of the {}", "an image of a {}")
 """Captions of the classes of a user's data set."""
+_EMBED_TEXTS = ("text-features", "text-embedding")
 _SPLITS: tuple[Split, ...] = ("validation", "test")
 
 
@@ -98,20 +101,24 @@ def make_task(
     if name in TEXT_TASKS:
         return _corpus(name, loaded, limit, seed)
     if name in FIDELITY_TASKS:
-        return Fidelity(name, _corpus(name.removesuffix("-fidelity"), loaded, limit, seed))
+        return _fidelity(name, _corpus(name.removesuffix("-fidelity"), loaded, limit, seed), loaded)
     if name in FASHION_TASKS:
         return _fashion(name, loaded, limit, seed, folder)
     from pitome.validate.evaluate.datasets.photo_views import PhotoViews
 
     _require(name, loaded, loaded.family.modality == "image", "an image model")
     views = PhotoViews(loaded.image_preprocess, limit, undivided=name == ALL_PHOTOS)
-    return Fidelity(name, views, views.photos)
+    return Fidelity(name, views, views.photos, answer_kind(loaded.model.config))
+
+
+def _fidelity(name: str, source: SampleSource, loaded: LoadedModel) -> Fidelity:
+    return Fidelity(name, source, answers=answer_kind(loaded.model.config))
 
 
 def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:
     """Names of the tasks that fit a model and need no data of the user's; none where nothing fits."""
     if loaded.family.modality == "text":
-        return ("r8", "20newsgroups") if loaded.task == "text-features" else ()
+        return ("r8", "20newsgroups") if loaded.task in _EMBED_TEXTS else ()
     if _is_of_fashion(loaded):
         return {"image-classification": (FASHION,), "image-embedding": (ZERO_SHOT, RETRIEVAL)}.get(
             loaded.task, (PHOTOS,)
@@ -119,7 +126,7 @@ def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:
     return (PHOTOS,)
 
 
-def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[str]], dict[str, Tensor]]:
+def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[Text]], dict[str, Tensor]]:
     """Texts -> the model's inputs.
 
     Raises:
@@ -134,7 +141,7 @@ def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[str]], dict[str, Ten
             "the model has no tokeniser",
             "Give a checkpoint folder with a tokenizer.json",
         )
-    return lambda texts: encode_texts(tokenizer, texts)
+    return lambda texts: encode_texts(tokenizer, texts, loaded.num_token_types)
 
 
 def _is_of_fashion(loaded: LoadedModel) -> bool:
@@ -161,7 +168,7 @@ def _require(name: str, loaded: LoadedModel, fits: bool, needed: str) -> None:
 def _corpus(name: str, loaded: LoadedModel, limit: int | None, seed: int) -> TextClassification:
     from pitome.validate.evaluate.datasets.text_corpora import read_corpus
 
-    _require(name, loaded, loaded.task == "text-features", "a text encoder")
+    _require(name, loaded, loaded.task in _EMBED_TEXTS, "a text encoder")
     train, test = read_corpus(name, "train"), read_corpus(name, "test")
     num_test = limit if limit is not None else NUM_TEST.get(name)
     return _with_head(name, train, test, loaded, num_test, limit, seed)
@@ -212,7 +219,7 @@ def _fashion(name: str, loaded: LoadedModel, limit: int | None, seed: int, folde
     }
     if name in (FASHION, FASHION_FIDELITY):
         classification = ImageClassification(FASHION, splits)
-        return classification if name == FASHION else Fidelity(name, classification)
+        return classification if name == FASHION else _fidelity(name, classification, loaded)
     return _image_text(name, splits, class_captions(), loaded, retrieval=name == RETRIEVAL)
 
 
@@ -288,6 +295,7 @@ def _labelled_images(
         words = words_of_classes(names, folder)
         captions = [[template.format(each) for template in CLASS_TEMPLATES] for each in words]
         return _image_text(name, LateSplits(read), captions, loaded)
+    _require_classes(name, loaded)
     labels = _labels(loaded)
     numbers = np.array(class_numbers(names, labels), np.int64)
     called = _names_by_number(labels)
@@ -297,6 +305,20 @@ def _labelled_images(
         return replace(images, labels=numbers[images.labels], class_names=called)
 
     return ImageClassification(name, LateSplits(numbered))
+
+
+def _require_classes(name: str, loaded: LoadedModel) -> None:
+    """InputError where no answer of the model can be wrong, or none is one class."""
+    kind = answer_kind(loaded.model.config)
+    if kind != "classes":
+        found = (
+            "a number, and a best class among one is always right" if kind == "numbers" else "several labels"
+        )
+        raise InputError(
+            f"the task {name} with {loaded.name}",
+            f"it counts right classes, and the model answers with {found}",
+            f"Choose a task of fidelity, such as {', '.join(default_tasks(loaded)) or 'none of these'}",
+        )
 
 
 def _labels(loaded: LoadedModel) -> dict[int, str]:
@@ -333,12 +355,13 @@ def _hub_texts(name: str, data: HubDataset, loaded: LoadedModel, limit: int | No
     from pitome.validate.evaluate.tasks.text_labels import TextLabels
 
     _require(name, loaded, loaded.family.modality == "text", "a text model")
-    if loaded.task == "text-features":
+    if loaded.task in _EMBED_TEXTS:
         if data.train is None:
             raise InputError(
                 f"the task {name}", "there is no training split to fit a head to", "Give a dataset with one"
             )
         return _with_head(name, data.train.texts(), data.test.texts(), loaded, limit, limit, seed)
+    _require_classes(name, loaded)
     labels = _labels(loaded)
     numbers = np.array(class_numbers(data.test.class_names, labels), np.int64)
     called = _names_by_number(labels)

@@ -12,6 +12,7 @@ from pitome.bundle.parity_records import (
     LevelVerdict,
     ParityReport,
 )
+from pitome.validate.agreement_text import agreement_text
 from pitome.validate.report.charts import Chart, decisions_chart, first_differences_chart, margins_chart
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.reproduce import parity_check_command
@@ -74,7 +75,7 @@ class ParityView:
     graph: tuple[tuple[str, str], ...] = ()
     """(what a graph holds in another way than the model, why it is no defect; empty where it is one)."""
     task: tuple[tuple[str, str], ...] = ()
-    """(what, value): cosines, and top-1 agreement of classifiers."""
+    """(what, value): cosines, what was measured of numbers and labels, and top-1 agreement of classifiers."""
 
 
 def parity_view(report: ReportInput) -> ParityView:
@@ -163,6 +164,11 @@ def _task_rows(parity: ParityReport) -> Iterator[tuple[str, str]]:
         yield (
             f"{found.vector}: cosine of {found.model} to {found.against} PyTorch",
             f"mean {found.mean:.5f}, lowest {found.minimum:.5f}",
+        )
+    for each in parity.agreement:
+        yield (
+            f"{each.vector}: {each.measure} of {each.model} to {each.against} PyTorch",
+            agreement_text(each),
         )
     for name, share in parity.top1_agreement.items():
         yield f"same top-1 class: {name}", f"{share:.1%}"

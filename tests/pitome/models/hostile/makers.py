@@ -107,6 +107,14 @@ def with_files(*names: str, **contents: Any) -> Callable[[Path, Path], Path]:
     return make
 
 
+def pooling(bases: Path, folder: Path) -> Path:
+    """A folder of sentence-transformers without its model."""
+    (folder / "1_Pooling").mkdir()
+    content = {"word_embedding_dimension": 384, "pooling_mode_mean_tokens": True}
+    (folder / "1_Pooling/config.json").write_text(json.dumps(content))
+    return folder
+
+
 def inside(name: str, make: Callable[[Path, Path], str | Path]) -> Callable[[Path, Path], Path]:
     """A folder, or a file, of what another case makes is MODEL."""
     return lambda bases, folder: Path(make(bases, folder)) / name
@@ -158,6 +166,11 @@ def with_header(change: Callable[[dict[str, Any], bytes], bytes]) -> Callable[[P
 def written(header: str, data: bytes) -> bytes:
     encoded = header.encode()
     return struct.pack("<Q", len(encoded)) + encoded + data
+
+
+def of_tensorflow(header: dict[str, Any], data: bytes) -> bytes:
+    """A file that says so."""
+    return written(json.dumps({**header, "__metadata__": {"format": "tf"}}), data)
 
 
 def overlapping(header: dict[str, Any], data: bytes) -> bytes:
@@ -239,8 +252,9 @@ def bytes_in_place(name: str, content: bytes) -> Callable[[Path, Path], Path]:
     return replaced(lambda path: path.with_name(name).write_bytes(content), "model.safetensors")
 
 
-def put(name: str, value: Tensor) -> Callable[[dict[str, Tensor]], None]:
-    return lambda tensors: tensors.update({name: value})
+def put(name: str, value: Tensor | Callable[[], Tensor]) -> Callable[[dict[str, Tensor]], None]:
+    """Another tensor; a callable where making it warns."""
+    return lambda tensors: tensors.update({name: value if isinstance(value, Tensor) else value()})
 
 
 def every(change: Callable[[Tensor], Tensor]) -> Callable[[dict[str, Tensor]], None]:

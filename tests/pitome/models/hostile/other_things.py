@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from tests.pitome.models.hostile.makers import (
-    FETCH,
     Hostile,
     inside,
+    pooling,
     with_bytes,
     with_config,
     with_files,
@@ -113,19 +113,19 @@ OTHER_THINGS: tuple[Hostile, ...] = (
         "TensorFlow weights only",
         lambda bases, folder: without_weights(bases, folder, "tf_model.h5"),
         "it has TensorFlow weights only",
-        "from_tf=True",
+        "Convert them: with transformers 4, AutoModel.from_pretrained(FOLDER, from_tf=True)",
     ),
     Hostile(
         "a TensorFlow SavedModel",
         with_files("saved_model.pb", "variables/variables.index"),
         "it has TensorFlow weights only",
-        "from_tf=True",
+        "Convert them: with transformers 4, AutoModel.from_pretrained(FOLDER, from_tf=True)",
     ),
     Hostile(
         "Flax weights only",
         lambda bases, folder: without_weights(bases, folder, "flax_model.msgpack"),
         "it has Flax weights only",
-        "from_flax=True",
+        "Convert them: with transformers 4, AutoModel.from_pretrained(FOLDER, from_flax=True)",
     ),
     Hostile(
         "a TensorRT plan",
@@ -137,7 +137,7 @@ OTHER_THINGS: tuple[Hostile, ...] = (
         "a DeepSpeed checkpoint",
         with_files("zero_to_fp32.py", "global_step500/mp_rank_00_model_states.pt"),
         "it is a training state in pieces",
-        "Gather it",
+        "Gather it (zero_to_fp32.py, or accelerate merge-weights)",
     ),
     Hostile(
         "a bundle of pitome",
@@ -171,9 +171,9 @@ OTHER_THINGS: tuple[Hostile, ...] = (
     ),
     Hostile(
         "the pooling module of sentence-transformers",
-        inside("1_Pooling", with_files("1_Pooling/pytorch.txt", "1_Pooling/config.json")),
-        "it is no valid JSON",
-        FETCH,
+        inside("1_Pooling", pooling),
+        "it is the pooling module of a sentence-transformers folder",
+        "Give the folder above, which has modules.json",
     ),
     Hostile(
         "the pooling module alone",
@@ -189,7 +189,13 @@ OTHER_THINGS: tuple[Hostile, ...] = (
     ),
     Hostile(
         "modules.json without its model",
-        with_files("1_Pooling/x", modules=[]),
+        with_files(
+            "1_Pooling/x",
+            modules=[
+                {"path": "", "type": "sentence_transformers.models.Transformer"},
+                {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+            ],
+        ),
         "it is a sentence-transformers folder without the model itself",
         "Fetch the whole folder again",
     ),
@@ -284,6 +290,6 @@ OTHER_THINGS: tuple[Hostile, ...] = (
         "an id with three parts",
         lambda bases, folder: "org/name/part",
         "nor an id of the form org/name",
-        "lists the presets",
+        "`pitome models` lists the presets",
     ),
 )

@@ -21,6 +21,7 @@ from tests.pitome.models.hostile.makers import (
     bytes_in_place,
     cut,
     first_part,
+    of_tensorflow,
     overlapping,
     pickled,
     put,
@@ -135,6 +136,12 @@ WEIGHTS: tuple[Hostile, ...] = (
         FETCH,
     ),
     Hostile("a header with a name twice", with_header(twice), "is there twice", FETCH),
+    Hostile(
+        "safetensors of TensorFlow",
+        with_header(of_tensorflow),
+        "they are in the form of TensorFlow",
+        "Choose a checkpoint with PyTorch weights, or convert it",
+    ),
     Hostile("overlapping tensors", with_header(overlapping), "the file is damaged or incomplete (", FETCH),
     Hostile("weights that are cut short", with_header(cut), "the file is damaged or incomplete (", FETCH),
     Hostile(
@@ -211,7 +218,7 @@ WEIGHTS: tuple[Hostile, ...] = (
     ),
     Hostile(
         "a sparse tensor in rows",
-        pickled(put(BIAS, torch.eye(32).to_sparse_csr())),
+        pickled(put(BIAS, lambda: torch.eye(32).to_sparse_csr())),
         "the tensor layernorm.bias is sparse (sparse_csr)",
         QUANTISED_REMEDY,
     ),
@@ -223,7 +230,7 @@ WEIGHTS: tuple[Hostile, ...] = (
     ),
     Hostile(
         "a quantised tensor",
-        pickled(put(BIAS, torch.quantize_per_tensor(torch.ones(32), 0.1, 0, torch.qint8))),
+        pickled(put(BIAS, lambda: torch.quantize_per_tensor(torch.ones(32), 0.1, 0, torch.qint8))),
         "the tensor layernorm.bias is quantised (qint8)",
         QUANTISED_REMEDY,
     ),
