@@ -69,9 +69,11 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
             plan=options.plan,
             check=options.check,
         )
-        manifest = with_plans(first_manifest(place, prepared, exported, record), plans)
-        manifest = manifest.model_copy(
+        # Its records must fit each other at every step, so the plan comes with its options.
+        manifest = first_manifest(place, prepared, exported, record.model_copy(update={"plan": None}))
+        manifest = with_plans(manifest, plans).model_copy(
             update={
+                "build": portable_build(record, final),
                 "native": tuple(each for each in (plugin, native and native.record) if each is not None),
                 "native_left_out": operator.left_out,
                 "parity": parity,

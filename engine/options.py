@@ -10,6 +10,10 @@ from pitome.bundle.build_options import (
     COLUMN_HELP,
     DEFAULT_PLUGIN,
     INPUTS_HELP,
+    LARGEST_BATCH,
+    LONGEST_MEASUREMENT,
+    MOST_INPUTS,
+    MOST_THREADS,
     CheckOptions,
     ModelChoice,
     ModelOptions,
@@ -115,16 +119,24 @@ class BenchOptions:
 
     batches: Annotated[
         tuple[int, ...],
-        Option("Batch size to measure; may be repeated.", name="batch", minimum=1, repeated=True),
+        Option(
+            "Batch size to measure; may be repeated.",
+            name="batch",
+            minimum=1,
+            maximum=LARGEST_BATCH,
+            repeated=True,
+        ),
     ] = ()
     threads: Annotated[
-        int | None, Option("Threads of onnxruntime; as at the build by default.", minimum=1)
+        int | None,
+        Option("Threads of onnxruntime; as at the build by default.", minimum=1, maximum=MOST_THREADS),
     ] = None
     device: Annotated[
         str | None, Option("Where onnxruntime runs; as at the build by default.", choices=device_names)
     ] = None
     latency_seconds: Annotated[
-        float | None, Option("Seconds to measure per batch size.", minimum=0.1, hidden=True)
+        float | None,
+        Option("Seconds to measure per batch size.", minimum=0.1, maximum=LONGEST_MEASUREMENT, hidden=True),
     ] = None
     everyone: Annotated[
         bool,
@@ -150,7 +162,12 @@ class ValidationOptions:
 
     parity_inputs: Annotated[
         int | None,
-        Option("Random images or texts; as at the build by default.", name="parity_images", minimum=1),
+        Option(
+            "Random images or texts; as at the build by default.",
+            name="parity_images",
+            minimum=1,
+            maximum=MOST_INPUTS,
+        ),
     ] = None
     device: Annotated[
         str | None, Option("Where onnxruntime runs; as at the build by default.", choices=device_names)

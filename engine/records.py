@@ -23,7 +23,7 @@ from pitome.bundle import (
     WeightsRecord,
     file_sha256,
 )
-from pitome.bundle.manifest import MAIN_GRAPH
+from pitome.bundle.consistency import MAIN_GRAPH
 from pitome.bundle.portable import seen_from
 from pitome.compression import Compression
 from pitome.engine.checkpoint_files import CheckpointFiles

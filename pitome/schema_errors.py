@@ -26,7 +26,7 @@ def problems(
         document: what was validated, as lists and dicts: it tells keys from the names that pydantic puts
             between them.
         schema: the JSON schema of the record, for the names of keys that come close to an unknown one.
-        whole: names what is wrong with no single key.
+        whole: names what is wrong with no single key; empty where its text does.
         limit: so many of them; how many more there are is said.
     """
     found: dict[tuple[str | int, ...], list[str]] = {}
@@ -40,10 +40,10 @@ def problems(
         found.setdefault(parts, []).append(reason.removeprefix("should be ") if again else reason)
         if reason.startswith("should"):
             inputs[parts] = f", not {_shown(each['input'])}"
-    texts = [
-        f"{place_of(parts) or whole}: {' or '.join(dict.fromkeys(reasons))}{inputs.get(parts, '')}"
-        for parts, reasons in found.items()
-    ]
+    texts = []
+    for parts, reasons in found.items():
+        text = " or ".join(dict.fromkeys(reasons)) + inputs.get(parts, "")
+        texts.append(": ".join(filter(None, [place_of(parts) or whole, text])))
     return texts[:limit] + [f"and {len(texts) - limit} more"] * (len(texts) > limit)
 
 

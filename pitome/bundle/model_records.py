@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from pitome.bundle.preprocess_record import ImagePreprocess, TextPreprocess
 from pitome.bundle.record import Positive, Record, Sha256, Text
 from pitome.bundle.sentence_records import SentenceRecord
+from pitome.models.task import Task
+from pitome.settings import MAX_SEED, MIN_SEED
 
 
 class WeightsRecord(Record):
@@ -17,8 +19,10 @@ class WeightsRecord(Record):
     source: Text = Field(description="Hub id, package or included model, name of a folder, or `random`")
     sha256: Sha256 = Field(description="Digest of the weights as they were loaded")
     random: bool = Field(description="True: seeded random weights, right for latency and parity only")
-    revision: str | None = Field(None, description="Commit of the hub's repository")
-    seed: int | None = Field(None, description="Seed of random weights")
+    revision: Text | None = Field(None, description="Commit of the hub's repository")
+    seed: Annotated[int, Field(ge=MIN_SEED, le=MAX_SEED)] | None = Field(
+        None, description="Seed of random weights"
+    )
 
     @model_validator(mode="after")
     def _seed_belongs_to_random(self) -> Self:
@@ -46,10 +50,12 @@ class CardRecord(Record):
 class ModelRecord(Record):
     """Which model this is, and what its input must look like."""
 
-    name: Text = Field(description="The model as the user named it: preset, hub id or folder name")
+    name: Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=255)] = Field(
+        description="The model as the user named it: preset, hub id or folder name"
+    )
     family: Text = Field(description="The family that compressed it, such as `clip`")
     system: Text | None = Field(None, description="Of a model of several graphs: how they belong together")
-    task: Text = Field(description="What the model computes, such as `image-embedding`")
+    task: Task = Field(description="What the model computes, such as `image-embedding`")
     weights: WeightsRecord = Field(description="Where the weights came from")
     preprocess: Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")] = Field(
         description="How an input becomes a tensor"

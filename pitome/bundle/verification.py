@@ -309,7 +309,7 @@ def _misfit(folder: Path, found: str) -> BundleError:
 
 
 def _told(error: ValidationError, document: Any) -> str:
-    return "; ".join(problems(error, document, _schema(), "manifest"))
+    return "; ".join(problems(error, document, _schema(), whole=""))
 
 
 @lru_cache

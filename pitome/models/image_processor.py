@@ -64,6 +64,7 @@ def record_of(
         notes.append(f"{file.path.name} names no class: {name}, that of the model's type, is taken")
     _check_fields(file, name)
     processor = _made(file, name)
+    _check_needed(file, processor)
     _check_channels(file, processor, name, channels)
     resize = CLASSES[name].resize(file, processor) if processor.do_resize else _Resized(None)
     crops = (*resize.crops, *_crops(file, processor))
@@ -107,7 +108,7 @@ def _check_fields(file: ProcessorFile, name: str) -> None:
             named = value if isinstance(value, dict) else {}
             if any(each in named for each in _CODE):
                 raise file.refused(field, "names code of the checkpoint's own, which is not run")
-        elif field not in known_fields:
+        elif field not in known_fields and value is not None:
             raise file.refused(
                 field,
                 f"is no field of {name} that is honoured here",
@@ -132,6 +133,21 @@ def _made(file: ProcessorFile, name: str) -> Any:
         raise InputError(
             f"the file {file.path}", f"{name} refuses its fields ({error})", "Correct the file"
         ) from error
+
+
+_NEEDED = {
+    "do_resize": ("size", "resample"),
+    "do_rescale": ("rescale_factor",),
+    "do_normalize": ("image_mean", "image_std"),
+}
+
+
+def _check_needed(file: ProcessorFile, processor: Any) -> None:
+    """A class takes null as a value that it then lacks."""
+    for switch, fields in _NEEDED.items():
+        for field in fields:
+            if getattr(processor, switch) and getattr(processor, field) is None:
+                raise file.refused(field, f"is null, and {switch} is true")
 
 
 def _check_channels(file: ProcessorFile, processor: Any, name: str, channels: Channels) -> None:
@@ -224,6 +240,8 @@ def _convnext(file: ProcessorFile, processor: Any) -> _Resized:
         raise _unusable_size(file, size)
     if edge >= 384:
         return _Resized(ResizeRecord(height=edge, width=edge, resample=_filter(resample)))
+    if processor.crop_pct is None:
+        raise file.refused("crop_pct", f"is null, and size {edge} needs it")
     longer = int(edge / processor.crop_pct)
     if not 1 <= longer <= LARGEST_EDGE:
         raise file.refused("crop_pct", f"makes {longer} pixels of {edge}")

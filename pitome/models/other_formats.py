@@ -24,6 +24,8 @@ class OtherFormat:
 
     found: str
     remedy: str
+    inside: str | None = None
+    """The folder in it that is a checkpoint."""
 
 
 _CONVERTED = "Choose its conversion for transformers, such as laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
@@ -55,14 +57,14 @@ _RULES: tuple[tuple[str, OtherFormat], ...] = (
         ),
     ),
     (
-        r"(.*/)?[^/]+\.gguf",
+        r"(gguf/)?[^/]+\.gguf",
         OtherFormat(
             "it has weights for llama.cpp (GGUF), which are quantised",
             "Choose the checkpoint that they were made from, with model.safetensors",
         ),
     ),
     (
-        r"(.*/)?[^/]+\.onnx",
+        r"(onnx/)?[^/]+\.onnx",
         OtherFormat(
             "it has an ONNX graph, in which tokens can't be merged any more",
             "Give the checkpoint that it was exported from; `pitome export` writes its ONNX",
@@ -110,7 +112,7 @@ _RULES: tuple[tuple[str, OtherFormat], ...] = (
         ),
     ),
     (
-        r"dataset_info\.json|dataset_dict\.json|(.*/)?[^/]+\.(parquet|arrow)",
+        r"dataset_info\.json|dataset_dict\.json|(data/|train/)?[^/]+\.(parquet|arrow)",
         OtherFormat("it is a data set, not a model", "Give a model; data sets go to --task"),
     ),
 )
@@ -203,12 +205,14 @@ def _checkpoints_below(names: Sequence[str]) -> OtherFormat | None:
         return OtherFormat(
             f"it is the folder of a training run, and {len(trained)} of its checkpoints lie in it",
             f"Give one of them, such as {last}",
+            last,
         )
     models = [name for name in folders if not re.fullmatch(r"\d+_(?!Transformer).*", name)]
     if models:
         return OtherFormat(
             f"the folder has no config.json; of the folders in it these have one: {', '.join(models[:5])}",
             f"Give {models[0]} in it",
+            models[0],
         )
     return None
 

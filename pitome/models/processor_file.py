@@ -52,7 +52,7 @@ class ProcessorFile:
 
     path: Path
     fields: Mapping[str, Any]
-    """As they stand in the file, null left out, each of the right kind."""
+    """As they stand in the file, each of the right kind, or null: no value, not the class's own either."""
     note: str | None = None
     """Which of two files was taken."""
 
@@ -93,9 +93,9 @@ def read_processor_file(folder: Path) -> ProcessorFile | None:
         fields, path, note = own, folder / PREPROCESSOR, None
     else:
         return None
-    found = ProcessorFile(path, {key: value for key, value in fields.items() if value is not None}, note)
+    found = ProcessorFile(path, fields, note)
     for field, value in found.fields.items():
-        if field in _KINDS and (reason := _KINDS[field](value)):
+        if value is not None and field in _KINDS and (reason := _KINDS[field](value)):
             raise found.refused(field, f"is {_shown(value)}, not {reason}")
     return found
 

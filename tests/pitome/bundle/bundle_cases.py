@@ -56,7 +56,7 @@ def document() -> dict[str, Any]:
             "family": "clip",
             "system": None,
             "task": "image-embedding",
-            "weights": {"source": "random", "sha256": KEY, "random": True, "revision": None, "seed": 0},
+            "weights": {"source": "org/clip", "sha256": KEY, "random": False, "revision": "a1", "seed": None},
             "preprocess": {
                 "kind": "image",
                 "processor": "CLIPImageProcessor",

@@ -122,7 +122,8 @@ def random_cases(count: int, seed: int = 0) -> Iterator[Case]:
 
 def _choices(name: str) -> dict[str, Any]:
     own = OWN_CHOICES.get(name, {})
-    return {field: (*values, *own.get(field, ())) for field, values in ({**own, **CHOICES}).items()}
+    found = {**own, **CHOICES}
+    return {field: (*values, *own.get(field, ()), None) for field, values in found.items()}
 
 
 def pictures() -> list[Image.Image]:

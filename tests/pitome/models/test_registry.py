@@ -152,3 +152,32 @@ def test_folder_name_is_made_safe(tmp_path):
 def test_preset_names_ignore_case():
     assert resolve_preset("CLIP-B16") is PRESETS["clip-b16"]
     assert resolve_preset("clip") is None
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link to nothing"])
+def test_a_preset_that_something_else_is_named_as(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    assert resolve_model("deit-s16").notes == ()
+    if kind == "folder":
+        Path("deit-s16").mkdir()
+    elif kind == "file":
+        Path("deit-s16").touch()
+    else:
+        Path("deit-s16").symlink_to("nowhere")
+    found = resolve_model("deit-s16")
+    word = "folder" if kind == "folder" else "file"
+    assert found.kind == "preset"
+    assert found.notes == (
+        f"deit-s16 is the preset of that name, not the {word} deit-s16 here; "
+        f"MODEL=./deit-s16 means the {word}",
+    )
+
+
+def test_the_note_reaches_the_terminal(tmp_path, monkeypatch):
+    from tests.cli.command_line import pitome
+
+    monkeypatch.chdir(tmp_path)
+    Path("deit-t16").mkdir()
+    outcome = pitome("engine", "deit-t16", "--weights", "random", "--dry-run")
+    assert outcome.code == 0
+    assert "deit-t16 is the preset of that name, not the folder deit-t16 here" in outcome.message

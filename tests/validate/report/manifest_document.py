@@ -43,7 +43,11 @@ def latency_result(batch: int, speedup: float, low: float, high: float) -> dict[
         "bound": bound,
         "share_of_bound": speedup / bound,
         "merged": {"median_milliseconds": 100.0, "p95_milliseconds": 110.0, "per_second": 10.0 * batch},
-        "unmerged": {"median_milliseconds": 150.0, "p95_milliseconds": 160.0, "per_second": 6.7 * batch},
+        "unmerged": {
+            "median_milliseconds": 150.0,
+            "p95_milliseconds": 160.0,
+            "per_second": 1000 * batch / 150,
+        },
         "rounds": 27,
         "warmup_rounds": 4,
         "threads": 2,

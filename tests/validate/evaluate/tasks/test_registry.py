@@ -81,7 +81,7 @@ def test_a_split_that_is_not_used_is_not_read(clip, tmp_path):
     task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert task.count("test") == 12
     assert [(part.count, part.reason) for part in task.skipped] == [(1, "the image can't be used")]
-    with pytest.raises(InputError, match="none of the 2 files that were chosen can be opened as an image"):
+    with pytest.raises(InputError, match="none of the 2 files that were chosen can be used"):
         task.count("validation")
 
 
