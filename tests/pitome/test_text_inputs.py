@@ -136,9 +136,7 @@ def test_refused(changes: dict[str, Any], message: str) -> None:
 
 
 def test_texts_of_several_lengths_are_no_array() -> None:
-    with pytest.raises(
-        InputError, match=r"its input input_ids is no array .*Pad every text to"
-    ):
+    with pytest.raises(InputError, match=r"its input input_ids is no array .*Pad every text to"):
         TEXTS.prepared("a run", given(input_ids=[[1, 2], [3]]))
 
 
