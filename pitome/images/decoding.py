@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -135,8 +136,12 @@ def _kind(value: object) -> str:
 def _opened(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Image:
     from PIL import Image
 
-    file = source if isinstance(source, str | os.PathLike) else io.BytesIO(source)
-    return Image.open(file, formats=_formats())
+    if not isinstance(source, str | os.PathLike):
+        return Image.open(io.BytesIO(source), formats=_formats())
+    mode = os.stat(source).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for, a device has no end
+        raise ImageError(named(source), "it is a pipe or a device", "Give a file")
+    return Image.open(source, formats=_formats())
 
 
 @cache

@@ -82,6 +82,7 @@ def _loaded(
     others = sorted(tensors.keys() - wanted)
     tensors = {name: tensor for name, tensor in tensors.items() if name in wanted}
     check_tensors(tensors, where)
+    _check_one_name_each(tensors, model_class.base_model_prefix, where)
     _check_count(plan, tensors, where)
     options: dict[str, Any] = {}
     notes = cast_notes(tensors)
@@ -93,6 +94,19 @@ def _loaded(
     if left_over:
         notes += (f"set aside of the checkpoint: {set_aside(left_over, model_class.base_model_prefix)}",)
     return model, notes
+
+
+def _check_one_name_each(tensors: dict[str, Tensor], prefix: str, where: str) -> None:
+    """A checkpoint of a whole model puts a prefix before its encoder's names; of both forms the library would
+    take one without a word."""
+    for name, tensor in sorted(tensors.items()):
+        other = f"{prefix}.{name}"
+        if other in tensors and not torch.equal(tensor, tensors[other]):
+            raise InputError(
+                f"the weights {where}",
+                f"they have two different tensors for one place, {name} and {other}",
+                "Fetch the whole checkpoint again, or save one model alone",
+            )
 
 
 def _check_count(plan: ModelPlan, tensors: dict[str, Tensor], where: str) -> None:

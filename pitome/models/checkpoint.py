@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitome.errors import InputError
-from pitome.models.other_formats import adapter, instead_of_checkpoint, instead_of_config, list_folder
+from pitome.models.other_formats import (
+    adapter,
+    instead_of_checkpoint,
+    instead_of_config,
+    is_of_timm,
+    list_folder,
+)
 from pitome.models.plain_file import read_json
 
 if TYPE_CHECKING:
@@ -57,7 +63,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if instead is not None:
         raise InputError(asked, instead.found, instead.remedy)
     config = read_json(path)
-    if "model_type" not in config:
+    if "model_type" not in config or is_of_timm(config):
         instead = instead_of_config(config)
         if instead is not None:
             raise InputError(asked, instead.found, instead.remedy)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pitome.errors import InputError
+from pitome.images.transform import MAX_RESIZED_PIXELS
 from pitome.models.family import Family, patch_count
 from pitome.models.memory import check_memory
 
@@ -188,13 +189,20 @@ def check_sizes(config: Any, family: Family) -> None:
 
 
 def check_positions(image_size: int, config: Any) -> None:
-    """Make sure that the position embeddings of images of so many pixels fit into memory.
+    """Make sure that the position embeddings of images of so many pixels fit into memory, and that there can
+    be such images.
 
     Raises:
-        InputError: they do not.
+        InputError: they do not, or no image so large is prepared.
     """
     patches = patch_count(image_size, config.patch_size)
     check_memory(f"IMAGE_SIZE={image_size}", 4 * patches * int(config.hidden_size), "Choose a smaller one")
+    if image_size**2 > MAX_RESIZED_PIXELS:
+        raise InputError(
+            f"IMAGE_SIZE={image_size}",
+            f"images of more than {MAX_RESIZED_PIXELS} pixels are not prepared",
+            "Choose a smaller one",
+        )
 
 
 def least_parameters(config: Any, family: Family) -> int:

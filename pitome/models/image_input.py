@@ -31,6 +31,7 @@ def image_input(
     file: ProcessorFile | None,
     preset: Preset | None,
     image_size: int | None,
+    of_checkpoint: bool = True,
 ) -> ImageInput:
     """How images are prepared for a model.
 
@@ -43,6 +44,7 @@ def image_input(
         file: the checkpoint's own, which goes before all defaults.
         preset: whose preprocessing is taken where there is no file.
         image_size: what the user asked for.
+        of_checkpoint: the weights are of a folder that could have a file; a preset's own need none.
 
     Raises:
         InputError: a size that patches do not tile, channels that no image has, or a processor that can't be
@@ -64,8 +66,8 @@ def image_input(
         default = family.default_preprocess if preset is None else preset.preprocess
         assert isinstance(default, ImagePreprocess)  # `register` refuses a family of images without one
         preprocess = with_channels(default, channels)
-        if preset is None:
-            notes.append(_assumed(preprocess, family, channels))
+        if preset is None or of_checkpoint:
+            notes.append(_assumed(preprocess, family.name if preset is None else preset.name, channels))
     size, reason = _size(family, config, preprocess, file, preset, image_size)
     check_image_size(size, config)
     if size != preprocess.image_size:
@@ -124,14 +126,14 @@ def _size(
     )
 
 
-def _assumed(preprocess: ImagePreprocess, family: Family, channels: Channels) -> str:
+def _assumed(preprocess: ImagePreprocess, name: str, channels: Channels) -> str:
     resize = preprocess.resize
     assert resize is not None  # as make_preprocess makes it
     assert preprocess.mean is not None
     assert preprocess.std is not None
     edge = "shorter edge" if resize.shortest_edge else "both edges"
     colours = f"mean {_told(preprocess.mean)} and std {_told(preprocess.std)}"
-    whose = f"{family.name}'s usual preprocessing" + ("" if channels == 3 else f", for {channels} channels,")
+    whose = f"{name}'s usual preprocessing" + ("" if channels == 3 else f", for {channels} channels,")
     return (
         f"there is no preprocessor_config.json and no processor_config.json with an image_processor, so "
         f"{whose} is assumed: {edge} resized, {colours}"

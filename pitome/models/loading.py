@@ -130,7 +130,9 @@ def load_model(
     else:
         _refuse_option("SEQUENCE_LENGTH", sequence_length, "images")
         tower = family.vision_config(config)
-        found = image_input(family, tower, source.processor, reference.preset, image_size)
+        found = image_input(
+            family, tower, source.processor, reference.preset, image_size, source.of_checkpoint
+        )
         preprocess, size, input_notes = found.preprocess, found.preprocess.image_size, found.notes
         check_positions(size, tower)
     if progress is not None:

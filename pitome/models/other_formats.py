@@ -6,7 +6,7 @@ Names are as a hub lists them, with ``/`` between folders; a local folder is lis
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -172,7 +172,7 @@ def instead_of_checkpoint(
             "it is a bundle that pitome has built",
             "Give the model that it was built from; `pitome inspect` says which",
         )
-    below = _checkpoints_below(names)
+    below = _checkpoints_below(names) or _cache_of_the_hub(names)
     if below:
         return below
     found = _by_rules(names)
@@ -192,21 +192,10 @@ def _checkpoints_below(names: Sequence[str]) -> OtherFormat | None:
     """A Trainer's folder, or any other whose checkpoints lie one folder deeper."""
     if "model_index.json" in names:
         return None
-    folders = [
-        name.partition("/")[0] for name in names if name.endswith("/config.json") and name.count("/") == 1
-    ]
-    trained = {
-        int(name.removeprefix("checkpoint-")): name
-        for name in folders
-        if re.fullmatch(r"checkpoint-\d+", name)
-    }
-    if trained:
-        last = trained[max(trained)]
-        return OtherFormat(
-            f"it is the folder of a training run, and {len(trained)} of its checkpoints lie in it",
-            f"Give one of them, such as {last}",
-            last,
-        )
+    folders = _folders_with_config(names)
+    run = _training_run(folders)
+    if run:
+        return run
     models = [name for name in folders if not re.fullmatch(r"\d+_(?!Transformer).*", name)]
     if models:
         return OtherFormat(
@@ -215,6 +204,40 @@ def _checkpoints_below(names: Sequence[str]) -> OtherFormat | None:
             models[0],
         )
     return None
+
+
+def _cache_of_the_hub(names: Sequence[str]) -> OtherFormat | None:
+    """``models--org--name``, whose files lie in a folder for each commit."""
+    commits = [name for name in names if name.startswith("snapshots/")]
+    if not commits or not any(name.startswith("refs/") for name in names):
+        return None
+    return OtherFormat(
+        "it is the hub's own cache of a model, whose files lie deeper in it",
+        f"Give {commits[0]} in it, or the model's id org/name",
+        commits[0],
+    )
+
+
+def _folders_with_config(names: Sequence[str]) -> list[str]:
+    return [
+        name.partition("/")[0] for name in names if name.endswith("/config.json") and name.count("/") == 1
+    ]
+
+
+def _training_run(folders: Sequence[str]) -> OtherFormat | None:
+    trained = {
+        int(name.removeprefix("checkpoint-")): name
+        for name in folders
+        if re.fullmatch(r"checkpoint-\d+", name)
+    }
+    if not trained:
+        return None
+    last = trained[max(trained)]
+    return OtherFormat(
+        f"it is the folder of a training run, and {len(trained)} of its checkpoints lie in it",
+        f"Give one of them, such as {last}",
+        last,
+    )
 
 
 def _by_rules(names: Sequence[str]) -> OtherFormat | None:
@@ -238,7 +261,7 @@ def instead_of_weights(names: Sequence[str]) -> OtherFormat:
             f"the folder has only variants of the weights ({', '.join(variants[:3])})",
             f"Rename the one you mean to {plain}",
         )
-    found = _by_rules(names)
+    found = _training_run(_folders_with_config(names)) or _by_rules(names)
     if found:
         return OtherFormat(
             f"{found.found}, and neither model.safetensors nor pytorch_model.bin", found.remedy
@@ -282,11 +305,18 @@ def instead_of_folder(path: Path) -> OtherFormat | None:
     return OtherFormat("it is a file, not a folder", "Give a folder with config.json and weights")
 
 
+def is_of_timm(content: Mapping[str, object]) -> bool:
+    """Whether a ``config.json`` is of a model of timm that transformers wraps."""
+    return content.get("model_type") in ("timm_wrapper", "timm_backbone")
+
+
 def instead_of_config(content: dict[str, object]) -> OtherFormat | None:
-    """What a ``config.json`` without ``model_type`` is of, where its keys tell."""
-    if "architecture" in content and ("pretrained_cfg" in content or "num_classes" in content):
+    """What a ``config.json`` without ``model_type``, or with one of timm, is of, where its keys tell."""
+    own = "architecture" in content and ("pretrained_cfg" in content or "num_classes" in content)
+    if own or is_of_timm(content):
+        named = next((key for key in ("architecture", "backbone") if key in content), "model_type")
         return OtherFormat(
-            f"it is a checkpoint of timm ({content['architecture']})",
+            f"it is a checkpoint of timm ({content[named]})",
             "Choose the same model for transformers, such as google/vit-base-patch16-224",
         )
     for keys, found in _CONFIGURATIONS:

@@ -35,6 +35,7 @@ _MODES: dict[str, PoolingMode] = {
 }
 """Key of older files -> mode, in the order in which several are put side by side."""
 _OTHER_MODES = {"pooling_mode_weightedmean_tokens": "weightedmean", "pooling_mode_lasttoken": "lasttoken"}
+_POOLING_KEYS = ("pooling_mode", "include_prompt", "embedding_dimension", "word_embedding_dimension")
 _DENSE_KEYS = {"in_features", "out_features", "bias", "activation_function"}
 _EMBEDDING = "sentence_embedding"
 _CORRECT = "Correct the file"
@@ -189,6 +190,10 @@ def _pooling(path: Path) -> tuple[tuple[PoolingMode, ...], int | None, tuple[str
     for key in (*flags, "include_prompt"):
         if not isinstance(content.get(key, False), bool):
             raise InputError(asked, f"its {key} is {content[key]!r}, not true or false", _CORRECT)
+    unknown = sorted(content.keys() - {*flags, *_POOLING_KEYS})
+    for key in unknown:
+        if key.startswith("pooling_mode") and content[key] is not False:
+            raise InputError(asked, f"its {key} is {content[key]!r}, a mode that is not known here", _ENCODE)
     named = content.get("pooling_mode")
     if named is None:
         wanted: Sequence[Any] = [mode for key, mode in flags.items() if content.get(key)] or ["mean"]
@@ -197,13 +202,19 @@ def _pooling(path: Path) -> tuple[tuple[PoolingMode, ...], int | None, tuple[str
     modes = tuple(_mode(asked, mode) for mode in wanted)
     if not modes:
         raise InputError(asked, "its pooling_mode names no mode", _CORRECT)
-    left_out = content.get("include_prompt", True) is False
-    notes = (
-        ("Pooling leaves the tokens of a prompt out; no prompt is put in front of texts here",)
-        if left_out
-        else ()
-    )
+    notes = _unknown_keys(path, unknown)
+    if content.get("include_prompt", True) is False:
+        notes += ("Pooling leaves the tokens of a prompt out; no prompt is put in front of texts here",)
     return modes, width, notes
+
+
+def _unknown_keys(path: Path, unknown: Sequence[str]) -> tuple[str, ...]:
+    if not unknown:
+        return ()
+    return (
+        f"set aside of {path.parent.name}/config.json, which are keys that are not known: "
+        f"{', '.join(unknown)}",
+    )
 
 
 def _mode(asked: str, mode: Any) -> PoolingMode:
@@ -246,9 +257,7 @@ def _dense(folder: Path) -> tuple[DenseLayer, tuple[str, ...]]:
         _activation(asked, content),
     )
     known = _DENSE_KEYS | {"module_input_name", "module_output_name", "use_residual"}
-    unknown = sorted(content.keys() - known)
-    note = f"set aside of {folder.name}/config.json, which are keys that are not known: {', '.join(unknown)}"
-    return layer, (note,) if unknown else ()
+    return layer, _unknown_keys(path, sorted(content.keys() - known))
 
 
 def _activation(asked: str, content: Mapping[str, Any]) -> str:

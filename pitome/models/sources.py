@@ -37,6 +37,9 @@ class Source:
     sentence: SentenceModules | None = None
     """Of a sentence-transformers checkpoint, whose encoder may lie in a folder of its own."""
 
+    of_checkpoint: bool = False
+    """It is a folder or a hub's id that the user or a preset names, not what a package brings."""
+
     @property
     def root(self) -> Path | None:
         """The checkpoint's folder, as the user named it."""
@@ -100,7 +103,7 @@ def _from_reference(
     config = read_config(folder)
     of_images = family_of_content(config).modality == "image"
     processor = read_processor_file(folder) if of_images else None
-    return Source(config, folder, text, revision, processor=processor)
+    return Source(config, folder, text, revision, processor=processor, of_checkpoint=True)
 
 
 def encoder_folder(folder: Path) -> Path:

@@ -61,6 +61,12 @@ class TextFamily(Family):
             InputError: fewer than 2, or more than the model has positions for.
         """
         longest = self.usable_positions(config)
+        if longest < 2:
+            raise InputError(
+                "the model's config.json",
+                f"it has positions for {longest} token",
+                "Choose another checkpoint",
+            )
         if not 2 <= length <= longest:
             raise InputError(
                 f"SEQUENCE_LENGTH={length}",

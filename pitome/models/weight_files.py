@@ -6,6 +6,7 @@ Whatever a file says of itself is held against its length before anything is all
 from __future__ import annotations
 
 import json
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -154,7 +155,9 @@ def _read_restricted(path: Path) -> dict[str, Tensor]:
     _check_archive(path)
     check_memory(asked, path.stat().st_size, "Convert the checkpoint to safetensors, which needs less")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of pickles by other writers; what can't be read is said below
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # The restricted reader refuses before it runs anything; its error class is pickle's own.
         if type(error).__name__ == "UnpicklingError":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -128,3 +129,10 @@ def test_manifests_in_memory_are_taken(tmp_path: Path) -> None:
     manifest = Manifest.model_validate(document())
     write_manifest(tmp_path, manifest)
     assert np.array_equal(pitome.preprocess(tmp_path, PHOTO), pitome.preprocess(manifest, PHOTO))
+
+
+@pytest.mark.parametrize("name", ["photo.png", "/dev/zero"])
+def test_a_pipe_or_a_device_is_not_waited_for(bundle: Path, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "photo.png")
+    with pytest.raises(ImageError, match=rf"{name}: it is a pipe or a device\. Give a file$"):
+        pitome.preprocess(bundle, tmp_path / name)

@@ -11,6 +11,7 @@ import pytest
 from pitome.errors import InputError
 from pitome.models.library_errors import as_input_error
 from pitome.models.loading import load_model
+from pitome.models.presets import PRESETS
 from tests.tiny_models import tiny_model, tiny_text_model
 
 CONFIG = "the model's config.json: its "
@@ -115,6 +116,24 @@ def test_image_size_beyond_all_memory(tmp_path: Path, weights: str | None) -> No
     assert refused.value.asked == "IMAGE_SIZE=80000000"
     assert refused.value.found.startswith("it needs at least 12,800,000.0 GB of memory, and ")
     assert refused.value.remedy == "Choose a smaller one"
+
+
+def test_image_size_beyond_all_images(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "ViTModel", {})
+    with pytest.raises(InputError) as refused:
+        load_model(str(folder), image_size=5_800)
+    assert str(refused.value) == (
+        "IMAGE_SIZE=5800: images of more than 33554432 pixels are not prepared. Choose a smaller one"
+    )
+
+
+@pytest.mark.slow
+def test_no_processor_beside_the_weights_of_a_preset_is_said(tmp_path: Path) -> None:
+    tiny_model("ViTForImageClassification", **PRESETS["deit-t16"].config).save_pretrained(tmp_path)
+    (note,) = load_model("deit-t16", weights=str(tmp_path)).notes
+    assert note.startswith("there is no preprocessor_config.json and no processor_config.json")
+    assert "so deit-t16's usual preprocessing is assumed: shorter edge resized, mean 0.485" in note
+    assert not load_model("deit-t16", weights="random").notes  # no folder could have one
 
 
 @pytest.mark.parametrize("error", [InputError("a", "b", "c"), MemoryError(), KeyboardInterrupt()])

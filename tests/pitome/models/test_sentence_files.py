@@ -185,6 +185,10 @@ def test_brackets_without_end(copy: Path) -> None:
             "its pooling_mode_mean_tokens is 'yes', not true or fal",
         ),
         ({**MEAN, "pooling_mode_cls_token": 1}, "its pooling_mode_cls_token is 1, not true or false"),
+        (
+            {**MEAN, "pooling_mode_median_tokens": True},
+            "its pooling_mode_median_tokens is True, a mode that is not known here",
+        ),
         ({**MEAN, "include_prompt": "no"}, "its include_prompt is 'no', not true or false"),
         ({**MEAN, "word_embedding_dimension": -1}, "its word_embedding_dimension is -1, not a number from 1"),
         (
@@ -196,6 +200,18 @@ def test_brackets_without_end(copy: Path) -> None:
 def test_pooling_that_is_refused(copy: Path, content: dict[str, Any], message: str) -> None:
     write_json(copy / "1_Pooling" / "config.json", content)
     assert refusal(copy).startswith(f"the file HERE/1_Pooling/config.json: {message}")
+
+
+def test_keys_of_pooling_that_are_not_known_are_said(copy: Path) -> None:
+    content = {**MEAN, "pooling_mode_median_tokens": False, "temperature": 2}
+    write_json(copy / "1_Pooling" / "config.json", content)
+    found = read_sentence_modules(copy)
+    assert found is not None
+    assert found.pooling == ("mean",)
+    assert found.notes == (
+        "set aside of 1_Pooling/config.json, which are keys that are not known: pooling_mode_median_tokens, "
+        "temperature",
+    )
 
 
 def test_no_mode_is_the_mean_as_in_the_library(copy: Path) -> None:

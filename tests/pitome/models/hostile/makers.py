@@ -107,6 +107,14 @@ def with_files(*names: str, **contents: Any) -> Callable[[Path, Path], Path]:
     return make
 
 
+def run_with_config(bases: Path, folder: Path) -> Path:
+    """A Trainer's folder with a config.json, whose weights lie in a checkpoint below."""
+    copy(bases, folder, "ViTModel")
+    copy(bases, folder / "checkpoint-500", "ViTModel")
+    (folder / "model.safetensors").unlink()
+    return folder
+
+
 def pooling(bases: Path, folder: Path) -> Path:
     """A folder of sentence-transformers without its model."""
     (folder / "1_Pooling").mkdir()

@@ -8,6 +8,7 @@ from tests.pitome.models.hostile.makers import (
     Hostile,
     inside,
     pooling,
+    run_with_config,
     with_bytes,
     with_config,
     with_files,
@@ -47,6 +48,12 @@ OTHER_THINGS: tuple[Hostile, ...] = (
             config={"architecture": "vit_base_patch16_224", "num_classes": 1000, "pretrained_cfg": {}},
         ),
         "it is a checkpoint of timm (vit_base_patch16_224)",
+        "Choose the same model for transformers",
+    ),
+    Hostile(
+        "a timm checkpoint that transformers wraps",
+        with_files("model.safetensors", config={"model_type": "timm_wrapper", "architecture": "resnet18"}),
+        "it is a checkpoint of timm (resnet18)",
         "Choose the same model for transformers",
     ),
     Hostile(
@@ -162,6 +169,18 @@ OTHER_THINGS: tuple[Hostile, ...] = (
         with_files("checkpoint-500/config.json", "checkpoint-1000/config.json", "trainer_state.json"),
         "it is the folder of a training run, and 2 of its checkpoints lie in it",
         "Give one of them, such as checkpoint-1000",
+    ),
+    Hostile(
+        "a training run with config.json",
+        run_with_config,
+        "it is the folder of a training run, and 1 of its checkpoints lie in it",
+        "Give one of them, such as checkpoint-500",
+    ),
+    Hostile(
+        "a folder of the hub's cache",
+        with_files("refs/main", "blobs/0123", "snapshots/89ab/config.json"),
+        "it is the hub's own cache of a model, whose files lie deeper in it",
+        "Give snapshots/89ab in it, or the model's id org/name",
     ),
     Hostile(
         "a checkpoint one folder deeper",

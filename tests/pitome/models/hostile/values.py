@@ -157,6 +157,12 @@ VALUES: tuple[Hostile, ...] = (
         CORRECT,
     ),
     Hostile(
+        "one position",
+        with_config("BertModel", max_position_embeddings=1),
+        "it has positions for 1 token",
+        "Choose another checkpoint",
+    ),
+    Hostile(
         "no pixels in a patch",
         with_config(patch_size=0),
         "its patch_size is 0, not a size from 1 up",

@@ -145,6 +145,12 @@ WEIGHTS: tuple[Hostile, ...] = (
     Hostile("overlapping tensors", with_header(overlapping), "the file is damaged or incomplete (", FETCH),
     Hostile("weights that are cut short", with_header(cut), "the file is damaged or incomplete (", FETCH),
     Hostile(
+        "two tensors for one place",
+        with_tensors(lambda tensors: tensors.update({"vit.layernorm.bias": tensors["layernorm.bias"] + 1})),
+        "they have two different tensors for one place, layernorm.bias and vit.layernorm.bias",
+        "Fetch the whole checkpoint again, or save one model alone",
+    ),
+    Hostile(
         "a missing tensor",
         with_tensors(lambda tensors: tensors.pop(BIAS)),
         "they do not fit: layernorm.bias is missing",
