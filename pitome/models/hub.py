@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pitome.errors import InputError
-from pitome.models.asset_files import asset_names
-from pitome.models.checkpoint import choose_weight_files, has_weights
-from pitome.models.other_formats import adapter, instead_of_checkpoint, instead_of_weights
+from pitome.models.hub_files import PLAIN, has_all_weights, modules_in, wanted_files
+from pitome.models.sentence_files import MODULES_FILE
 
 _TIMEOUT_SECONDS = 5.0
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -64,13 +63,17 @@ def _cached(hub_id: str, revision: str | None, with_weights: bool) -> HubFiles |
     from huggingface_hub.errors import HFValidationError
 
     try:
-        path = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+        # A sentence-transformers model may have its config.json in a folder of its own.
+        paths = [
+            try_to_load_from_cache(hub_id, name, revision=revision) for name in (MODULES_FILE, "config.json")
+        ]
     except HFValidationError:
         return None
-    if not isinstance(path, str):  # not there, or known not to exist
+    found = [path for path in paths if isinstance(path, str)]  # else not there, or known not to exist
+    if not found:
         return None
-    folder = Path(path).parent
-    return None if with_weights and not has_weights(folder) else HubFiles(folder, folder.name)
+    folder = Path(found[0]).parent
+    return None if with_weights and not has_all_weights(folder) else HubFiles(folder, folder.name)
 
 
 def _download(
@@ -85,13 +88,22 @@ def _download(
         # One request without retries tells quickly whether there is a connection; file requests retry.
         info = HfApi().model_info(hub_id, revision=revision, timeout=_TIMEOUT_SECONDS)
         names = [sibling.rfilename for sibling in info.siblings or []]
-        paths: list[Path] = []
-        for name in _wanted(names, with_weights, hub_id, asked):
+        folder: Path | None = None
+
+        def get(name: str) -> Path:
             if progress is not None:
                 progress(f"fetching {name} of {hub_id}")
             # The first by branch or tag, so that the cache notes where it points; the rest by that commit.
-            at = paths[0].parent.name if paths else revision
-            paths.append(Path(hf_hub_download(hub_id, name, revision=at, etag_timeout=_TIMEOUT_SECONDS)))
+            at = revision if folder is None else folder.name
+            path = Path(hf_hub_download(hub_id, name, revision=at, etag_timeout=_TIMEOUT_SECONDS))
+            return path.parents[name.count("/")]
+
+        modules = PLAIN
+        if MODULES_FILE in names:
+            folder = get(MODULES_FILE)
+            modules = modules_in(folder)
+        for name in wanted_files(names, modules, with_weights, hub_id, asked):
+            folder = get(name)
     except HfHubHTTPError as error:  # before OSError, of which it is a kind
         raise _refused(hub_id, asked, error) from error
     except HFValidationError as error:
@@ -104,25 +116,8 @@ def _download(
             f"the hub can't be reached ({_first_line(error)}) and the local cache has not this model",
             "Check the connection, or give WEIGHTS= a folder, or WEIGHTS=random",
         ) from error
-    return HubFiles(paths[0].parent, paths[0].parent.name)
-
-
-def _wanted(names: Sequence[str], with_weights: bool, hub_id: str, asked: str) -> list[str]:
-    instead = adapter(names)
-    if instead is None and "config.json" not in names:
-        instead = instead_of_checkpoint(names, "it has no config.json, so it is no transformers checkpoint")
-    if instead is not None:
-        fetched = f"Fetch it with `hf download {hub_id}` and give the folder {instead.inside} in it"
-        remedy = instead.remedy if instead.inside is None else fetched
-        raise InputError(asked, instead.found.replace("the folder has", "it has"), remedy)
-    wanted = ["config.json", *(name for name in asset_names(names) if name != "config.json")]
-    if with_weights:
-        weights = choose_weight_files(names)
-        if not weights:
-            missing = instead_of_weights(names)
-            raise InputError(asked, missing.found.replace("the folder has", "it has"), missing.remedy)
-        wanted += weights
-    return wanted
+    assert folder is not None, "a model without any file was refused"
+    return HubFiles(folder, folder.name)
 
 
 def _refused(hub_id: str, asked: str, error: Exception) -> InputError:

@@ -57,14 +57,14 @@ _RULES: tuple[tuple[str, OtherFormat], ...] = (
         ),
     ),
     (
-        r"(.*/)?[^/]+\.gguf",
+        r"(gguf/)?[^/]+\.gguf",
         OtherFormat(
             "it has weights for llama.cpp (GGUF), which are quantised",
             "Choose the checkpoint that they were made from, with model.safetensors",
         ),
     ),
     (
-        r"(.*/)?[^/]+\.onnx",
+        r"(onnx/)?[^/]+\.onnx",
         OtherFormat(
             "it has an ONNX graph, in which tokens can't be merged any more",
             "Give the checkpoint that it was exported from; `pitome export` writes its ONNX",
@@ -112,7 +112,7 @@ _RULES: tuple[tuple[str, OtherFormat], ...] = (
         ),
     ),
     (
-        r"dataset_info\.json|dataset_dict\.json|(.*/)?[^/]+\.(parquet|arrow)",
+        r"dataset_info\.json|dataset_dict\.json|(data/|train/)?[^/]+\.(parquet|arrow)",
         OtherFormat("it is a data set, not a model", "Give a model; data sets go to --task"),
     ),
 )

@@ -52,7 +52,7 @@ def refuse_other_models(content: Mapping[str, Any]) -> None:
 
 
 def _refuse_quantised(content: Mapping[str, Any]) -> None:
-    for key in ("quantization_config", "compression_config"):
+    for key in ("quantization_config", "compression_config", "quantization"):
         settings = content.get(key)
         if settings is None:
             continue

@@ -124,9 +124,18 @@ def _check_header(path: Path) -> None:
             raise InputError(asked, f"{_DAMAGED}: its header has {size} bytes", _FETCH_AGAIN)
         header = file.read(size)
     try:
-        json.loads(header, object_pairs_hook=_once)
+        content = json.loads(header, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise InputError(asked, f"{_DAMAGED}: its header is no valid JSON ({error})", _FETCH_AGAIN) from error
+    metadata = content.get("__metadata__") if isinstance(content, dict) else None
+    library = metadata.get("format") if isinstance(metadata, dict) else None
+    if library in ("tf", "flax"):
+        name = "TensorFlow" if library == "tf" else "Flax"
+        raise InputError(
+            asked,
+            f"they are in the form of {name}",
+            "Choose a checkpoint with PyTorch weights, or convert it",
+        )
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -27,8 +27,8 @@ class PrecisionFigures:
     to_merged: float | None = None
     """Lowest mean cosine of the task's vectors to the merged model in PyTorch in fp32."""
     to_unmerged: float | None = None
-    agreement: tuple[tuple[str, float], ...] = ()
-    """(what, value) of answers that are numbers or several labels, to the unmerged model."""
+    agreement: tuple[tuple[str, float | None], ...] = ()
+    """(what, value or None where it is not defined) of numbers or several labels, to the unmerged model."""
 
     @property
     def decisions_told(self) -> str:
@@ -46,7 +46,10 @@ class PrecisionFigures:
             if value is not None
         ]
         cosine = [f"cosine {', '.join(told)}"] if told else []
-        other = [f"{what} {value:.3g} to the unmerged model" for what, value in self.agreement]
+        other = [
+            f"{what} {'not defined' if value is None else f'{value:.3g}'} to the unmerged model"
+            for what, value in self.agreement
+        ]
         return ", ".join([*cosine, *other]) or "no cosine"
 
 
@@ -82,7 +85,7 @@ def _figures(name: str, parity: ParityReport, decisions: Iterable[Decisions]) ->
         agreement=tuple(
             (each.measure, each.value)
             for each in parity.agreement
-            if (each.model, each.against) == (name, "unmerged") and each.value is not None
+            if (each.model, each.against) == (name, "unmerged")
         ),
     )
 

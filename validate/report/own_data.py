@@ -113,7 +113,7 @@ def _answers(judged: list[tuple[ModelAccuracy, OwnFindings]]) -> Iterator[tuple[
 def _spread(found: OwnFindings) -> str:
     told = ", ".join(f"{name} %: {value:.4f}" for name, value in found.percentiles.items())
     wrong = f"; {found.not_finite:,} have outputs that are not finite" if found.not_finite else ""
-    what = f"Cosine of {found.vector}" if found.vector else "Closeness of the class probabilities"
+    what = f"Cosine of {found.vector}" if found.vector else "Closeness of the answers"
     return f"{what}, percentiles over the samples: {told}{wrong}"
 
 

@@ -42,6 +42,18 @@ every preset, by the `config.json` that the hub has for it (`test_published_conf
   what `auto_map` names. float16, bfloat16 and float8 become float32 without loss; float64 is rounded, which a
   note says.
 - **Code of its own** beside a class that transformers has: that of transformers is taken, and a note says so.
+- **sentence-transformers folders:** modules.json holds: Transformer (also in `0_Transformer/`), Pooling
+  (`cls`, `max`, `mean`, `mean_sqrt_len_tokens`, side by side too), Dense and Normalize are in the graph,
+  whose first output is `sentence_embedding`; `max_seq_length` is the default SEQUENCE_LENGTH, and
+  `do_lower_case` holds.
+  Merged tokens pool as the tokens that they stand for: the mean is weighted by size, the class token is taken
+  as it is, the maximum is over the tokens that are left. Prompts are said and not added. `lasttoken` and
+  `weightedmean` pooling and every other module are refused by name (`test_sentence_files.py`).
+- **Pairs of texts** (cross-encoders, NLI): where `type_vocab_size` is above 1, `token_type_ids` is an input
+  of BERT's graph; pitome's runtimes fill in zeros where it isn't given.
+- **Tokenizers:** `tokenizer.json`, or BERT's `vocab.txt`, to the same ids as transformers'. What
+  `tokenizer_config.json` says of `do_lower_case`, `strip_accents` and `tokenize_chinese_chars` holds. Texts
+  are always padded and cut at their end; where the files say otherwise, a note says so.
 - **Memory:** what a model needs at least is counted from `config.json` and from the files before anything is
   made, and refused with both numbers where there is less.
 

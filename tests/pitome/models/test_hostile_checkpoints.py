@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pitome.errors import InputError
 from pitome.models.loading import load_model
 from tests.cli.command_line import pitome
-from tests.pitome.models.hostile.makers import write_bases
+from tests.pitome.models.hostile.makers import with_config, write_bases
 from tests.pitome.models.hostile_checkpoints import CASES, SECTIONS
 from tests.shared import shared_folder
 
@@ -31,6 +32,19 @@ def folder(tmp_path: Path) -> Path:
 
 def test_names_are_unique() -> None:
     assert len(CASES) == sum(map(len, SECTIONS.values()))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("name", ["", "config.json", "model.safetensors"])
+def test_what_may_not_be_read(name: str, bases: Path, folder: Path) -> None:
+    path = with_config()(bases, folder) / name
+    path.chmod(0)
+    try:
+        with pytest.raises(InputError, match=r"can't be (read|looked at) ") as refused:
+            load_model(str(folder))
+    finally:
+        path.chmod(0o700)
+    assert "Permission denied" in str(refused.value)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -19,15 +19,38 @@ KEPT = (
     "preprocessor_config.json",
     "processor_config.json",
 )
+MODULES = b"""[
+    {"path": "", "type": "sentence_transformers.models.Transformer"},
+    {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
+]"""
 FILES = {
     "config.json": b'{"model_type": "vit"}',
     **{name: f"of {name}".encode() for name in KEPT},
+    "modules.json": MODULES,
     "modeling_custom.py": b"import os",
     "onnx/model.onnx": b"another form",
     "LICENSE-../../escape": b"no name of a file",
     "model.safetensors": b"weights",
     "pytorch_model.bin": b"other",
 }
+SENTENCE = {
+    "modules.json": b"""[
+        {"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},
+        {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        {"path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+        {"path": "3_Normalize", "type": "sentence_transformers.models.Normalize"}
+    ]""",
+    "0_Transformer/config.json": b"{}",
+    "0_Transformer/tokenizer.json": b"{}",
+    "0_Transformer/sentence_distilbert_config.json": b"{}",
+    "0_Transformer/pytorch_model.bin": b"weights",
+    "0_Transformer/tf_model.h5": b"another form",
+    "1_Pooling/config.json": b"{}",
+    "2_Dense/config.json": b"{}",
+    "2_Dense/model.safetensors": b"weights",
+    "README.md": b"---",
+}
+"""Of org/sentence."""
 STATUS = {
     "org/private": 401,
     "org/forbidden": 403,
@@ -48,6 +71,8 @@ LISTED = {
     "org/diffusers": ["model_index.json", "unet/config.json"],
     "org/open-clip": ["open_clip_config.json", "open_clip_model.safetensors"],
     "org/below": ["0_Transformer/config.json", "0_Transformer/pytorch_model.bin"],
+    "org/sentence": list(SENTENCE),
+    "org/no-dense": [name for name in SENTENCE if name != "2_Dense/model.safetensors"],
     "org/a-part": ["config.json", "model-00001-of-00002.safetensors"],
 }
 FETCH = """
@@ -95,7 +120,8 @@ class _Hub(BaseHTTPRequestHandler):
             return self._answer(403, b"", (("X-Error-Code", "GatedRepo"),))
         if path.startswith("org/broken-files/"):
             return self._answer(500)
-        body = FILES.get(path.partition("/resolve/")[2].partition("/")[2])
+        files = SENTENCE if path.startswith(("org/sentence/", "org/no-dense/")) else FILES
+        body = files.get(path.partition("/resolve/")[2].partition("/")[2])
         if body is None:  # the library asks for more than models
             return self._answer(404)
         etag = hashlib.sha256(body).hexdigest()
@@ -135,6 +161,14 @@ NOWHERE = "http://127.0.0.1:9"
 def test_fetches_safetensors_and_records_the_commit(fetch):
     wanted = sorted(["config.json", "model.safetensors", *KEPT])
     assert fetch("org/name") == {"commit": COMMIT, "names": wanted}
+
+
+def test_the_files_of_modules_are_fetched_and_found_again(fetch):
+    wanted = sorted(name for name in SENTENCE if not name.endswith(".h5"))
+    answer = {"commit": COMMIT, "names": wanted}
+    assert fetch("org/sentence") == answer
+    assert fetch("org/sentence", endpoint=NOWHERE) == answer
+    assert fetch("org/sentence", COMMIT, endpoint=NOWHERE) == answer
 
 
 def test_unreachable_without_and_with_a_cached_copy(fetch):
@@ -191,6 +225,7 @@ def test_unreachable_without_and_with_a_cached_copy(fetch):
             "the model org/name at revision nowhere: the hub has no such revision (HTTP 404)",
         ),
         ("org/empty", "", "it has no config.json, so it is no transformers checkpoint"),
+        ("org/no-dense", "", "2_Dense has neither model.safetensors nor pytorch_model.bin"),
         ("org/no-weights", "", "it has neither model.safetensors nor pytorch_model.bin"),
     ],
 )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from pitome.models.tokenizer import Text
 from pitome.validate.samples import Skipped
 
 _TEXT_TYPES = ("string", "s", "text")
@@ -23,7 +24,8 @@ _LONGEST_CELL = 1 << 24
 class LabelledTexts:
     """Documents with their classes."""
 
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
+    """Single ones, or pairs."""
     labels: npt.NDArray[np.int64]
     """[n], places in ``class_names``."""
     class_names: tuple[str, ...]

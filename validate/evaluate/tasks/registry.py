@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pitome.models.loading import LoadedModel
+    from pitome.models.tokenizer import Text
     from pitome.validate.evaluate.datasets.hub_dataset import HubDataset
     from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
     from pitome.validate.evaluate.tasks.text_classification import TextClassification
@@ -125,7 +126,7 @@ def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:
     return (PHOTOS,)
 
 
-def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[str]], dict[str, Tensor]]:
+def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[Text]], dict[str, Tensor]]:
     """Texts -> the model's inputs.
 
     Raises:

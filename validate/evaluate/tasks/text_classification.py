@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from pitome.models.tokenizer import Text
 from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
 from pitome.validate.evaluate.datasets.splits import held_out, stratified_choice
@@ -49,7 +50,7 @@ class TextClassification(Task):
         name: str,
         train: LabelledTexts,
         test: LabelledTexts,
-        encode: Callable[[Sequence[str]], dict[str, Tensor]],
+        encode: Callable[[Sequence[Text]], dict[str, Tensor]],
         *,
         num_fit: int = 3000,
         num_validation: int = 1000,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pitome.models.tokenizer import Text
 from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
 from pitome.validate.evaluate.tasks.image_classification import best_class, judge_classes
@@ -30,7 +31,7 @@ class TextLabels(Task):
         self,
         name: str,
         splits: Mapping[Split, LabelledTexts],
-        encode: Callable[[Sequence[str]], dict[str, Tensor]],
+        encode: Callable[[Sequence[Text]], dict[str, Tensor]],
     ) -> None:
         """Take the documents of each split; ``encode`` makes the model's inputs of texts.
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pitome.bundle.parity_records import (
-    Agreement,
     Arithmetic,
     Decisions,
     LayerDecisions,
     LevelVerdict,
     ParityReport,
 )
+from pitome.validate.agreement_text import agreement_text
 from pitome.validate.report.charts import Chart, decisions_chart, first_differences_chart, margins_chart
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.reproduce import parity_check_command
@@ -168,21 +168,10 @@ def _task_rows(parity: ParityReport) -> Iterator[tuple[str, str]]:
     for each in parity.agreement:
         yield (
             f"{each.vector}: {each.measure} of {each.model} to {each.against} PyTorch",
-            _agreement_text(each),
+            agreement_text(each),
         )
     for name, share in parity.top1_agreement.items():
         yield f"same top-1 class: {name}", f"{share:.1%}"
-
-
-def _agreement_text(found: Agreement) -> str:
-    """Labels in percent, numbers as they are; what is not defined with its reason."""
-    why = "" if found.undefined is None else f" ({found.undefined})"
-    if found.value is None or found.worst is None:
-        return f"not defined{why}"
-    if found.measure == "label agreement":
-        return f"{found.value:.1%}, worst label {found.worst:.1%}{why}"
-    form = ".3g" if found.measure == "relative error" else ".5f"
-    return f"{found.value:{form}}, worst {found.worst:{form}}{why}"
 
 
 SECTION = Section("parity", "Parity", "section_parity.html.j2", parity_view, parity_check_command)

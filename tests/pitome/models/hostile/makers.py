@@ -168,6 +168,11 @@ def written(header: str, data: bytes) -> bytes:
     return struct.pack("<Q", len(encoded)) + encoded + data
 
 
+def of_tensorflow(header: dict[str, Any], data: bytes) -> bytes:
+    """A file that says so."""
+    return written(json.dumps({**header, "__metadata__": {"format": "tf"}}), data)
+
+
 def overlapping(header: dict[str, Any], data: bytes) -> bytes:
     names = [name for name in header if name != "__metadata__"]
     header[names[1]] = dict(header[names[0]])

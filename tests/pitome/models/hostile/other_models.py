@@ -46,6 +46,12 @@ OTHER_MODELS: tuple[Hostile, ...] = (
         QUANTISED_REMEDY,
     ),
     Hostile(
+        "a quantisation of MLX",
+        with_config(quantization={"group_size": 64, "bits": 4}),
+        "its config.json has a quantization of an unknown method in 4 bits",
+        QUANTISED_REMEDY,
+    ),
+    Hostile(
         "a quantisation without a name",
         with_config(quantization_config={}),
         "a quantization_config of an unknown method",

@@ -21,6 +21,7 @@ from tests.pitome.models.hostile.makers import (
     bytes_in_place,
     cut,
     first_part,
+    of_tensorflow,
     overlapping,
     pickled,
     put,
@@ -135,6 +136,12 @@ WEIGHTS: tuple[Hostile, ...] = (
         FETCH,
     ),
     Hostile("a header with a name twice", with_header(twice), "is there twice", FETCH),
+    Hostile(
+        "safetensors of TensorFlow",
+        with_header(of_tensorflow),
+        "they are in the form of TensorFlow",
+        "Choose a checkpoint with PyTorch weights, or convert it",
+    ),
     Hostile("overlapping tensors", with_header(overlapping), "the file is damaged or incomplete (", FETCH),
     Hostile("weights that are cut short", with_header(cut), "the file is damaged or incomplete (", FETCH),
     Hostile(

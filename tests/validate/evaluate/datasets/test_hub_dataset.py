@@ -80,6 +80,20 @@ def test_parquet_files(tmp_path):
     assert len(found.test.labels) == 8
 
 
+@pytest.mark.parametrize(
+    "columns", [("sentence1", "sentence2"), ("premise", "hypothesis"), ("question", "sentence")]
+)
+def test_two_columns_of_texts_are_pairs(tmp_path, columns):
+    rows = {columns[1]: ["b", None, "d"], columns[0]: ["a", "x", "c"], "label": [0, 1, 1]}
+    features = {name: datasets.Value("string") for name in columns}
+    features["label"] = datasets.ClassLabel(names=["no", "yes"])
+    table = datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+    found = read_hub_dataset(str(save(tmp_path / "saved", test=table))).test.texts()
+    assert found.texts == (("a", "b"), ("c", "d"))
+    assert found.labels.tolist() == [0, 1]
+    assert [part.count for part in found.skipped] == [1]
+
+
 def test_columns_that_can_not_be_told_apart(tmp_path):
     rows = {"question": ["a"], "answer": ["b"], "label": [0]}
     features = {name: datasets.Value("string") for name in ("question", "answer")}
