@@ -69,8 +69,12 @@ def _numbers(record: ValidationRecord, part: str) -> Iterator[str]:
 def _of_parity(parity: ParityReport) -> Iterator[str]:
     """Decisions and the worst layer, the arithmetic that is nearest to its limit, and other precisions."""
     for found in precision_figures(parity):
+        by = f"{found.precision}, {found.runtime}"
+        if not found.compared:
+            yield f"{by}: {found.cosines_told}"
+            continue
         # Reduced precisions round by more than many margins, so near ties fall otherwise.
-        by = f"{found.precision}, {found.runtime}" + ("" if found.judged else ", near ties flip, not judged")
+        by += "" if found.judged else ", near ties flip, not judged"
         yield f"{by}: {found.decisions_told}; {found.cosines_told}"
     layers = () if parity.decisions is None else parity.decisions.layers
     if layers:

@@ -124,6 +124,9 @@ def run_sweep(options: SweepOptions, progress: Progress, command: str | None = N
         sweep = Sweep(loaded, tasks, log, store, options.split, options.search.seed, measure, command)
         with progress.step("Sweep") as report:
             records = sweep.run(plan.points, plan.refused, report)
+    for task in tasks:
+        for part in task.skipped:
+            progress.note(f"{task.name}: skipped {part}")
     points = {point.key: point for point in plan.points}
     return SweepResult(loaded, tuple(task.name for task in tasks), path, points, records)
 
@@ -253,6 +256,8 @@ def _configuration(options: SweepOptions, loaded: LoadedModel, tasks: Sequence[T
         "model": loaded.name,
         "weights": loaded.sha256,
         "image_size": loaded.image_size,
+        # Files of texts have no such key.
+        **({"preprocess": _digest(loaded)} if loaded.image_size is not None else {}),
         "sequence_length": loaded.sequence_length,
         "split": options.split,
         "limit": search.limit,
@@ -265,6 +270,13 @@ def _configuration(options: SweepOptions, loaded: LoadedModel, tasks: Sequence[T
             **{name: installed_version(name) for name in DEPENDS_ON},
         },
     }
+
+
+def _digest(loaded: LoadedModel) -> str:
+    """Of how images are prepared."""
+    from pitome.bundle import digest_of
+
+    return digest_of(loaded.image_preprocess.model_dump(mode="json"))
 
 
 @contextmanager

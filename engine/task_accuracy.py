@@ -114,7 +114,8 @@ def measure_tasks(
                 unavailable=unavailable,
                 progress=report,
             )
-        for part in measured.skipped:
+        # A user's own data is told of with its names, beside what was found in it.
+        for part in () if task.own_data is not None else measured.skipped:
             progress.note(f"{task.name}: skipped {part.told}")
         of_task = {
             "padding": _padding(task, prepared),

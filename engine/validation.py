@@ -238,5 +238,5 @@ def _or_skipped(make: Callable[[], Found], what: str, skipped: list[SkippedPart]
     try:
         return make()
     except PitomeError as error:
-        skipped.append(SkippedPart(what=what, reason=str(error)))
+        skipped.append(SkippedPart(what=what, reason=str(error).removeprefix(f"{what}: ")))
         return None

@@ -87,11 +87,12 @@ class TextInputs:
                 f"Give {' and '.join(name for name in self.limits if name not in self.optional)}",
             )
         found = dict(inputs)
-        shape = np.shape(inputs[INPUT_IDS])
+        given = {name: _array(asked, name, inputs[name]) for name in self.limits if name in inputs}
+        shape = given[INPUT_IDS].shape
         self._check_shape(asked, shape)
         for name, limit in self.limits.items():
-            if name in inputs:
-                found[name] = _integers(asked, name, inputs[name], shape, limit)
+            if name in given:
+                found[name] = _integers(asked, name, given[name], shape, limit)
             else:
                 found[name] = np.zeros(shape, np.int64)
         if ATTENTION_MASK in self.limits:
@@ -109,8 +110,16 @@ class TextInputs:
         )
 
 
-def _integers(asked: str, name: str, given: Array, shape: tuple[int, ...], limit: int) -> Array:
-    values = np.asarray(given)
+def _array(asked: str, name: str, given: Array) -> Array:
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # lists of several lengths
+        raise InputError(
+            asked, f"its input {name} is no array ({error})", "Pad every text to the same length"
+        ) from error
+
+
+def _integers(asked: str, name: str, values: Array, shape: tuple[int, ...], limit: int) -> Array:
     # A mask of booleans says the same as one of 0 and 1.
     integer = values.dtype.kind in "iu" or (name == ATTENTION_MASK and values.dtype.kind == "b")
     if not integer:

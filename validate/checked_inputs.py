@@ -14,11 +14,16 @@ from pitome.validate.own_data import OwnSamples, Progress, read_own_data
 from pitome.validate.samples import CheckedInputs, Samples
 
 if TYPE_CHECKING:
+    from pitome.bundle import ImagePreprocess
     from pitome.models.loading import LoadedModel
 
 
 MOST_OWN = 64
 """Images or texts of the user's that parity is checked on: each also runs with every decision forced."""
+_DEVIATION_OF_PIXELS = ((256**2 - 1) / 12) ** 0.5
+"""Of the numbers 0 to 255."""
+_LEAST_USUAL = 0.25
+"""Deviations of usual preprocessing lie between it and its inverse: they are about 1."""
 
 
 def read_own_inputs(
@@ -59,7 +64,7 @@ def checked_inputs(
     from pitome.validate.photos import real_photos
 
     _, photos = real_photos(loaded.image_preprocess)
-    noise = random_images(count, photos.shape[1:], seed)
+    noise = random_images(count, photos.shape[1:], seed, loaded.image_preprocess)
     return CheckedInputs(Samples({"pixel_values": noise}), Samples({"pixel_values": photos}))
 
 
@@ -71,7 +76,7 @@ def _own_and_random(loaded: LoadedModel, count: int, seed: int, own: OwnSamples)
         types = loaded.num_token_types
         made_up = random_texts(count, loaded.sequence_length, config.vocab_size, seed, types)
         return CheckedInputs(made_up, real, own.record)
-    noise = random_images(count, real.inputs["pixel_values"].shape[1:], seed)
+    noise = random_images(count, real.inputs["pixel_values"].shape[1:], seed, loaded.image_preprocess)
     return CheckedInputs(Samples({"pixel_values": noise}), real, own.record)
 
 
@@ -105,9 +110,31 @@ def long_inputs(loaded: LoadedModel, count: int) -> Samples:
     return Samples({"pixel_values": photos})
 
 
-def random_images(count: int, shape: Sequence[int], seed: int = 0) -> Tensor:
-    """Seeded normal noise [count, *shape], scaled as preprocessed images are."""
-    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
+def random_images(
+    count: int, shape: Sequence[int], seed: int = 0, preprocess: ImagePreprocess | None = None
+) -> Tensor:
+    """Seeded normal noise [count, *shape], scaled as preprocessed images are.
+
+    Usual preprocessing gives images a mean near 0 and a deviation near 1. Where it does not, as without a
+    rescaling, the noise gets the mean and deviation that pixels of all 256 values have after it.
+
+    Args:
+        count: images.
+        shape: [C, H, W].
+        seed: of the noise.
+        preprocess: of the model; None = the usual.
+    """
+    noise = torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
+    if preprocess is None:
+        return noise
+    zeros, ones = (0.0,) * preprocess.channels, (1.0,) * preprocess.channels
+    mean, std = torch.tensor(preprocess.mean or zeros), torch.tensor(preprocess.std or ones)
+    factor = preprocess.rescale_factor or 1.0
+    deviation = abs(factor) * _DEVIATION_OF_PIXELS / std
+    if bool(((deviation > _LEAST_USUAL) & (deviation < 1 / _LEAST_USUAL)).all()):
+        return noise
+    centre = (factor * 127.5 - mean) / std
+    return noise * deviation[:, None, None] + centre[:, None, None]
 
 
 def random_texts(count: int, length: int, vocabulary: int, seed: int = 0, token_types: int = 0) -> Samples:

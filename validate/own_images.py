@@ -7,13 +7,15 @@ import hashlib
 import io
 import os
 import stat
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitome.errors import ImageError, InputError
-from pitome.images.decoding import decode_image
+from pitome.images.decoding import Decoded, decode
 from pitome.validate.own_data import (
     LeftOut,
     OwnSamples,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif"),
-    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif", ".jp2", ".tga"),
 )
 HIDDEN, NO_IMAGE_NAME = "hidden", "with a name that does not end as an image's does"
 NO_FILE, NO_PERMISSION = "no regular file", "not readable"
@@ -127,15 +129,17 @@ def read_images(
     usable: list[int] = []
     contents: list[tuple[str, bytes]] = []
     kept: list[Tensor] = []
+    remarks: Counter[str] = Counter()
     for done, row in enumerate(rows):
         progress("images", done, len(rows))
         try:
             content = _read(listed.paths[row])
-            tensor = _as_tensor(content, preprocess)
+            tensor, remark = _as_tensor(content, preprocess)
         except UnusableImageError as reason:
             listed.left_out.add(str(reason), listed.names[row])
             continue
         usable.append(row)
+        remarks.update([remark] if remark else [])
         contents.append((listed.names[row], hashlib.sha256(content).digest()))
         if len(usable) * tensor.numel() * tensor.element_size() <= KEPT_BYTES:
             kept.append(tensor)
@@ -145,12 +149,14 @@ def read_images(
             f"none of the {len(rows):,} images that were chosen can be used: {listed.left_out.told()}",
             "Replace them by whole ones",
         )
+    for remark, count in remarks.items():
+        warnings.warn(f"{count} of the images of {reference.text} are each {remark}", stacklevel=2)
     paths = [listed.paths[row] for row in usable]
     return OwnSamples(
         make_record(reference, len(listed.paths), contents, listed.left_out, limit, seed),
         tuple(listed.names[row] for row in usable),
         _Loader(paths, preprocess, kept if len(kept) == len(usable) else []),
-        lambda row: thumbnail(decode(_read(paths[row]))),
+        lambda row: thumbnail(decode_file(_read(paths[row])).image),
     )
 
 
@@ -172,7 +178,7 @@ class _Loader:
         if self.kept:
             return self.kept[row]
         try:
-            return _as_tensor(_read(self.paths[row]), self.preprocess)
+            return _as_tensor(_read(self.paths[row]), self.preprocess)[0]
         except UnusableImageError as reason:
             raise InputError(
                 f"the image {self.paths[row]}",
@@ -181,21 +187,23 @@ class _Loader:
             ) from None
 
 
-def decode(content: bytes, channels: int = 3) -> Image:
+def decode_file(content: bytes, channels: int = 3) -> Decoded:
     """An image file as `pitome.images.decoding` reads it; of several frames or pages the first.
 
     Raises:
         UnusableImageError: it can't be decoded.
     """
     try:
-        return decode_image(content, channels)
+        return decode(content, channels)
     except ImageError as error:
         raise UnusableImageError(_short_reason(error)) from None
 
 
-def _as_tensor(content: bytes, preprocess: ImagePreprocess) -> Tensor:
+def _as_tensor(content: bytes, preprocess: ImagePreprocess) -> tuple[Tensor, str | None]:
+    """[C, H, W], and what was assumed to make it."""
+    found = decode_file(content, preprocess.channels)
     try:
-        return to_tensor(decode(content, preprocess.channels), preprocess)
+        return to_tensor(found.image, preprocess), found.remark
     except ImageError as error:
         raise UnusableImageError(_short_reason(error)) from None
 

@@ -280,7 +280,8 @@ def _eight_bit_planes(
         factor = {"L;2": 85, "L;4": 17}.get(source.raw, 1)
         return grey, _alpha_of_key(grey, key * factor if isinstance(key, int) else key, asked)
     if mode == "RGB":
-        if key is not None and source.raw.startswith("RGB;16"):
+        beyond = isinstance(key, tuple) and any(each > 255 for each in key)
+        if key is not None and (beyond or source.raw.startswith("RGB;16")):
             raise ImageError(
                 asked,
                 "its transparent colour has 16 bits, and its pixels can be read in 8 only",

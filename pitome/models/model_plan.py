@@ -74,7 +74,7 @@ def plan_sentence_model(plan: ModelPlan, source: Source) -> ModelPlan:
     """The same for a checkpoint that makes one vector of a text: its encoder, whatever class it was saved as.
 
     Raises:
-        InputError: it takes images.
+        InputError: it takes images, or its family gives no such vector.
     """
     if source.sentence is None:
         return plan
@@ -82,6 +82,12 @@ def plan_sentence_model(plan: ModelPlan, source: Source) -> ModelPlan:
         raise InputError(
             f"the sentence-transformers model {source.text}",
             f"its encoder is of family {plan.family.name}, which takes images",
+            "Give the encoder's own folder or hub id",
+        )
+    if "text-embedding" not in plan.family.outputs:
+        raise InputError(
+            f"the sentence-transformers model {source.text}",
+            f"family {plan.family.name} has no output for a sentence embedding",
             "Give the encoder's own folder or hub id",
         )
     encoder = next(name for name, task in plan.family.architectures.items() if task == "text-features")

@@ -135,6 +135,11 @@ def test_refused(changes: dict[str, Any], message: str) -> None:
     assert str(error.value) == message
 
 
+def test_texts_of_several_lengths_are_no_array() -> None:
+    with pytest.raises(InputError, match=r"its input input_ids is no array .*Pad every text to"):
+        TEXTS.prepared("a run", given(input_ids=[[1, 2], [3]]))
+
+
 def test_of_a_graph_by_its_declarations_and_what_its_file_says() -> None:
     shapes = {"input_ids": ("batch", 4), "attention_mask": ("batch", 4)}
     assert TextInputs.of_graph(shapes, '{"input_ids": 50}') == TextInputs(

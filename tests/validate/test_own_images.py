@@ -208,6 +208,32 @@ def test_large_sets_are_decoded_again(tmp_path: Path, monkeypatch: pytest.Monkey
     )
 
 
+def test_images_are_decoded_by_the_rules_of_all_images(tmp_path: Path) -> None:
+    """Turned by EXIF, transparency over white, 16 bits by their range, floats by their own and said."""
+    exif = Image.Exif()
+    exif[0x0112] = 3  # turned by 180 degrees
+    pixels = np.zeros((8, 8), np.uint8)
+    pixels[4:] = 200
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "b.png")
+    Image.fromarray(np.full((8, 8), 257 * 60, np.uint16)).save(tmp_path / "c.png")
+    Image.fromarray(np.linspace(-1, 3, 64, dtype=np.float32).reshape(8, 8)).save(tmp_path / "d.tiff")
+    with pytest.warns(UserWarning, match="1 of the images of images:.* are each a float image"):
+        samples = read(tmp_path)
+    found = samples.load(range(4)).inputs["pixel_values"] * 255
+    assert found[0, 0, 1, 1].item() == pytest.approx(200)
+    assert found[0, 0, 7, 1].item() == pytest.approx(0)
+    assert found[1].mean().item() == pytest.approx(255)
+    assert found[2].mean().item() == pytest.approx(60)
+    assert (found[3].min().item(), found[3].max().item()) == pytest.approx((0, 255))
+
+
+def test_an_image_that_would_be_huge_after_its_resize_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "good.png", 7)
+    Image.new("L", (50_000_000, 1)).save(tmp_path / "line.png")
+    assert skipped(read(tmp_path)) == {own_images.TOO_LARGE: (1, ("line.png",))}
+
+
 def test_a_small_picture(tmp_path: Path) -> None:
     write(tmp_path / "wide.png", 50, (600, 200))
     shown = read(tmp_path).shown(0)

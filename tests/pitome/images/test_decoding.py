@@ -270,6 +270,10 @@ def test_a_transparent_colour_of_sixteen_bits_is_refused() -> None:
     file = png([struct.pack(">HHH", 1, 2, 3)], 1, 16, 2, ((b"tRNS", struct.pack(">HHH", 1, 2, 3)),))
     with pytest.raises(ImageError, match="its transparent colour has 16 bits"):
         decode_image(file)
+    loaded = Image.new("RGB", (1, 1))  # Pillow no longer tells how the file held its pixels
+    loaded.info["transparency"] = (65535, 0, 0)
+    with pytest.raises(ImageError, match="its transparent colour has 16 bits"):
+        decode_image(loaded)
 
 
 def test_transparency_turns_with_its_image() -> None:

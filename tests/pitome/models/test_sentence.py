@@ -170,7 +170,12 @@ def test_of_merged_tokens_the_mean_is_weighted_by_size(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "model"), [("mean, dense, normalised", "BertModel"), ("max", "DistilBertModel")]
+    ("name", "model"),
+    [
+        ("mean, dense, normalised", "BertModel"),
+        pytest.param("max", "DistilBertModel", marks=pytest.mark.full),
+        pytest.param("four side by side", "BertModel", marks=pytest.mark.full),
+    ],
 )
 def test_its_graph_gives_the_vector(name: str, model: str, tmp_path: Path) -> None:
     case = CASES[name]

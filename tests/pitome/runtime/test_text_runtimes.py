@@ -19,6 +19,7 @@ from pitome.runtime.onnxruntime import OnnxRuntime
 from pitome.runtime.pytorch import PyTorchRuntime
 from tests.tiny_models import SEQUENCE_LENGTH, tiny_text_model, tiny_texts
 
+pytestmark = pytest.mark.slow
 LOGITS = "logits"
 RUNTIMES = ("transformers", "PyTorch merged", "onnxruntime none", "onnxruntime merged")
 

@@ -76,7 +76,7 @@ class LabelledRows:
         found = list(zip(*(self.table[name][rows_of_table] for name in columns), strict=True))
         kept = [place for place, row in enumerate(found) if all(isinstance(text, str) for text in row)]
         if not kept:
-            raise self._nothing("text")
+            raise self._nothing("a text")
         missing = sorted(set(range(len(found))) - set(kept))
         skipped: tuple[Skipped, ...] = ()
         if missing:
@@ -96,14 +96,16 @@ class LabelledRows:
         named = ((f"row {row}", self._image(int(row))) for row in self.rows)
         kept, skipped = usable_images(named, preprocess)
         if not kept:
-            raise self._nothing("image", *skipped)
+            raise self._nothing("an image", *skipped)
         load = loader(lambda place: self._image(int(self.rows[kept[place]])), preprocess)
         return ImageSet(self.labels[kept], self.class_names, load, skipped)
 
     def _image(self, row: int) -> Any:
         """Bytes, or a path; None where the row has none. The library itself would stop at a damaged one."""
         found = self.table[self.column][row]
-        return None if found is None else found["bytes"] or found["path"]
+        if found is None:
+            return None
+        return found["path"] if found["bytes"] is None else found["bytes"]
 
     def _nothing(self, what: str, *skipped: Skipped) -> InputError:
         return InputError(

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from pitome.validate.evaluate.tasks.fidelity import Fidelity
+from pitome.validate.evaluate.tasks.fidelity import Fidelity, named_vectors
 from pitome.validate.evaluate.tasks.image_classification import ImageClassification
 from pitome.validate.evaluate.tasks.own_data import OwnAnswers
+from pitome.validate.evaluate.tasks.text_classification import TextClassification
 from tests.validate.evaluate.function_runtime import FunctionRuntime
 from tests.validate.evaluate.tasks.small_images import image_set, looks_up
+from tests.validate.evaluate.tasks.small_texts import corpus, encode
 from tests.validate.evaluate.tasks.test_own_data import own_samples
 
 UNMERGED, MERGED = [[3.0], [4.0], [0.0], [5.0]], [[3.0], [2.0], [1.0], [5.0]]
@@ -60,6 +62,16 @@ def test_own_data_of_a_number_shows_the_farthest_first():
     assert (score.main, score.own.vector, score.own.reindex) == ("closeness", None, None)
     assert [case.row for case in score.own.worst] == [1, 2, 0, 3]
     assert score.own.worst[0].closeness == pytest.approx(NEAR[1])
+
+
+def test_the_models_own_embedding_goes_before_the_mean_over_tokens():
+    mask = torch.tensor([[1, 1], [1, 0]])
+    outputs = {"sentence_embedding": torch.eye(2), "last_hidden_state": torch.zeros(2, 2, 2)}
+    (name,) = found = named_vectors({"attention_mask": mask}, outputs)
+    assert name == "sentence_embedding"
+    assert torch.equal(found[name], torch.eye(2))
+    task = TextClassification("small", corpus(20, 0), corpus(10, 1), encode, num_fit=9, num_validation=6)
+    assert torch.equal(task._reduce({"attention_mask": mask}, outputs)["sentence"], torch.eye(2).double())
 
 
 class Texts:
