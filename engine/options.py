@@ -180,14 +180,14 @@ class ValidationOptions:
         Path | None, Option("TOML file of limits; docs/thresholds.toml has the defaults.")
     ] = None
     require: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Option(
             "Parts that fail where they are not judged, commas between: parity (it always does), accuracy, "
             "latency.",
             parse=parse_parts,
             format=_parts_text,
         ),
-    ] = ()
+    ] = None
     tasks: Annotated[
         tuple[str, ...],
         Option(

@@ -88,7 +88,7 @@ def validate_bundle(
         ParityError: a graph that can't be compared with the model at all.
     """
     progress = progress or Silent()
-    limits, required = check_options(bundle, options), required_parts(options.require)
+    limits, required = check_options(bundle, options), required_parts(options.require or ())
     manifest = verify_bundle(bundle)
     check = chosen_checks(options, manifest.build.check or CheckOptions())
     prepared = with_own_inputs(reload(bundle, manifest, progress, options.weights), check, progress)

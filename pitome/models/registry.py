@@ -105,8 +105,8 @@ def resolve_weights(text: str, option: str = "WEIGHTS") -> ModelReference:
     if is_folder:
         return ModelReference("folder", _folder_safe(folder.resolve().name), folder=folder)
     looks_local = text.startswith((".", "/", "~")) or text.endswith("/") or os.path.lexists(folder)
-    if not looks_local and _HUB_ID.fullmatch(text):
-        hub_id, _, revision = text.partition("@")
+    hub_id, at, revision = text.partition("@")
+    if not looks_local and _HUB_ID.fullmatch(text) and not (at and os.path.isdir(hub_id)):
         return ModelReference("hub", hub_id.replace("/", "--"), hub_id=hub_id, revision=revision or None)
     raise _unknown(text, option, looks_local)
 
@@ -146,9 +146,13 @@ def _almost(text: str, path: Path) -> tuple[str, str] | None:
     before, at, revision = text.rpartition("@")
     if at and before and os.path.isdir(Path(before).expanduser()):
         return (
-            "a folder has no revisions, a hub id has",
+            f"{before} is a folder here, and a folder has no revisions",
             f"Check {revision or 'it'} out there, and give {before}",
         )
+    preset = resolve_preset(before) if at else None
+    if preset is not None:
+        found = "a preset has a revision of its own"
+        return found, f"Give {preset.hub_id}@{revision}" if preset.hub_id else f"Give {preset.name}"
     if page := _PAGE.fullmatch(text):
         return "it is an address, not an id", f"Give {page[1] or page[2]}"
     if text.startswith(("datasets/", "spaces/")):

@@ -173,6 +173,14 @@ def test_a_preset_that_something_else_is_named_as(tmp_path, monkeypatch, kind):
     )
 
 
+def test_a_folder_that_is_named_as_an_id_of_the_hub_has_no_revision(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert resolve_model("org/name@main").kind == "hub"
+    Path("org/name").mkdir(parents=True)
+    with pytest.raises(InputError, match="org/name is a folder here, and a folder has no revisions"):
+        resolve_model("org/name@main")
+
+
 def test_the_note_reaches_the_terminal(tmp_path, monkeypatch):
     from tests.cli.command_line import pitome
 

@@ -265,8 +265,14 @@ OTHER_THINGS: tuple[Hostile, ...] = (
     Hostile(
         "a folder with a revision",
         lambda bases, folder: f"{folder}@main",
-        "a folder has no revisions, a hub id has",
+        "is a folder here, and a folder has no revisions",
         "Check main out there",
+    ),
+    Hostile(
+        "a preset with a revision",
+        lambda bases, folder: "clip-b16@main",
+        "a preset has a revision of its own",
+        "Give openai/clip-vit-base-patch16@main",
     ),
     Hostile(
         "the address of a page",
