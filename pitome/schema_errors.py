@@ -13,6 +13,7 @@ from pitome.strict_json import place_of
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 """How pydantic names a key that a model, or a dataclass, does not have."""
+_LONGEST_TEXT = 400
 _MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
 
 
@@ -43,8 +44,13 @@ def problems(
     texts = []
     for parts, reasons in found.items():
         text = " or ".join(dict.fromkeys(reasons)) + inputs.get(parts, "")
-        texts.append(": ".join(filter(None, [place_of(parts) or whole, text])))
+        texts.append(_short(": ".join(filter(None, [place_of(parts) or whole, text]))))
     return texts[:limit] + [f"and {len(texts) - limit} more"] * (len(texts) > limit)
+
+
+def _short(text: str) -> str:
+    """What a file holds may be of any length, a message not."""
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
 
 
 def _lies_in(inner: Sequence[str | int], outer: Sequence[str | int]) -> bool:

@@ -133,5 +133,5 @@ def _check_text(text: str, place: tuple[str | int, ...]) -> None:
 
 
 def _at(place: tuple[str | int, ...], reason: str) -> ValueError:
-    where = place_of(place).encode("utf-8", "replace").decode()
+    where = place_of(place)[:400].encode("utf-8", "replace").decode()
     return ValueError(f"{where}: {reason}" if where else reason)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pitome.bundle.parity_records import LevelVerdict
 from pitome.errors import InputError
+from pitome.strict_toml import NoTomlError, UnusableFileError, read_strict_toml
 from pitome.validate.agreement_limits import judge_agreement
 from pitome.validate.overflow_text import overflow_text
 from pitome.validate.own_data_limits import OwnDataLimits
@@ -83,18 +83,17 @@ class Thresholds(_Limits):
         Raises:
             InputError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
         """
+        asked, remedy = f"the thresholds in {path}", "Give a TOML file such as docs/thresholds.toml"
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = read_strict_toml(path)
         except OSError as error:
-            raise InputError(
-                f"the thresholds in {path}",
-                f"the file can't be read ({error.strerror})",
-                "Give a TOML file such as docs/thresholds.toml",
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"the thresholds in {path}", f"it is not TOML: {error}", "Correct that line"
-            ) from error
+            raise InputError(asked, f"the file can't be read ({error.strerror})", remedy) from error
+        except UnusableFileError as error:
+            raise InputError(asked, f"the file {error}", remedy) from None
+        except NoTomlError as error:
+            raise InputError(asked, f"it is not TOML: {error}", "Correct that line") from None
+        except ValueError as error:
+            raise InputError(asked, str(error), "Correct it, or delete the line for the default") from None
         try:
             return cls.model_validate(content)
         except ValidationError as error:

@@ -64,13 +64,18 @@ def _kind(mode: int) -> str:
     return next((name for is_kind, name in kinds.items() if is_kind(mode)), "of an unknown kind")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, *, portable: bool = True) -> dict[str, Any]:
     """A file that holds one JSON object.
+
+    Args:
+        path: the file.
+        portable: as `read_strict_json`; False for the files of a tokenizer, in which transformers writes a
+            model_max_length of thirty digits where nobody set one.
 
     Raises:
         InputError: as `check_plain_file`; it is too large, or no JSON object as `read_strict_json` has it.
     """
-    content = _read_value(path)
+    content = _read_value(path, portable)
     if not isinstance(content, dict):
         raise InputError(f"the file {path}", "it holds no JSON object", _FETCH_AGAIN)
     return content
@@ -88,7 +93,7 @@ def read_json_list(path: Path) -> list[Any]:
     return content
 
 
-def _read_value(path: Path) -> Any:
+def _read_value(path: Path, portable: bool = True) -> Any:
     check_plain_file(path)
     asked = f"the file {path}"
     try:
@@ -96,7 +101,7 @@ def _read_value(path: Path) -> Any:
         for mark, found in _ENCODINGS.items():
             if raw.startswith(mark):
                 raise InputError(asked, f"it {found}", "Save it as UTF-8 without a byte order mark")
-        content = read_strict_json(raw)
+        content = read_strict_json(raw, portable=portable)
     except UnusableFileError as error:
         raise InputError(asked, f"it {error}", _FETCH_AGAIN) from error
     except ValueError as error:

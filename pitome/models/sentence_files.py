@@ -293,7 +293,7 @@ def _length(transformer: Path) -> tuple[int | None, bool]:
         return _whole(asked, content, "max_seq_length"), lower_case
     longest = None
     if os.path.lexists(transformer / TOKENIZER_CONFIG):
-        longest = read_json(transformer / TOKENIZER_CONFIG).get("model_max_length")
+        longest = read_json(transformer / TOKENIZER_CONFIG, portable=False).get("model_max_length")
     # Where nobody set one, transformers writes a number of thirty digits.
     usable = type(longest) is int and 0 < longest < 2**20
     return (longest if usable else None), lower_case

@@ -53,7 +53,7 @@ def read_tokenizer_content(folder: Path) -> TokenizerContent:
     sides = {key: _side(folder, config, key) for key in ("padding_side", "truncation_side")}
     path = folder / TOKENIZER_FILE
     if os.path.lexists(path):
-        content = read_json(path)
+        content = read_json(path, portable=False)
         _check_templates(path, content.get("post_processor"))
         changed = tuple(_apply_settings(folder, config, content))
         return TokenizerContent(path, json.dumps(content), changed, **sides)
@@ -74,7 +74,7 @@ def read_tokenizer_content(folder: Path) -> TokenizerContent:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
-    return read_json(path) if os.path.lexists(path) else {}
+    return read_json(path, portable=False) if os.path.lexists(path) else {}
 
 
 def _side(folder: Path, config: Mapping[str, Any], key: str) -> str | None:

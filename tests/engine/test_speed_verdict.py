@@ -19,10 +19,9 @@ pytestmark = pytest.mark.quick
 
 def bundle(*results: dict[str, Any], cpu: str | None = None, **changes: Any) -> Manifest:
     """A bundle whose plan is for batch 8, with these measurements; none: without a latency."""
-    document = make_document() | changes
-    document["latency"] = (
-        document["latency"] | {"results": results, "cpu": cpu or cpu_model()} if results else None
-    )
+    document, where = make_document() | changes, cpu or cpu_model()
+    measured = [result | {"cpu": where} for result in results]
+    document["latency"] = document["latency"] | {"results": measured, "cpu": where} if results else None
     return Manifest.model_validate(document)
 
 
@@ -101,6 +100,8 @@ def test_where_nothing_is_merged_no_speed_up_is_judged() -> None:
         "num_candidates": [0] * 12,
     }
     document["method"]["layers"] = [None] * 12
+    document["graphs"][0] |= {"merges": 0, "plans": []}
+    document["parity"] = None
     found = judged_latency(bundle(latency_result(8, 0.9, 0.8, 0.95), **document), Thresholds())
     assert (found.verdict, found.reason) == ("not judged", "nothing is merged, so there is no speed-up")
 

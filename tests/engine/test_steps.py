@@ -80,8 +80,7 @@ def test_build_needs_a_graph_of_its_precision(bundle: Path) -> None:
 def test_validate_records_parity(bundle: Path) -> None:
     outcome = pitome("validate", bundle, "--parity-images", "4", "--record")
     assert outcome.code == 0
-    assert "Decisions, " in outcome.out
-    assert "pass: every decision agrees or is within rounding" in outcome.out
+    assert "every decision agrees or is within rounding" in " ".join(outcome.out.split())
     parity = verify_bundle(bundle).parity
     assert parity is not None
     assert parity.verdict == "pass"

@@ -85,6 +85,21 @@ def test_every_key_is_in_the_default_file(tmp_path: Path) -> None:
         ),
         ("[min_cosine]\nfp32 = 2", "min_cosine.fp32 = 2 should be less than or equal to 1", "Correct it"),
         ('[max_accuracy_drop]\nr8 = "much"', "max_accuracy_drop.r8 = 'much' should be a valid number", ""),
+        (
+            "max_unexplained_decisions = 1.0",
+            "max_unexplained_decisions = 1.0 should be a valid int",
+            "Correct",
+        ),
+        ("rms_factor = 2020-01-01", "rms_factor: no key takes a date or a time", "Correct it"),
+        ("max_accuracy_drop = {r8 = 2020-01-01}", "max_accuracy_drop.r8: no key takes a date", "Correct it"),
+        ("max_accuracy_drop = {r8 = nan}", "max_accuracy_drop.r8 = nan should be a finite", "Correct it"),
+        (
+            "max_accuracy_drop = {r8 = {a = 1}}",
+            "max_accuracy_drop.r8 = {'a': 1} should be a valid",
+            "Correct",
+        ),
+        ("rms_factor = 2.0\nrms_factor = 2.0", "it is not TOML: ", "Correct that line"),
+        ("a = " + "[" * 5000, "it is not TOML: it nests too deeply", "Correct that line"),
         ("rms_factor = ", "it is not TOML: ", "Correct that line"),
     ],
 )

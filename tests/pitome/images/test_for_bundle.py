@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import pitome
-from pitome.bundle import Manifest, read_manifest, write_manifest
+from pitome.bundle import Manifest, TextPreprocess, read_manifest, write_manifest
 from pitome.errors import BundleError, ImageError, InputError
 from pitome.images.transform import image_tensor
 from tests.pitome.bundle.bundle_cases import document, make_bundle
@@ -89,13 +89,13 @@ def test_a_cut_off_file(bundle: Path) -> None:
         pitome.preprocess(bundle, file[: len(file) // 2])
 
 
-def test_a_bundle_of_texts(tmp_path: Path) -> None:
-    content = document()
-    content["model"]["preprocess"] = {"kind": "text", "sequence_length": 128}
+def test_a_bundle_of_texts(bundle: Path) -> None:
+    manifest = read_manifest(bundle)
+    model = manifest.model.model_copy(update={"preprocess": TextPreprocess(sequence_length=128)})
     with pytest.raises(
-        InputError, match=r"images for clip-b16: its model takes texts of 128 tokens\. Give it t"
+        InputError, match=r"images for clip-b16: its model takes texts of 128 tokens\. Give it "
     ):
-        pitome.preprocess(Manifest.model_validate(content), PHOTO)
+        pitome.preprocess(manifest.model_copy(update={"model": model}), PHOTO)
 
 
 def test_no_bundle_and_a_changed_one(bundle: Path, tmp_path: Path) -> None:

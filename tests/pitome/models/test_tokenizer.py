@@ -105,6 +105,23 @@ def test_of_a_vocabulary_it_is_berts_own(tmp_path: Path, config: dict[str, Any])
             assert found[name][row].tolist() == wanted[name], (name, text)
 
 
+def test_a_length_that_nobody_set_is_taken(tmp_path: Path) -> None:
+    """transformers writes it as a number of 31 digits into the file of every such tokenizer."""
+    from transformers import BertTokenizer
+
+    write_vocabulary(tmp_path)
+    reference = BertTokenizer(vocab=str(tmp_path / "vocab.txt"))
+    reference.save_pretrained(tmp_path)
+    assert '"model_max_length": 1000000000000000019884624838656' in (
+        tmp_path / "tokenizer_config.json"
+    ).read_text(encoding="utf-8")
+    tokenizer = load_tokenizer(tmp_path, model_config(), 16).tokenizer
+    assert tokenizer is not None
+    found = encode_texts(tokenizer, HARD_TEXTS, num_token_types=2)["input_ids"]
+    wanted = reference(list(HARD_TEXTS), padding="max_length", truncation=True, max_length=16)["input_ids"]
+    assert found.tolist() == wanted
+
+
 def test_a_vocabulary_is_said_to_be_the_source(tmp_path: Path) -> None:
     notes = load_tokenizer(write_vocabulary(tmp_path), model_config(), 16).notes
     assert notes == ("The tokenizer is BERT's WordPiece, made from vocab.txt; there is no tokenizer.json",)
