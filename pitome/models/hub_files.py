@@ -9,7 +9,7 @@ from pathlib import Path
 from pitome.errors import InputError
 from pitome.models.asset_files import asset_names
 from pitome.models.checkpoint import choose_weight_files, has_weights
-from pitome.models.other_formats import adapter, instead_of_checkpoint, instead_of_weights
+from pitome.models.other_formats import OtherFormat, adapter, instead_of_checkpoint, instead_of_weights
 from pitome.models.sentence_files import LENGTH_FILES, MODULES_FILE, module_folders
 
 Modules = Sequence[tuple[str, str]]
@@ -57,7 +57,7 @@ def wanted_files(
             if not weights:
                 missing = instead_of_weights(inner)
                 found = missing.found.replace("the folder has", f"{place or 'it'} has")
-                raise InputError(asked, found, missing.remedy)
+                raise InputError(asked, found, _remedy(missing, hub_id))
             wanted += [prefix + name for name in weights]
     return list(dict.fromkeys(wanted))
 
@@ -77,6 +77,11 @@ def _check_config(names: Sequence[str], hub_id: str, asked: str) -> None:
     if instead is None and "config.json" not in names:
         instead = instead_of_checkpoint(names, "it has no config.json, so it is no transformers checkpoint")
     if instead is not None:
-        fetched = f"Fetch it with `hf download {hub_id}` and give the folder {instead.inside} in it"
-        remedy = instead.remedy if instead.inside is None else fetched
-        raise InputError(asked, instead.found.replace("the folder has", "it has"), remedy)
+        raise InputError(asked, instead.found.replace("the folder has", "it has"), _remedy(instead, hub_id))
+
+
+def _remedy(instead: OtherFormat, hub_id: str) -> str:
+    """An id has no folders, so one in it is to be fetched first."""
+    if instead.inside is None:
+        return instead.remedy
+    return f"Fetch it with `hf download {hub_id}` and give the folder {instead.inside} in it"

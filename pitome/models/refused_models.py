@@ -29,6 +29,9 @@ def refuse_other_models(content: Mapping[str, Any]) -> None:
         InputError: with what was found and the way out.
     """
     _refuse_quantised(content)
+    vision = content.get("vision_config")
+    if isinstance(vision, Mapping):
+        _refuse_quantised(vision, "vision_config.")
     named = content.get("architectures")
     names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     asked = (
@@ -51,7 +54,7 @@ def refuse_other_models(content: Mapping[str, Any]) -> None:
         raise InputError(_ASKED, f"its {key} {found}", _OTHER)
 
 
-def _refuse_quantised(content: Mapping[str, Any]) -> None:
+def _refuse_quantised(content: Mapping[str, Any], part: str = "") -> None:
     for key in ("quantization_config", "compression_config", "quantization"):
         settings = content.get(key)
         if settings is None:
@@ -60,7 +63,7 @@ def _refuse_quantised(content: Mapping[str, Any]) -> None:
         way = _QUANTISED.get(method.partition(" ")[0])
         raise InputError(
             "the weights of a quantised checkpoint",
-            f"its config.json has a {key} of {method}; tokens are merged in float weights",
+            f"its config.json has a {part}{key} of {method}; tokens are merged in float weights",
             "Choose the checkpoint that it was made from" + (f", or {way}" if way else ""),
         )
 

@@ -15,7 +15,7 @@ from pitome.errors import InputError
 from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.splits import Rows, first_of_shuffled, stratified_choice
 from pitome.validate.evaluate.datasets.usable_images import loader, usable_images
-from pitome.validate.samples import Skipped
+from pitome.validate.samples import EXAMPLES, Skipped
 
 if TYPE_CHECKING:
     from pitome.bundle import ImagePreprocess
@@ -125,6 +125,8 @@ class _Listed:
     """[files]."""
     others: int
     """Files whose names do not end as an image's does."""
+    no_files: tuple[str, ...]
+    """Pipes, devices and links that lead nowhere."""
 
 
 def _parts(path: Path) -> tuple[Path | None, Path]:
@@ -146,11 +148,15 @@ def _list(path: Path, names: Sequence[str]) -> _Listed:
     files: list[Path] = []
     labels: list[int] = []
     others = 0
+    no_files: list[str] = []
     for number, name in enumerate(names):
         folder = path / name
         entries = sorted(folder.rglob("*")) if folder.is_dir() else []
         found = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
         others += sum(entry.is_file() for entry in entries) - len(found)
+        no_files += [
+            str(entry.relative_to(path)) for entry in entries if not (entry.is_file() or entry.is_dir())
+        ]
         files += found
         labels += [number] * len(found)
     if not files:
@@ -159,7 +165,7 @@ def _list(path: Path, names: Sequence[str]) -> _Listed:
             f"its {len(names)} folders hold no image",
             f"Put images there ({', '.join(SUFFIXES)})",
         )
-    return _Listed(path, files, np.array(labels, np.int64), others)
+    return _Listed(path, files, np.array(labels, np.int64), others, tuple(no_files))
 
 
 def _open(listed: _Listed, rows: Rows, names: tuple[str, ...], preprocess: ImagePreprocess) -> ImageSet:
@@ -175,5 +181,8 @@ def _open(listed: _Listed, rows: Rows, names: tuple[str, ...], preprocess: Image
         )
     if listed.others:
         skipped = (*skipped, Skipped(listed.others, "the name does not end as an image's does"))
+    if listed.no_files:
+        count, first = len(listed.no_files), listed.no_files[:EXAMPLES]
+        skipped = (*skipped, Skipped(count, "no regular file, or a link that leads nowhere", first))
     load = loader(lambda row: files[kept[row]], preprocess)
     return ImageSet(listed.labels[rows[kept]], names, load, skipped)

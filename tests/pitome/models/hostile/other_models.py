@@ -27,6 +27,16 @@ OTHER_MODELS: tuple[Hostile, ...] = (
         "model.dequantize()",
     ),
     Hostile(
+        "a quantised vision tower",
+        with_config(
+            "CLIPVisionModel",
+            model_type="clip",
+            vision_config={"quantization_config": {"quant_method": "hqq"}},
+        ),
+        "a vision_config.quantization_config of hqq",
+        "Choose the checkpoint that it was made from",
+    ),
+    Hostile(
         "gptq",
         quantised("gptq", bits=4, group_size=128),
         "a quantization_config of gptq in 4 bits",

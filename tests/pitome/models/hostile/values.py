@@ -37,6 +37,18 @@ VALUES: tuple[Hostile, ...] = (
         CORRECT,
     ),
     Hostile(
+        "an activation with weights in bfloat16",
+        with_config(hidden_act="xielu"),
+        "its hidden_act is 'xielu', whose own weights can't be float32",
+        CORRECT,
+    ),
+    Hostile(
+        "a projection of null",
+        with_config("CLIPVisionModel", model_type="clip", projection_dim=None),
+        "its projection_dim is None, not a whole number from 1 up",
+        CORRECT,
+    ),
+    Hostile(
         "heads that do not divide",
         with_config(num_attention_heads=3),
         "its hidden size of 32 can't be divided among 3 attention heads",

@@ -1,5 +1,7 @@
 """Class folders of images, written by the test."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -59,11 +61,16 @@ def test_what_is_no_image_is_counted(tmp_path):
     write_images(tmp_path, {"ant": 4, "bee": 4})
     (tmp_path / "ant" / "broken.jpg").write_bytes(b"no image")
     (tmp_path / "ant" / "notes.txt").write_text("hello")
+    os.mkfifo(tmp_path / "ant" / "pipe.png")
+    (tmp_path / "bee" / "link.png").symlink_to("nowhere")
+    (tmp_path / "bee" / "zero.png").symlink_to("/dev/zero")
     images = read_image_folder(tmp_path, "test", PLAIN)
     assert [(part.count, part.reason) for part in images.skipped] == [
         (1, "the image can't be used"),
         (1, "the name does not end as an image's does"),
+        (3, "no regular file, or a link that leads nowhere"),
     ]
+    assert images.skipped[2].examples == ("ant/pipe.png", "bee/link.png", "bee/zero.png")
     assert images.skipped[0].examples[0].startswith("ant/broken.jpg: it is none of the formats that are read")
 
 
