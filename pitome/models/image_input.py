@@ -117,7 +117,7 @@ def _size(
     if preset is not None and preset.image_size is not None:
         return preset.image_size, f"images are of {preset.image_size} pixels, as {preset.name} has them"
     tiled = preprocess.image_size % square_patch_size(config) == 0
-    if family.interpolates and file is not None and preprocess.fixed_size is not None and tiled:
+    if family.interpolates and file is not None and tiled:
         return preprocess.image_size, ""
     made_for = square_image_size(config)
     return (

@@ -12,6 +12,7 @@ from typing import Any
 
 from pitome.bundle.preprocess_record import Channels, ImagePreprocess, ResizeRecord
 from pitome.errors import InputError
+from pitome.images.transform import resized_size
 from pitome.models.processor_file import LARGEST_EDGE, WITHOUT_INFLUENCE, ProcessorFile
 
 HONOURED = (
@@ -50,7 +51,7 @@ def record_of(
         file: of the checkpoint.
         default_class: of the model's type, where the file names none.
         channels: that the model takes.
-        model_size: height and width that the model takes: the tensor's, where the image decides otherwise.
+        model_size: height and width that the model takes: the tensor's, where nothing is resized or cropped.
 
     Raises:
         InputError: a class that is not rebuilt here, or a field that is not honoured, does not fit the
@@ -70,7 +71,7 @@ def record_of(
     crops = (*resize.crops, *_crops(file, processor))
     if (note := _note_on_old_size(file, resize.record, crops)) is not None:
         notes.append(note)
-    height, width = _fixed_size(resize.record, crops) or model_size
+    height, width = _size_of_a_square(resize.record, crops) or model_size
     preprocess = ImagePreprocess(
         processor=name,
         height=height,
@@ -187,12 +188,11 @@ def _crops(file: ProcessorFile, processor: Any) -> Crops:
     return ((size.height, size.width),)
 
 
-def _fixed_size(resize: ResizeRecord | None, crops: Crops) -> tuple[int, int] | None:
+def _size_of_a_square(resize: ResizeRecord | None, crops: Crops) -> tuple[int, int] | None:
+    """Height and width that the steps make of a square image; None where they leave its own."""
     if crops:
         return crops[-1]
-    if resize is not None and resize.height is not None and resize.width is not None:
-        return resize.height, resize.width
-    return None
+    return None if resize is None else resized_size((LARGEST_EDGE, LARGEST_EDGE), resize)
 
 
 def _note_on_old_size(file: ProcessorFile, resize: ResizeRecord | None, crops: Crops) -> str | None:

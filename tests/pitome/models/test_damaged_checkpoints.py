@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pitome.errors import InputError
+from pitome.images.transform import image_tensor
 from pitome.models.library_errors import as_input_error
 from pitome.models.loading import load_model
 from pitome.models.presets import PRESETS
@@ -116,6 +118,21 @@ def test_image_size_beyond_all_memory(tmp_path: Path, weights: str | None) -> No
     assert refused.value.asked == "IMAGE_SIZE=80000000"
     assert refused.value.found.startswith("it needs at least 12,800,000.0 GB of memory, and ")
     assert refused.value.remedy == "Choose a smaller one"
+
+
+@pytest.mark.parametrize("edges", [{"shortest_edge": 96}, {"shortest_edge": 120, "longest_edge": 96}])
+@pytest.mark.parametrize(("name", "size"), [("ViTModel", 48), ("Dinov2Model", 96)])
+def test_a_shorter_edge_without_a_crop_is_a_size_too(
+    tmp_path: Path, name: str, size: int, edges: dict[str, int]
+) -> None:
+    """Square images come to it; a model that does not interpolate has it scaled, so that some image fits."""
+    folder = saved(tmp_path, name, {})
+    content = {"image_processor_type": "CLIPImageProcessor", "do_center_crop": False, "size": edges}
+    (folder / "preprocessor_config.json").write_text(json.dumps(content))
+    loaded = load_model(str(folder))
+    assert loaded.image_size == size
+    square = image_tensor(np.zeros((50, 50, 3), np.uint8), loaded.image_preprocess)
+    assert square.shape == (3, size, size)
 
 
 def test_image_size_beyond_all_images(tmp_path: Path) -> None:
