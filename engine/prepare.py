@@ -9,7 +9,7 @@ from torch import nn
 
 from pitome.bundle import Manifest
 from pitome.compression import Compression, compress
-from pitome.engine import records
+from pitome.engine.described_model import check_described
 from pitome.engine.options import CheckOptions, MergeSettings, ModelOptions, ScheduleOptions
 from pitome.engine.portable_build import found_model
 from pitome.engine.progress import Progress
@@ -83,7 +83,7 @@ def reload(bundle: Path, manifest: Manifest, progress: Progress, where: str | No
         where: the user's word for where the weights are now; None = where the manifest says.
 
     Raises:
-        BundleError: the weights are other ones now.
+        BundleError: the weights are other ones now, or the manifest describes another model.
     """
     build, weights = manifest.build, manifest.model.weights
     model = found_model(bundle, build.model, where)
@@ -105,11 +105,5 @@ def reload(bundle: Path, manifest: Manifest, progress: Progress, where: str | No
             f"now have {prepared.loaded.sha256[:12]}",
             f"Get the same weights, or build it again with NAME={bundle.name}",
         )
-    described = (records.method_record(prepared.compression), records.schedule_record(prepared.compression))
-    if described != (manifest.method, manifest.schedule):
-        raise BundleError(
-            f"the model of {bundle}",
-            "its options lead to another method or schedule with this version of pitome",
-            f"Use pitome {manifest.pitome_version}, or run `make engine` again",
-        )
+    check_described(bundle, manifest, prepared.loaded, prepared.compression)
     return prepared

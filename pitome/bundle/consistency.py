@@ -106,6 +106,7 @@ def check_graphs(graphs: Sequence[GraphRecord], model: ModelRecord) -> None:
         raise ValueError(f"graphs: a model that is no system has one, and its name is {MAIN_GRAPH}")
     for number, graph in enumerate(graphs):
         place = f"graphs[{number}]"
+        _check_labels(graph, model.num_labels, f"{place}.outputs")
         once([tensor.name for tensor in graph.inputs], f"{place}.inputs")
         once([tensor.name for tensor in graph.outputs], f"{place}.outputs")
         for name, source in graph.feeds.items():
@@ -113,6 +114,13 @@ def check_graphs(graphs: Sequence[GraphRecord], model: ModelRecord) -> None:
                 raise ValueError(f"{graph.name} has no input {name}, or no graph gives {source}")
         _check_onnx(graph.onnx, f"{place}.onnx")
         _check_plans(graph, f"{place}.plans")
+
+
+def _check_labels(graph: GraphRecord, num_labels: int | None, place: str) -> None:
+    """There are as many names as the logits have numbers."""
+    for output in graph.outputs:
+        if num_labels is not None and output.name == "logits" and output.shape[-1] != num_labels:
+            raise ValueError(f"{place}: logits has {output.shape[-1]}, and model.num_labels is {num_labels}")
 
 
 def _check_onnx(onnx: Sequence[OnnxRecord], place: str) -> None:

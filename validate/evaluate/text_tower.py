@@ -74,6 +74,11 @@ def load_text_tower(folder: Path | None) -> TextTower:
     return TextTower(*_build(folder, model_class, config, text))
 
 
+def is_vision_alone(folder: Path) -> bool:
+    """Whether a checkpoint's own configuration is that of a model without a text tower."""
+    return _model_class(read_config(folder).get("model_type")) is None
+
+
 def _model_class(model_type: object) -> str | None:
     """Of the text tower in a whole model's checkpoint; None where there is none."""
     return next((family.text_tower for family in all_families() if family.name == model_type), None)

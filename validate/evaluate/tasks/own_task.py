@@ -12,6 +12,7 @@ from pitome.validate.evaluate.datasets.class_words import is_wordnet_id, read_cl
 from pitome.validate.evaluate.datasets.image_folder import class_names_of, tested_folder
 from pitome.validate.evaluate.datasets.image_set import UnknownClassesError, class_numbers
 from pitome.validate.evaluate.tasks.own_data import OwnAnswers, OwnClasses, OwnDataTask, OwnEmbeddings
+from pitome.validate.evaluate.text_tower import is_vision_alone
 from pitome.validate.own_data import IMAGES, OwnSamples
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ def images_in_place_of(
     """The task on unlabelled images that a folder of classes becomes, and why; None where it has labels.
 
     A folder has none where no class folder is in it, or no name of one is a label of the model: a classifier
-    knows its labels, a model of features has none, and to a CLIP WordNet ids say nothing where no classes.txt
-    has words for them. One name that is a label is enough for the others to be mistakes, which are refused.
+    knows its labels, and a model of features or a CLIP without its text tower has none. To a whole CLIP,
+    WordNet ids say nothing where no classes.txt has words for them. One name that is a label is enough for
+    the others to be mistakes, which are refused.
     """
     if not folder.is_dir():
         return None
@@ -76,7 +78,9 @@ def images_in_place_of(
         except UnknownClassesError:
             reason = "are no labels of the model"
     elif loaded.task == "image-embedding":
-        if all(map(is_wordnet_id, names)) and not read_class_words(folder):
+        if loaded.folder is not None and is_vision_alone(loaded.folder):
+            reason = "are no labels: the checkpoint has no text tower that reads them"
+        elif all(map(is_wordnet_id, names)) and not read_class_words(folder):
             reason = "are WordNet ids, and there is no classes.txt with words for them"
     else:
         reason = f"are no labels: the model computes {loaded.task}"

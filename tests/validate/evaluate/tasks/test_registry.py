@@ -193,6 +193,16 @@ def test_folders_without_labels_are_judged_without_them(clip, tmp_path, names, c
     assert make_task(task.name, model).in_place_of is None
 
 
+def test_a_clip_without_its_text_tower_has_no_labels(tmp_path):
+    from tests.tiny_models import tiny_model
+
+    tiny_model("CLIPVisionModelWithProjection").save_pretrained(tmp_path / "tower")
+    write_images(tmp_path / "photos")
+    task = make_task(f"imagefolder:{tmp_path / 'photos'}", load_model(str(tmp_path / "tower")))
+    assert task.name == f"images:{tmp_path / 'photos'}"
+    assert "(ant, bee) are no labels: the checkpoint has no text tower that reads them" in task.in_place_of
+
+
 def test_of_training_and_test_folders_the_latter_are_judged(clip, tmp_path):
     write_images(tmp_path / "train", 4)
     write_images(tmp_path / "val", 2)
