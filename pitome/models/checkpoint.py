@@ -68,13 +68,37 @@ def read_config(folder: Path) -> dict[str, Any]:
         if instead is not None:
             raise InputError(asked, instead.found, instead.remedy)
         raise InputError(asked, "its config.json has no model_type", "Add the model_type")
-    if not isinstance(config["model_type"], str):
+    _check_names(asked, config)
+    return config
+
+
+def _check_names(asked: str, config: Mapping[str, Any]) -> None:
+    """Messages repeat these, so they have to be names, and few."""
+    model_type, architectures = config["model_type"], config.get("architectures")
+    if not _is_name(model_type):
         raise InputError(
             asked,
-            f"the model_type of its config.json is {config['model_type']!r}, not a name",
+            f"the model_type of its config.json is {_shown(model_type)}, not a name",
             "Correct the model_type",
         )
-    return config
+    listed = architectures if isinstance(architectures, list) else []
+    if architectures is not None and (
+        not isinstance(architectures, list) or len(listed) > 10 or not all(map(_is_name, listed))
+    ):
+        raise InputError(
+            "the model's config.json",
+            f"its architectures are {_shown(architectures)}, not a list of names of classes",
+            "Correct the file",
+        )
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 100
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def files_sha256(paths: Iterable[Path]) -> str:

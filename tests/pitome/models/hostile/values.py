@@ -208,6 +208,18 @@ VALUES: tuple[Hostile, ...] = (
         CORRECT,
     ),
     Hostile(
+        "a class with a name of a page",
+        with_config(architectures=["A" * 5_000]),
+        f"its architectures are ['{'A' * 55}..., not a list of names of classes",
+        CORRECT,
+    ),
+    Hostile(
+        "a type with a name of a page",
+        with_config(model_type="a" * 5_000),
+        f"the model_type of its config.json is '{'a' * 56}..., not a name",
+        "Correct the model_type",
+    ),
+    Hostile(
         "no model_type",
         with_config(model_type=...),
         "its config.json has no model_type",
