@@ -126,7 +126,7 @@ def load_model(
         length = sequence_length or _default_sequence_length(reference.preset, source, family, config)
         family.set_sequence_length(config, length)
         preprocess: Preprocess = TextPreprocess(sequence_length=length)
-        input_notes: tuple[str, ...] = ()
+        input_notes = () if sequence_length else _length_notes(source, family.usable_positions(config))
     else:
         _refuse_option("SEQUENCE_LENGTH", sequence_length, "images")
         tower = family.vision_config(config)
@@ -186,3 +186,11 @@ def _default_sequence_length(preset: Preset | None, source: Source, family: Text
         usable = family.usable_positions(config)
         return min(source.sentence.max_length or usable, usable)
     return family.default_sequence_length(config)
+
+
+def _length_notes(source: Source, usable: int) -> tuple[str, ...]:
+    """Says where a sentence model names longer texts than it has positions for."""
+    wanted = None if source.sentence is None else source.sentence.max_length
+    if wanted is None or wanted <= usable:
+        return ()
+    return (f"max_seq_length is {wanted}, but the model has positions for {usable} tokens only",)

@@ -99,8 +99,9 @@ def resolve_weights(text: str, option: str = "WEIGHTS") -> ModelReference:
     try:
         folder = Path(text).expanduser()
         is_folder = bool(text.strip()) and folder.is_dir()
-    except (OSError, RuntimeError) as error:  # a name too long, no access, ~ of nobody
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    except (OSError, RuntimeError) as error:
+        no_home = "there is no user of that name, or the user has no home"  # of ~nobody
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else no_home
         raise InputError(f"{option}={text}", f"it can't be looked at ({reason})", _GIVE) from error
     if is_folder:
         return ModelReference("folder", _folder_safe(folder.resolve().name), folder=folder)

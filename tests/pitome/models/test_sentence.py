@@ -224,7 +224,10 @@ def test_max_seq_length_is_the_default_length(
     lengths: dict[str, Any], asked: int | None, found: int, tmp_path: Path
 ) -> None:
     write_sentence_checkpoint(tmp_path, MEAN, lengths=lengths)
-    assert load_model(str(tmp_path), sequence_length=asked).sequence_length == found
+    loaded = load_model(str(tmp_path), sequence_length=asked)
+    assert loaded.sequence_length == found
+    said = "max_seq_length is 512, but the model has positions for 40 tokens only"
+    assert (said in loaded.notes) == (lengths.get("max_seq_length") == 512)
 
 
 def test_the_tokenizers_length_where_nothing_else_says_one(tmp_path: Path) -> None:
