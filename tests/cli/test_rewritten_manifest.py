@@ -90,14 +90,14 @@ def test_a_rewritten_manifest_is_read_or_refused(sample: Path) -> None:
 @pytest.mark.full
 def test_every_rewritten_manifest_of_a_sample_can_be_shown(sample: Path) -> None:
     for number, (mutant, manifest) in enumerate(accepted(sample, mutants(document_of(sample)))):
-        page = number % 12 == 0
+        page = number % 40 == 0
         ends_well(mutant, lambda manifest=manifest, page=page: shown(sample, manifest, page))  # type: ignore[misc]
 
 
 @pytest.mark.full
 def test_every_rewritten_manifest_of_a_build_can_be_shown(copied: Path) -> None:
     for number, (mutant, manifest) in enumerate(accepted(copied, mutants(document_of(copied)))):
-        page = number % 12 == 0
+        page = number % 40 == 0
         ends_well(mutant, lambda manifest=manifest, page=page: shown(copied, manifest, page))  # type: ignore[misc]
 
 
