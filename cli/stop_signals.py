@@ -10,7 +10,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _received: list[Stopped] = []
 """By the handler; one at most."""
 _ASK_AGAIN = 0.01
-"""Seconds."""
+"""Seconds until it is asked again whether an extension module is still being loaded."""
 
 
 class Stopped(BaseException):
@@ -41,14 +41,20 @@ def stop_received() -> Stopped | None:
 
     A library that is just being loaded makes an ImportError of it, and a callback from C may drop it.
     """
+    _ask_no_more()
     return _received[0] if _received else None
 
 
 def raise_if_stopped() -> None:
     """Stop now where the exception was dropped; for places that a long command comes by."""
     if _received:
-        signal.setitimer(signal.ITIMER_REAL, 0)  # else it would come while something cleans up
+        _ask_no_more()
         raise _received[0]
+
+
+def _ask_no_more() -> None:
+    """Who asks for the stop has it: it must not be raised again while something cleans up, or is printed."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -164,6 +164,20 @@ def test_an_extension_module_is_loaded_whole(number: signal.Signals) -> None:
     assert outcome.code == CODES[number]
 
 
+def test_a_stop_that_waits_and_is_found_comes_once() -> None:
+    """An extension module that can't be loaded raises an ImportError, before the stop does."""
+    code = (
+        "import _imp, importlib, os, signal, sys, time; from pitome.cli import stop_signals;"
+        "stop_signals.catch_stop_signals();"
+        "_imp.create_dynamic = lambda *_: os.kill(os.getpid(), signal.SIGTERM) or 1 / 0\n"
+        "try: importlib.import_module('pydantic_core')\n"
+        "except ZeroDivisionError: print(stop_signals.stop_received())\n"
+        "time.sleep(0.1); print('once')"
+    )
+    outcome = finish(start(code=code))
+    assert (outcome.code, outcome.out, outcome.err) == (0, "stopped by SIGTERM\nonce\n", "")
+
+
 def test_little_is_imported_before_signals_are_caught() -> None:
     """And nothing is caught by the import alone, which a test or a program of somebody else's may do."""
     code = (
