@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -136,7 +137,9 @@ def _trace(
         model = copy.deepcopy(model).to(dtype)
     batch = torch.export.Dim("batch")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # a warning for each torchvision operator
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Of several inputs that share the batch; nobody who builds a bundle can do anything about it.
+        warnings.filterwarnings("ignore", message="# The axis name: batch will not be used")
         program = torch.onnx.export(
             _Traced(model, list(inputs), outputs, dtype),
             tuple(inputs.values()),

@@ -111,7 +111,7 @@ def _answers(judged: list[tuple[ModelAccuracy, OwnFindings]]) -> Iterator[tuple[
 
 
 def _spread(found: OwnFindings) -> str:
-    told = ", ".join(f"{name} %: {value:.4f}" for name, value in found.percentiles.items())
+    told = ", ".join(f"{name} %: {value:z.4f}" for name, value in found.percentiles.items())
     wrong = f"; {found.not_finite:,} have outputs that are not finite" if found.not_finite else ""
     what = f"Cosine of {found.vector}" if found.vector else "Closeness of the answers"
     return f"{what}, percentiles over the samples: {told}{wrong}"
@@ -121,4 +121,4 @@ def _case(case: WorstCase, pictures: Mapping[int, str]) -> CaseView:
     change = None
     if case.unmerged is not None:
         change = f"{case.unmerged} \N{RIGHTWARDS ARROW} {case.answered}"
-    return CaseView(case.name, f"{case.closeness:.4f}", change, case.text, pictures.get(case.row))
+    return CaseView(case.name, f"{case.closeness:z.4f}", change, case.text, pictures.get(case.row))

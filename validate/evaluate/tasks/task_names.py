@@ -27,6 +27,9 @@ def check_task_name(name: str, column: str | None = None) -> None:
     if name in _NAMES or (colon and place and kind in _DATA_KINDS):
         check_own_data(name, column)
         return
+    if kind in _DATA_KINDS and not place:
+        form = next(form for form in FORMS if form.startswith(f"{kind}:"))
+        raise InputError(f"the task {name.rstrip(':')}", "it does not say on which data", f"Write {form}")
     known = ", ".join((*_NAMES, *FORMS))
     raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {known}")
 

@@ -257,7 +257,9 @@ def test_a_checkpoint_that_says_it_was_trained_on_fashion_mnist(clip, tmp_path):
     ("name", "found"),
     [
         ("mnist", "there is none of this name. Choose one of r8, r52"),
-        ("imagefolder:", "there is none of this name"),
+        ("imagefolder:", "the task imagefolder: it does not say on which data. Write imagefolder:FOLDER"),
+        ("images:", "the task images: it does not say on which data. Write images:FOLDER"),
+        ("images::", "there is no folder :"),
         ("r8", "it needs a text encoder, and the model computes image-embedding. Choose photos"),
         ("fashion-mnist", "it needs image-classification at 28 px"),
         ("fashion-mnist-retrieval", "it needs image-embedding at 28 px"),
