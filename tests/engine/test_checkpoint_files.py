@@ -141,6 +141,7 @@ def found(bundle: Path, where: str | None = None) -> Path:
     return folder.resolve()
 
 
+@pytest.mark.full
 def test_no_byte_of_a_bundle_names_a_folder_of_the_machine(checkpoint: Path, tmp_path: Path) -> None:
     outcome = pitome(
         "engine", checkpoint, "--out", tmp_path / "build", "--precision", "fp32", "--targets", "sm80",

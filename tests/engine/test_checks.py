@@ -161,6 +161,7 @@ def export_of(model: str | Path, out: Path, name: str | None = None) -> ExportOp
     )
 
 
+@pytest.mark.full
 def test_two_models_of_one_name_do_not_replace_each_other(runs: tuple[Path, Path], tmp_path: Path) -> None:
     out, (first, second) = tmp_path / "build", runs
     before = engine.export(export_of(first, out)).manifest
