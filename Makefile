@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 # Messages name these options as make does, RATIO= instead of --ratio.
-PITOME = PITOME_MAKE_VARIABLES="$(call table,engine) $(call table,sweep)" $(VENV)/bin/pitome
+PITOME = PITOME_MAKE_VARIABLES="$(call table,engine) $(call table,sweep) $(call table,validate)" $(VENV)/bin/pitome
 PIP_FLAGS ?=
 # What is installed: `build` for the main job, `validate` for data sets too, `test` for all that this page runs.
 BUILD := $(VENV)/.build-ready
@@ -24,7 +24,7 @@ options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a
 # The variables of a table of this page, which has one line for each.
 table = $(shell sed -n 's/^\#$(1): *\([A-Z_]*\)|.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 ENGINE_OPTIONS = $(call options,$(filter-out MODEL,$(call table,engine)))
-SWEEP_OPTIONS = $(call options,IMAGE_SIZE SEQUENCE_LENGTH WEIGHTS TASK GRID LIMIT)
+SWEEP_OPTIONS = $(call options,IMAGE_SIZE SEQUENCE_LENGTH WEIGHTS TASK COLUMN GRID LIMIT)
 # Some have an environment variable NATIVE too: only that of the command line counts, and empty means none.
 ifneq ($(origin NATIVE),command line)
 NATIVE := auto
@@ -47,6 +47,8 @@ help: ## Show this help
 	@sed -n 's/^#engine: *//p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  %-16s  %s\n", $$1, $$2}'
 	@echo; echo "Variables of sweep and tune, beside MODEL, IMAGE_SIZE, SEQUENCE_LENGTH and WEIGHTS:"
 	@sed -n 's/^#sweep: *//p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  %-16s  %s\n", $$1, $$2}'
+	@echo; echo "Variables of validate, beside BUNDLE or MODEL, TASK, LIMIT and DEVICE:"
+	@sed -n 's/^#validate: *//p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  %-16s  %s\n", $$1, $$2}'
 	@echo; echo "Variables of plugin, plugin-host and plugin-sanitized, also from the environment:"
 	@sed -n 's/^#plugin: *//p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  %-16s  %s\n", $$1, $$2}'
 
@@ -74,6 +76,8 @@ help: ## Show this help
 #engine: EMBED_PLUGIN|1: put the library into the plan too [0]
 #engine: NATIVE|operator library for onnxruntime on the CPU: a file, auto (built if that can be done) or empty for none [auto]
 #engine: DEVICE|where onnxruntime checks and measures, such as cuda; of validate and bench too [cpu]
+#engine: INPUTS|photos or texts of yours that parity is checked on: images:FOLDER or texts:FILE; of validate too [scikit-image's, or a few sentences]
+#engine: COLUMN|where the texts of INPUTS and TASK stand, in a .jsonl, .json, .csv or .tsv; of validate, sweep and tune too [text]
 #engine: IMAGE_SIZE|pixels of the square input [the model's own]
 #engine: SEQUENCE_LENGTH|tokens of every text [128]
 #engine: WEIGHTS|hub id, folder, packaged or random [the model's own]
@@ -81,10 +85,14 @@ help: ## Show this help
 #engine: NAME|the bundle's folder in OUT [the model's name]
 #engine: STRICT|1: an unreachable hub is an error instead of random weights [0]
 
-#sweep: TASK|what sweep and tune judge, such as r8 or imagefolder:FOLDER [all that fit the model]
+#sweep: TASK|what sweep and tune judge, such as r8, imagefolder:FOLDER or, without labels, images:FOLDER [all that fit the model]
 #sweep: GRID|how much sweep and tune try: quick or full [quick]
 #sweep: LIMIT|at most so many samples of each task [all]
-#sweep: MAX_DROP|points of the metric that tune may lose [0.5]
+#sweep: MAX_DROP|points of the metric that tune may lose, at 95 % [0.5]
+#sweep: ACCEPT_MEAN|1: tune may pick by the mean loss alone [0]
+
+#validate: REQUIRE|parts that fail where they are not judged: accuracy, latency, with commas between
+#validate: THRESHOLDS|TOML file of limits [those of docs/thresholds.toml]
 
 #plugin: CUDA_HOME|folder of the CUDA toolkit [looked for, else downloaded from PyPI]
 #plugin: PITOME_CUDA|wheels: the toolkit from PyPI, whatever is installed
@@ -112,13 +120,13 @@ models: $(BUILD) ## List the presets
 	@$(PITOME) models
 
 validate: $(VALIDATE) ## Check the bundle of MODEL (or BUNDLE=folder): decisions, arithmetic, accuracy; a verdict
-	@$(PITOME) validate "$(BUNDLE)" $(call options,TASK LIMIT DEVICE) $(VALIDATE_FLAGS)
+	@$(PITOME) validate "$(BUNDLE)" $(call options,TASK LIMIT COLUMN INPUTS DEVICE REQUIRE THRESHOLDS) $(VALIDATE_FLAGS)
 
 sweep: $(VALIDATE) ## Judge many settings of MODEL on real data; JSON lines, a table and Pareto charts
 	@$(PITOME) sweep "$(MODEL)" $(SWEEP_OPTIONS) $(SWEEP_FLAGS)
 
 tune: $(VALIDATE) ## Pick the fastest setting of MODEL within MAX_DROP; leaves a preset file for `make engine`
-	@$(PITOME) tune "$(MODEL)" $(SWEEP_OPTIONS) $(call options,MAX_DROP OUT) $(SWEEP_FLAGS)
+	@$(PITOME) tune "$(MODEL)" $(SWEEP_OPTIONS) $(call options,MAX_DROP OUT) $(if $(filter 1,$(ACCEPT_MEAN)),--accept-mean) $(SWEEP_FLAGS)
 
 bench: $(BUILD) ## Measure the bundle of MODEL (or BUNDLE=folder) against the unmerged model
 	@$(PITOME) bench "$(BUNDLE)" $(call options,DEVICE) $(BENCH_FLAGS)

@@ -96,9 +96,8 @@ def run(work: Callable[[Display], Result], as_json: bool) -> None:
             raise
         print_error(as_user_typed(str(refusal)), refusal.exit_code, as_json)
         raise typer.Exit(refusal.exit_code) from None
-    if isinstance(document, dict) and document.get("verdict") in ("fail", "not judged"):
-        found = "fails validation" if document["verdict"] == "fail" else "can't be validated"
-        reason = f"{document.get('bundle')} {found}: {document.get('reason')}. Do not use it"
+    if isinstance(document, dict) and document.get("verdict") == "fail":
+        reason = f"{document.get('bundle')} fails validation: {document.get('reason')}. Do not use it"
         print_error(shown(reason), 1, as_json=False)  # the document says it
         raise typer.Exit(1)
 
@@ -129,9 +128,12 @@ def _refusal(error: Exception) -> PitomeError | None:
 def show_built(built: Built) -> Result:
     """What the commands that make a bundle end with."""
     from pitome.cli.tables import print_summary
+    from pitome.validate.report.key_figures import slower_warning
 
     manifest = built.manifest
-    document = {"bundle": str(built.folder), "reused": built.reused}
+    slower = slower_warning(manifest, manifest.latency)
+    warnings = [] if slower is None else [slower]
+    document = {"bundle": str(built.folder), "reused": built.reused, "warnings": warnings}
     return (
         {**document, "manifest": manifest.model_dump(mode="json")},
         lambda console: print_summary(console, manifest, built.folder),

@@ -11,6 +11,7 @@ from rich.console import Console
 from pitome.cli.table_layout import Column, ResultTable
 from pitome.engine.sweep import Plan, SweepResult
 from pitome.validate.pareto import pareto_front
+from pitome.validate.sweep.left_out import not_tried
 from pitome.validate.sweep.records import AnyRecord, DifferenceRecord, FailedPoint, SweepRecord, measured
 
 
@@ -28,6 +29,7 @@ def sweep_document(result: SweepResult) -> dict[str, Any]:
         "weights": result.loaded.sha256,
         "file": str(result.file),
         "pictures": [str(path) for path in result.pictures],
+        "left_out": [each.model_dump(mode="json") for each in not_tried(result.records)],
         "records": [each.model_dump(mode="json") for each in result.records],
         "pareto": {
             task: [each.key for each, best in by_flops(result.records, task) if best] for task in result.tasks
@@ -64,6 +66,8 @@ def print_sweep(console: Console, result: SweepResult) -> None:
         console.print(f"not run: {each.label}{where}: {each.reason}", style="yellow")
     if failed:
         console.print(f"{len(failed)} points could not be run", style="yellow")
+    for left_out in not_tried(result.records):
+        console.print(f"left out: {left_out.told}", style="yellow")
     console.print(
         "* = no other setting has both fewer FLOPs and a better score. Differences are paired, over the same "
         "samples, with 95 % intervals, in points (100 x the metric)."

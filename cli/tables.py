@@ -10,12 +10,13 @@ from rich.console import Console
 
 from pitome.bundle.manifest import Manifest
 from pitome.cli.table_layout import Column, ResultTable
+from pitome.validate.report.key_figures import slower_warning
 from pitome.validate.report.summary import giga, megabytes, summary_rows, times
 
 if TYPE_CHECKING:
     from pitome.compression import Compression
 
-_STYLES = {"plain": "", "good": "green", "bad": "bold red", "warning": "bold yellow"}
+STYLES = {"plain": "", "good": "green", "bad": "bold red", "warning": "bold yellow"}
 
 
 def print_summary(console: Console, manifest: Manifest, folder: Path) -> None:
@@ -23,7 +24,9 @@ def print_summary(console: Console, manifest: Manifest, folder: Path) -> None:
     columns = (Column("", style="bold"), Column("", free=True))
     table = ResultTable(f"{manifest.model.name}: {folder}", columns, show_header=False)
     for row in summary_rows(manifest):
-        table.add_row(row.label, row.value, style=_STYLES[row.tone])
+        table.add_row(row.label, row.value, style=STYLES[row.tone])
+    for note in manifest.model.notes:
+        table.add_row("Note", note)
     for record in manifest.files():
         table.add_row("File", str(folder / record.file))
     console.print(table)
@@ -32,6 +35,8 @@ def print_summary(console: Console, manifest: Manifest, folder: Path) -> None:
             "Random weights: good for latency and parity, they say nothing about accuracy.",
             style="bold yellow",
         )
+    if (slower := slower_warning(manifest, manifest.latency)) is not None:
+        console.print(f"warning: {slower}", style="bold yellow")
 
 
 def _numbers(headings: Sequence[str]) -> list[Column]:
@@ -103,21 +108,6 @@ def print_models(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def print_validation(console: Console, document: dict[str, Any]) -> None:
-    """Every section of ``pitome validate``, then the verdict of each."""
-    print_parity(console, document["parity"])
-    for accuracy in document.get("accuracy", {}).get("tasks", ()):
-        print_accuracy(console, accuracy)
-    for row in document.get("skipped", ()):
-        console.print(f"skipped: {row['what']}: {row['reason']}", style="yellow")
-    if document.get("report"):
-        console.print(f"wrote {document['report']}", soft_wrap=True)
-    for section in document["sections"]:
-        style = "good" if section["verdict"] == "pass" else "bad"
-        text = f"{section['name']}: {section['verdict']}: {section['reason']}"
-        console.print(text, style=_STYLES[style])
-
-
 def print_accuracy(console: Console, report: dict[str, Any]) -> None:
     """One task: every model and runtime on the same samples, with paired differences to the unmerged one."""
     main = report["main"]
@@ -180,9 +170,9 @@ def print_parity(console: Console, parity: dict[str, Any]) -> None:
             table.add_row(error["output"], f"{found['precision']}, PyTorch", *numbers, "not judged")
     console.print(table)
     if parity["verdict"] == "not judged":
-        console.print(parity["reason"], style=_STYLES["bad"])
+        console.print(parity["reason"], style=STYLES["bad"])
     for failure in parity["failures"]:
-        console.print(f"failed: {failure}", style=_STYLES["bad"])
+        console.print(f"failed: {failure}", style=STYLES["bad"])
 
 
 def _decision_table(decisions: dict[str, Any], judged: bool) -> ResultTable:

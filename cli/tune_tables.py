@@ -11,7 +11,20 @@ def print_tuned(console: Console, tuned: Tuned) -> None:
     """What was picked, and what to do with it."""
     origin, speed = tuned.preset.origin, tuned.preset.speed
     assert origin is not None
+    for left_out in tuned.left_out:
+        console.print(f"left out: {left_out.told}", style="yellow", highlight=False, soft_wrap=True)
+    console.print(
+        f"{tuned.within} of {tuned.candidates} settings are within the budget of {origin.max_drop:g} at 95 %",
+        highlight=False,
+    )
     console.print(f"picked: {tuned.label}", style="bold", highlight=False)
+    if origin.accept_mean:
+        console.print(
+            "picked by the mean loss (--accept-mean): its interval need not be within the budget",
+            style="bold yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(f"FLOPs left: {origin.flops_ratio:.3f}", highlight=False)
     if speed is not None:
         console.print(

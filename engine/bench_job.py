@@ -54,7 +54,7 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
         check_place(bundle)
     if options.resume is not None:
         check_log_file(options.resume)
-    prepared = reload(bundle, manifest, progress)
+    prepared = reload(bundle, manifest, progress, options.weights)
     graph = manifest.onnx[0]
     merged = bundle / graph.file
     if options.everyone:

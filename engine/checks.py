@@ -9,6 +9,7 @@ from pitome.bundle.build_options import DEFAULT_PLUGIN, MergePath
 from pitome.bundle.publishing import check_place
 from pitome.bundle.verification import read_manifest, weights_named
 from pitome.compression import Compression
+from pitome.engine.checkpoint_files import read_checkpoint
 from pitome.engine.graph_cache import check_cache
 from pitome.engine.operator_library import check_merges, check_native
 from pitome.engine.options import (
@@ -19,7 +20,8 @@ from pitome.engine.options import (
     PlaceOptions,
     PlanOptions,
 )
-from pitome.engine.prepare import Prepared, prepare
+from pitome.engine.portable_build import portable_model
+from pitome.engine.prepare import Prepared, prepare, with_own_inputs
 from pitome.engine.progress import Progress
 from pitome.errors import BundleError, InputError
 from pitome.export.plans import PlanRequest, check_request
@@ -27,6 +29,7 @@ from pitome.methods import method_class
 from pitome.models.loading import LoadedModel
 from pitome.models.registry import resolve_model
 from pitome.runtime import installed_device
+from pitome.validate.own_data import check_column, check_inputs
 
 _NAME = re.compile(r"[\w-][\w.+-]*")
 
@@ -57,7 +60,9 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
     check_place(final)
     if options.place.name is None:
         _refuse_other_model(final, loaded, options.model)
+    read_checkpoint(loaded)
     if isinstance(options, EngineOptions):
+        prepared = with_own_inputs(prepared, options.check, progress)
         check_cache(loaded)
         check_merges(options.check, count_merges(prepared.compression))
     return prepared, final
@@ -130,6 +135,8 @@ def _check_plans(options: PlanOptions, num_merges: int) -> None:
 def _check_measuring(check: CheckOptions) -> None:
     from pitome.validate.bench.settings import LatencySettings, check_settings
 
+    check_inputs(check.inputs, check.column)
+    check_column(check.column, [] if check.inputs is None else [check.inputs])
     installed_device(check.device)
     check_settings(LatencySettings(check.batches, check.threads, min_seconds=check.latency_seconds))
     if check.parity_images < 1:
@@ -155,7 +162,8 @@ def _refuse_other_model(final: Path, loaded: LoadedModel, model: ModelOptions) -
     else:
         found, source = before.model.weights.sha256, before.model.weights.source
         named = before.build.model
-        if not local and (named.model, named.weights) == (model.model, model.weights):
+        asked = portable_model(model, final)
+        if not local and (named.model, named.weights) == (asked.model, asked.weights):
             return
     if found == loaded.sha256:
         return

@@ -36,7 +36,7 @@ def export(options: ExportOptions, progress: Progress | None = None, command: st
             merge=options.merge,
             precision=options.precision,
         )
-        manifest = first_manifest(prepared, exported, record)
+        manifest = first_manifest(place, prepared, exported, record)
         same = before is not None and before.onnx == manifest.onnx
         if before is not None and same and place.take_over(*_plan_files(before)):
             kept = ("native", "parity", "parity_key", "latency", "latency_key")

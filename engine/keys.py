@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from pitome.bundle import NativeRecord, OnnxRecord, digest_of
+from pitome.bundle.own_data_records import OwnDataRecord
 from pitome.compression import Compression
 from pitome.engine.options import CheckOptions
 from pitome.engine.records import installed_version, method_record, schedule_record
+from pitome.engine.sentence_record import sentence_record
 from pitome.export.plans import PlanRequest
 from pitome.models.loading import LoadedModel
 from pitome.runtime import CPU
@@ -73,15 +75,17 @@ def parity_key(
     loaded: LoadedModel,
     check: CheckOptions,
     native: NativeLibrary | None = None,
+    own: OwnDataRecord | None = None,
 ) -> str:
-    """Of a parity check."""
+    """Of a parity check; ``own``: which images or texts of the user's it was on."""
     return digest_of(
         {
             "onnx": [graph.sha256 for graph in graphs],
             "model": _model(loaded),
-            "preprocess": loaded.preprocess,
+            "preprocess": loaded.preprocess.model_dump(mode="json"),
             "images": check.parity_images,
             "threads": check.threads,
+            **({} if own is None else {"own_data": own.model_dump(exclude={"data"})}),
             **_native(native),
             "packages": {package: installed_version(package) for package in _PARITY_PACKAGES},
             "source": source_digest("pitome", "pitome.export", "pitome.validate"),
@@ -136,7 +140,14 @@ def _model(loaded: LoadedModel) -> dict[str, Any]:
         "architecture": loaded.architecture,
         "image_size": loaded.image_size,
         "config": json.loads(json.dumps(loaded.config, default=str)),
+        **_sentence(loaded),
     }
+
+
+def _sentence(loaded: LoadedModel) -> dict[str, Any]:
+    """How one vector is made of the tokens; nothing where it is not, so that other keys stay as they were."""
+    found = sentence_record(loaded)
+    return {} if found is None else {"sentence": found.model_dump(mode="json")}
 
 
 def _other_device(check: CheckOptions) -> dict[str, str]:

@@ -12,10 +12,12 @@ from pitome.bundle import BuildRecord, FileRecord, Manifest, file_sha256, valid_
 from pitome.bundle.publishing import build_folder
 from pitome.compression import Compression
 from pitome.engine import records, steps
+from pitome.engine.checkpoint_files import read_checkpoint
 from pitome.engine.checks import check_all, count_merges
 from pitome.engine.command import command_of
 from pitome.engine.operator_library import place_native
 from pitome.engine.options import EngineOptions
+from pitome.engine.portable_build import portable_build
 from pitome.engine.prepare import Prepared
 from pitome.engine.progress import Progress, Silent
 from pitome.engine.records import Exported
@@ -67,9 +69,11 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
             plan=options.plan,
             check=options.check,
         )
-        manifest = with_plans(first_manifest(prepared, exported, record), plans)
-        manifest = manifest.model_copy(
+        # Its records must fit each other at every step, so the plan comes with its options.
+        manifest = first_manifest(place, prepared, exported, record.model_copy(update={"plan": None}))
+        manifest = with_plans(manifest, plans).model_copy(
             update={
+                "build": portable_build(record, final),
                 "native": tuple(each for each in (plugin, native and native.record) if each is not None),
                 "native_left_out": operator.left_out,
                 "parity": parity,
@@ -100,18 +104,22 @@ def export_graphs(
     return tuple(steps.inline_graph(place, each, count_merges(prepared.compression)) for each in exported)
 
 
-def first_manifest(prepared: Prepared, exported: Sequence[Exported], build: BuildRecord) -> Manifest:
-    """The manifest of a bundle that holds graphs only."""
+def first_manifest(
+    place: Workplace, prepared: Prepared, exported: Sequence[Exported], build: BuildRecord
+) -> Manifest:
+    """The manifest of a bundle that holds graphs and the checkpoint's files, which are put there."""
     compression = prepared.compression
+    kept = read_checkpoint(prepared.loaded)
     return Manifest(
         pitome_version=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        model=records.model_record(prepared.loaded),
+        model=records.model_record(prepared.loaded, kept, place.final),
         method=records.method_record(compression),
         schedule=records.schedule_record(compression),
         flops=records.flops_record(compression),
         graphs=(records.graph_record(compression, exported, count_merges(compression)),),
-        build=build,
+        assets=kept.write(place.folder),
+        build=portable_build(build, place.final),
         environment=records.environment_record(),
     )
 

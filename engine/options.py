@@ -6,7 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pitome.bundle.build_options import DEFAULT_PLUGIN, CheckOptions, ModelChoice, ModelOptions, PlanOptions
+from pitome.bundle.build_options import (
+    COLUMN_HELP,
+    DEFAULT_PLUGIN,
+    INPUTS_HELP,
+    LARGEST_BATCH,
+    LONGEST_MEASUREMENT,
+    MOST_INPUTS,
+    MOST_THREADS,
+    CheckOptions,
+    ModelChoice,
+    ModelOptions,
+    PlanOptions,
+)
 from pitome.bundle.record import Precision
 from pitome.option import Option
 from pitome.runtime.devices import device_names
@@ -27,6 +39,23 @@ __all__ = [
     "ScheduleOptions",
     "ValidationOptions",
 ]
+
+
+def parse_parts(text: str) -> tuple[str, ...]:
+    """``"accuracy,latency"`` as names of parts of a verdict; whether there are such is for who judges.
+
+    Raises:
+        ValueError: no name at all.
+    """
+    parts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not parts:
+        raise ValueError("not the name of a part, such as accuracy")
+    return parts
+
+
+def _parts_text(parts: object) -> str:
+    return ",".join(parts) if isinstance(parts, tuple) else str(parts)
+
 
 COMPARISON_BATCHES = (1, 4, 8, 16, 32)
 """Batch sizes of a measurement of all contestants."""
@@ -90,16 +119,24 @@ class BenchOptions:
 
     batches: Annotated[
         tuple[int, ...],
-        Option("Batch size to measure; may be repeated.", name="batch", minimum=1, repeated=True),
+        Option(
+            "Batch size to measure; may be repeated.",
+            name="batch",
+            minimum=1,
+            maximum=LARGEST_BATCH,
+            repeated=True,
+        ),
     ] = ()
     threads: Annotated[
-        int | None, Option("Threads of onnxruntime; as at the build by default.", minimum=1)
+        int | None,
+        Option("Threads of onnxruntime; as at the build by default.", minimum=1, maximum=MOST_THREADS),
     ] = None
     device: Annotated[
         str | None, Option("Where onnxruntime runs; as at the build by default.", choices=device_names)
     ] = None
     latency_seconds: Annotated[
-        float | None, Option("Seconds to measure per batch size.", minimum=0.1, hidden=True)
+        float | None,
+        Option("Seconds to measure per batch size.", minimum=0.1, maximum=LONGEST_MEASUREMENT, hidden=True),
     ] = None
     everyone: Annotated[
         bool,
@@ -108,6 +145,10 @@ class BenchOptions:
     native: Annotated[
         Path | None,
         Option("The operator library: measure the merges by it too. The bundle's own is measured anyway."),
+    ] = None
+    weights: Annotated[
+        str | None,
+        Option("Folder or hub id of the model's weights, where they are not where the build had them."),
     ] = None
     resume: Annotated[
         Path | None, Option("A file for every finished batch size; one that is there is gone on with.")
@@ -121,13 +162,31 @@ class ValidationOptions:
 
     parity_inputs: Annotated[
         int | None,
-        Option("Random images or texts; as at the build by default.", name="parity_images", minimum=1),
+        Option(
+            "Random images or texts; as at the build by default.",
+            name="parity_images",
+            minimum=1,
+            maximum=MOST_INPUTS,
+        ),
     ] = None
     device: Annotated[
         str | None, Option("Where onnxruntime runs; as at the build by default.", choices=device_names)
     ] = None
+    weights: Annotated[
+        str | None,
+        Option("Folder or hub id of the model's weights, where they are not where the build had them."),
+    ] = None
     thresholds: Annotated[
         Path | None, Option("TOML file of limits; docs/thresholds.toml has the defaults.")
+    ] = None
+    require: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "Parts that fail where they are not judged, commas between: parity (it always does), accuracy, "
+            "latency.",
+            parse=parse_parts,
+            format=_parts_text,
+        ),
     ] = None
     tasks: Annotated[
         tuple[str, ...],
@@ -137,6 +196,10 @@ class ValidationOptions:
     ] = ()
     """Empty: all that fit the model and need no data of the user's; ("none",): no accuracy."""
     limit: Annotated[int | None, Option("At most so many samples of each task.", minimum=2)] = None
+    column: Annotated[str | None, Option(COLUMN_HELP)] = None
+    inputs: Annotated[
+        str | None, Option(f"{INPUTS_HELP}; those of scikit-image or this package by default.")
+    ] = None
     data: Annotated[Path | None, Option("Folder of a data set that has files.")] = None
     sweep: Annotated[Path | None, Option("Records of `pitome sweep`, for the report's Pareto charts.")] = None
     """None = <model>.sweep.jsonl beside the bundle, if there and of this model."""

@@ -9,12 +9,14 @@ from torch import nn
 
 from pitome.bundle import Manifest
 from pitome.compression import Compression, compress
-from pitome.engine import records
-from pitome.engine.options import MergeSettings, ModelOptions, ScheduleOptions
+from pitome.engine.described_model import check_described
+from pitome.engine.options import CheckOptions, MergeSettings, ModelOptions, ScheduleOptions
+from pitome.engine.portable_build import found_model
 from pitome.engine.progress import Progress
 from pitome.errors import BundleError, InputError
 from pitome.models.loading import LoadedModel, load_model
 from pitome.models.registry import resolve_model
+from pitome.validate.own_data import OwnSamples, left_out_text
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,25 @@ class Prepared:
     loaded: LoadedModel
     compressed: nn.Module
     compression: Compression
+    own: OwnSamples | None = None
+    """The user's images or texts that parity is checked on; None: those of scikit-image or this package."""
+
+
+def with_own_inputs(prepared: Prepared, check: CheckOptions, progress: Progress) -> Prepared:
+    """The same with the images or texts that the user wants parity to be checked on.
+
+    Raises:
+        InputError: they can't be had, or are not what the model takes.
+    """
+    if check.inputs is None:
+        return prepared
+    from pitome.validate.checked_inputs import read_own_inputs
+
+    with progress.step(f"Read {check.inputs}") as report:
+        own = read_own_inputs(check.inputs, prepared.loaded, check.column, report)
+    for part in own.record.skipped:
+        progress.note(f"left out of {check.inputs}: {left_out_text(part)}")
+    return replace(prepared, own=own)
 
 
 def prepare(
@@ -44,20 +65,28 @@ def prepare(
             progress=lambda text: report(text, 0, 0),
             sequence_length=model.sequence_length,
         )
+    for note in loaded.notes:
+        progress.note(note)
     compressed = compress(loaded.model, schedule, merge)
     compression = compressed.compression
     assert isinstance(compression, Compression)
     return Prepared(loaded, compressed, compression)
 
 
-def reload(bundle: Path, manifest: Manifest, progress: Progress) -> Prepared:
+def reload(bundle: Path, manifest: Manifest, progress: Progress, where: str | None = None) -> Prepared:
     """The model of a bundle, loaded and compressed again as its manifest says.
 
+    Args:
+        bundle: its folder.
+        manifest: what it says.
+        progress: shows the loading.
+        where: the user's word for where the weights are now; None = where the manifest says.
+
     Raises:
-        BundleError: the weights are other ones now.
+        BundleError: the weights are other ones now, or the manifest describes another model.
     """
     build, weights = manifest.build, manifest.model.weights
-    model = build.model
+    model = found_model(bundle, build.model, where)
     if weights.random:
         model = replace(model, weights="random", seed=weights.seed or 0)
     try:
@@ -66,7 +95,7 @@ def reload(bundle: Path, manifest: Manifest, progress: Progress) -> Prepared:
         raise BundleError(
             f"the model of {bundle}",
             f"it was built from {model.model}, and {error.found}",
-            "Run this where it was built, or build it again from a full path",
+            "Say where the model is now with --weights FOLDER, or build it again",
         ) from None
     prepared = prepare(model, build.schedule, build.merge, progress)
     if prepared.loaded.sha256 != weights.sha256:
@@ -76,11 +105,5 @@ def reload(bundle: Path, manifest: Manifest, progress: Progress) -> Prepared:
             f"now have {prepared.loaded.sha256[:12]}",
             f"Get the same weights, or build it again with NAME={bundle.name}",
         )
-    described = (records.method_record(prepared.compression), records.schedule_record(prepared.compression))
-    if described != (manifest.method, manifest.schedule):
-        raise BundleError(
-            f"the model of {bundle}",
-            "its options lead to another method or schedule with this version of pitome",
-            f"Use pitome {manifest.pitome_version}, or run `make engine` again",
-        )
+    check_described(bundle, manifest, prepared.loaded, prepared.compression)
     return prepared

@@ -13,7 +13,6 @@ from pitome.bundle import (
     EnvironmentRecord,
     FlopsRecord,
     GraphRecord,
-    ImagePreprocess,
     MethodRecord,
     ModelRecord,
     OnnxRecord,
@@ -21,12 +20,14 @@ from pitome.bundle import (
     ScheduleRecord,
     SizedFileRecord,
     TensorRecord,
-    TextPreprocess,
     WeightsRecord,
     file_sha256,
 )
-from pitome.bundle.manifest import MAIN_GRAPH
+from pitome.bundle.consistency import MAIN_GRAPH
+from pitome.bundle.portable import seen_from
 from pitome.compression import Compression
+from pitome.engine.checkpoint_files import CheckpointFiles
+from pitome.engine.sentence_record import sentence_record
 from pitome.export.function import OPSET
 from pitome.export.onnx import OnnxFile
 from pitome.export.plans import PlanResult
@@ -36,10 +37,16 @@ from pitome.runtime.installation import DISTRIBUTIONS
 _PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "tensorrt-rtx-cu13", "numpy")
 
 
-def model_record(loaded: LoadedModel) -> ModelRecord:
-    """Which model, and what its input must look like."""
+def model_record(loaded: LoadedModel, kept: CheckpointFiles, bundle: Path) -> ModelRecord:
+    """Which model, and what its input must look like.
+
+    Args:
+        loaded: the model.
+        kept: what the bundle has of its checkpoint.
+        bundle: the folder that paths are seen from.
+    """
     weights = WeightsRecord(
-        source=_source(loaded),
+        source=_source(loaded, bundle),
         sha256=loaded.sha256,
         random=loaded.random,
         revision=loaded.revision,
@@ -50,29 +57,28 @@ def model_record(loaded: LoadedModel) -> ModelRecord:
         family=loaded.family.name,
         task=loaded.task,
         weights=weights,
-        preprocess=_preprocess_record(loaded),
+        preprocess=loaded.preprocess,
+        normalised=_normalised(loaded),
+        sentence=sentence_record(loaded),
+        max_length=loaded.sequence_length,
+        num_labels=len(kept.labels) or None,
+        card=kept.card,
+        notes=(*loaded.notes, *kept.notes),
     )
 
 
-def _source(loaded: LoadedModel) -> str:
-    """Where the weights came from; a folder by its name, since bundles are moved to other machines."""
+def _normalised(loaded: LoadedModel) -> bool | None:
+    """Whether embeddings have length 1; None where there are none."""
+    if loaded.sentence is not None:
+        return loaded.sentence.normalised
+    return False if loaded.task == "image-embedding" else None
+
+
+def _source(loaded: LoadedModel, bundle: Path) -> str:
+    """Where the weights came from; a folder as seen from the bundle, which may be moved with it."""
     source = Path(loaded.source).expanduser()
     local = not loaded.random and loaded.revision is None and source.is_dir()
-    return source.resolve().name if local else loaded.source
-
-
-def _preprocess_record(loaded: LoadedModel) -> ImagePreprocess | TextPreprocess:
-    found = loaded.preprocess
-    if loaded.sequence_length is not None:
-        return TextPreprocess(sequence_length=loaded.sequence_length)
-    return ImagePreprocess(
-        image_size=found["image_size"],
-        resize=found["resize"],
-        resize_size=found["resize_size"],
-        resample=found["resample"],
-        mean=tuple(found["mean"]),
-        std=tuple(found["std"]),
-    )
+    return seen_from(bundle, source) if local else loaded.source
 
 
 def method_record(compression: Compression) -> MethodRecord:
@@ -116,7 +122,17 @@ class Exported:
 
 def exported_record(file: OnnxFile, key: str) -> Exported:
     """An exported graph that lies in the bundle's folder."""
-    inputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.inputs)
+    texts = file.text_inputs
+    inputs = tuple(
+        TensorRecord(
+            name=name,
+            dtype=dtype,
+            shape=shape,
+            optional=name in texts.optional,
+            below=texts.limits.get(name),
+        )
+        for name, dtype, shape in file.inputs
+    )
     outputs = tuple(TensorRecord(name=name, dtype=dtype, shape=shape) for name, dtype, shape in file.outputs)
     return Exported(onnx_record(file, key), inputs, outputs)
 

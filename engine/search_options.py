@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
+from pitome.bundle.build_options import COLUMN_HELP
 from pitome.engine.options import ModelChoice
 from pitome.option import Option, options_of
 from pitome.settings import MergeSettings
@@ -102,6 +103,7 @@ class SearchOptions:
     ] = ()
     """Empty: all that fit the model and need no data of the user's."""
     limit: Annotated[int | None, Option("At most so many samples of each task.", minimum=2)] = None
+    column: Annotated[str | None, Option(COLUMN_HELP)] = None
     data: Annotated[Path | None, Option("Folder of a data set that has files.")] = None
     speed: SpeedOptions = field(default_factory=SpeedOptions)
 
@@ -140,6 +142,10 @@ class TuneOptions:
 
     search: SearchOptions
     max_drop: Annotated[float, Option("Points (100 x the metric) that may be lost on each task.")] = 0.5
+    accept_mean: Annotated[
+        bool,
+        Option("Pick by the mean loss, also where the 95 % interval is not within the budget."),
+    ] = False
     latency: Annotated[bool, Option("Measure the finalists; else the FLOPs decide.")] = True
     records: Annotated[
         Path | None,

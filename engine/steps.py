@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from pitome.bundle import (
     LatencyReport,
     NativeRecord,
@@ -23,8 +21,9 @@ from pitome.compression import Compression
 from pitome.engine import keys, records
 from pitome.engine.checks import plan_requests
 from pitome.engine.options import CheckOptions, PlanOptions
+from pitome.engine.portable_build import portable_parity
 from pitome.engine.prepare import Prepared
-from pitome.engine.progress import Report
+from pitome.engine.progress import Progress, Report
 from pitome.engine.records import Exported
 from pitome.engine.workplace import Workplace
 from pitome.errors import ParityError
@@ -34,19 +33,30 @@ from pitome.export.plans import BACKENDS, PlanRequest, build_plan, read_plugin_v
 from pitome.models.loading import LoadedModel
 from pitome.runtime import parse_device
 from pitome.runtime.native import NativeLibrary
+from pitome.validate.overflow_text import overflow_text
 
 if TYPE_CHECKING:
+    from pitome.bundle.parity_records import Overflow
     from pitome.validate.thresholds import Thresholds
+
+NUM_PROBED = 4
+"""Inputs that a model runs in its precision before anything is built."""
 
 
 def export_graph(place: Workplace, prepared: Prepared, precision: Precision) -> Exported:
-    """The merged graph in one precision."""
+    """The merged graph in one precision.
+
+    Raises:
+        ParityError: the precision can't hold the model's numbers.
+    """
     loaded, compression = prepared.loaded, prepared.compression
     key = keys.onnx_key(loaded, compression, precision)
     for graph in place.before.graphs if place.before else ():
         for record in graph.onnx:
             if record.key == key and place.take_over(record, *record.external_data):
                 return Exported(record, graph.inputs, graph.outputs)
+    if precision != "bf16":  # its range is that of fp32
+        require_finite(prepared, precision, place.progress)
     name = "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
     with place.progress.step(f"Export {name}") as report:
         file = export_onnx(
@@ -58,6 +68,24 @@ def export_graph(place: Workplace, prepared: Prepared, precision: Precision) -> 
             progress=report,
         )
     return records.exported_record(file, key)
+
+
+def require_finite(prepared: Prepared, precision: Precision, progress: Progress) -> None:
+    """Refuse a precision that can't hold the model's numbers, before anything long is made in it.
+
+    Raises:
+        ParityError: PyTorch's outputs for a few inputs are not finite in that precision.
+    """
+    from pitome.validate.checked_inputs import checked_inputs
+    from pitome.validate.parity.overflow import overflow_of
+
+    loaded = prepared.loaded
+    with progress.step(f"Run PyTorch in {precision}"):
+        inputs = checked_inputs(loaded, NUM_PROBED, own=prepared.own)
+        samples = inputs.all.rows(inputs.subset(NUM_PROBED))
+        found = overflow_of(prepared.compressed, precision, loaded.family.outputs[loaded.task], samples)
+    if found is not None:
+        raise _overflow_error(found, loaded.name)
 
 
 def inline_graph(place: Workplace, exported: Exported, num_merges: int) -> Exported:
@@ -134,15 +162,15 @@ def check_parity(
     Raises:
         ParityError: a graph does not compute what PyTorch computes.
     """
-    key = keys.parity_key(tuple(graphs), prepared.loaded, options, native)
+    own = prepared.own.record if prepared.own is not None else None
+    key = keys.parity_key(tuple(graphs), prepared.loaded, options, native, own)
     if place.before and place.before.parity and place.before.parity_key == key:
         place.reuse("parity")
-        return place.before.parity, key
+        return place.before.parity, key  # its own data is named as seen from the bundle
     with place.progress.step("Check parity") as report:
         precisions = [graph.precision for graph in graphs if graph.precision == "bf16"]
         found = run_parity(
-            prepared.loaded,
-            prepared.compressed,
+            prepared,
             place.folder,
             graphs,
             options,
@@ -150,6 +178,7 @@ def check_parity(
             torch_precisions=precisions,
         )
     _require_parity(found, f"parity of {place.final.name} with PyTorch")
+    found = portable_parity(found, place.final)
     if native is None:
         return found, key
     with place.progress.step("Check parity by the operator library") as report:
@@ -171,14 +200,25 @@ def _native_parity(
         loaded.model,
         {"fp32": graph},
         loaded.family.outputs[loaded.task],
-        checked_inputs(loaded, options.parity_images),
+        checked_inputs(loaded, options.parity_images, own=prepared.own),
         threads=options.threads,
         native=native,
         progress=report,
     )
 
 
+def _overflow_error(found: Overflow, name: str) -> ParityError:
+    remedy = {
+        "fp32": "Nothing was published. Look at the weights: training may have diverged",
+        "fp16": "Nothing was published. Build with PRECISION=bf16 or PRECISION=fp32",
+    }.get(found.precision, "Nothing was published. Build with PRECISION=fp32")
+    return ParityError(f"{name} in {found.precision}", overflow_text(found), remedy)
+
+
 def _require_parity(report: ParityReport, asked: str) -> None:
+    known = next((found for found in report.overflows if found.in_pytorch), None)
+    if known is not None:
+        raise _overflow_error(known, asked)
     if report.verdict == "not judged":
         raise ParityError(
             asked,
@@ -194,8 +234,7 @@ def _require_parity(report: ParityReport, asked: str) -> None:
 
 
 def run_parity(
-    loaded: LoadedModel,
-    compressed: nn.Module,
+    prepared: Prepared,
     folder: Path,
     graphs: Sequence[OnnxRecord],
     options: CheckOptions,
@@ -207,12 +246,13 @@ def run_parity(
     from pitome.validate.checked_inputs import checked_inputs
     from pitome.validate.parity.check import check_parity
 
+    loaded = prepared.loaded
     return check_parity(
-        compressed,
+        prepared.compressed,
         loaded.model,
         {graph.precision: folder / graph.file for graph in graphs},
         loaded.family.outputs[loaded.task],
-        checked_inputs(loaded, options.parity_images),
+        checked_inputs(loaded, options.parity_images, own=prepared.own),
         threads=options.threads,
         device=parse_device(options.device),
         torch_precisions=torch_precisions,

@@ -109,9 +109,9 @@ def run_sweep(options: SweepOptions, progress: Progress, command: str | None = N
     """
     plan = plan_sweep(options, progress)
     loaded = plan.loaded
-    tasks = _tasks(options.search, loaded)
+    tasks = _tasks(options.search, loaded, progress)
     path = options.out or options.default_folder / f"{loaded.name}.sweep.jsonl"
-    configuration = _configuration(options, loaded)
+    configuration = _configuration(options, loaded, tasks)
     with (
         _threads(options.search.speed.threads),
         ResumableLog.open(path, configuration, note=progress.note) as log,
@@ -124,6 +124,9 @@ def run_sweep(options: SweepOptions, progress: Progress, command: str | None = N
         sweep = Sweep(loaded, tasks, log, store, options.split, options.search.seed, measure, command)
         with progress.step("Sweep") as report:
             records = sweep.run(plan.points, plan.refused, report)
+    for task in tasks:
+        for part in task.skipped:
+            progress.note(f"{task.name}: skipped {part}")
     points = {point.key: point for point in plan.points}
     return SweepResult(loaded, tuple(task.name for task in tasks), path, points, records)
 
@@ -213,8 +216,13 @@ def _check_conditions(log: ResumableLog, options: SpeedOptions) -> None:
                 )
 
 
-def _tasks(options: SearchOptions, loaded: LoadedModel) -> list[Task]:
-    from pitome.validate.evaluate.tasks.registry import check_data_folder, default_tasks, make_task
+def _tasks(options: SearchOptions, loaded: LoadedModel, progress: Progress) -> list[Task]:
+    from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
+    from pitome.validate.evaluate.tasks.task_names import (
+        check_data_folder,
+        check_task_name,
+    )
+    from pitome.validate.own_data import check_column
 
     names = dict.fromkeys(options.tasks or default_tasks(loaded))
     if not names:
@@ -224,30 +232,51 @@ def _tasks(options: SearchOptions, loaded: LoadedModel) -> list[Task]:
             "Name one with --task",
         )
     check_data_folder(options.data, names)
-    return [make_task(name, loaded, options.limit, options.seed, options.data) for name in names]
+    check_column(options.column, list(names))
+    for name in names:
+        check_task_name(name, options.column)
+    tasks = [
+        make_task(name, loaded, options.limit, options.seed, options.data, options.column) for name in names
+    ]
+    for task in tasks:
+        if task.in_place_of is not None:
+            progress.note(f"{task.in_place_of}: judged as {task.name}")
+    return tasks
 
 
-def _configuration(options: SweepOptions, loaded: LoadedModel) -> dict[str, Any]:
+def _configuration(options: SweepOptions, loaded: LoadedModel, tasks: Sequence[Task]) -> dict[str, Any]:
     """What the records depend on. Points and tasks are named in each record, so a wider grid may resume; what
     a speed was measured with stands in its own record."""
     from pitome.engine.records import installed_version
 
     search = options.search
+    own = {task.name: task.own_data.data_sha256 for task in tasks if task.own_data is not None}
     return {
         "what": "pitome sweep",
         "model": loaded.name,
         "weights": loaded.sha256,
         "image_size": loaded.image_size,
+        # Files of texts have no such key.
+        **({"preprocess": _digest(loaded)} if loaded.image_size is not None else {}),
         "sequence_length": loaded.sequence_length,
         "split": options.split,
         "limit": search.limit,
         "data": None if search.data is None else str(search.data.resolve()),
+        # Files without such tasks have no such key, and those of earlier versions neither.
+        **({"own_data": own} if own else {}),
         "seed": search.seed,
         "versions": {
             "pitome": __version__,
             **{name: installed_version(name) for name in DEPENDS_ON},
         },
     }
+
+
+def _digest(loaded: LoadedModel) -> str:
+    """Of how images are prepared."""
+    from pitome.bundle import digest_of
+
+    return digest_of(loaded.image_preprocess.model_dump(mode="json"))
 
 
 @contextmanager

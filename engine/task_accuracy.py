@@ -13,6 +13,7 @@ from pitome.errors import InputError
 from pitome.runtime import parse_device
 from pitome.validate.evaluate.records import TaskAccuracy
 from pitome.validate.padding_records import PaddingRecord
+from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import ACCURACY
 from pitome.validate.validation_records import SkippedPart
 
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 
 def make_tasks(
-    loaded: LoadedModel, options: ValidationOptions, skipped: list[SkippedPart], progress: Progress
+    loaded: LoadedModel,
+    options: ValidationOptions,
+    limits: Thresholds,
+    skipped: list[SkippedPart],
+    progress: Progress,
 ) -> list[Task]:
     """The tasks of a validation; ``skipped`` gets a row for each that is left out.
 
@@ -34,7 +39,8 @@ def make_tasks(
     Raises:
         InputError: a task that the user named does not fit the model, or its data can't be had.
     """
-    from pitome.validate.evaluate.tasks.registry import check_data_folder, default_tasks, make_task
+    from pitome.validate.evaluate.tasks.registry import default_tasks, make_task
+    from pitome.validate.evaluate.tasks.task_names import check_data_folder
 
     left_out = None
     if set(options.tasks) == set(NO_TASKS):
@@ -50,14 +56,36 @@ def make_tasks(
     check_data_folder(options.data, names)
     tasks = []
     for name in names:
-        with progress.step(f"Get the data of {name}"):
+        with progress.step(f"Get the data of {name}") as report:
             try:
-                tasks.append(make_task(name, loaded, options.limit, folder=options.data))
+                tasks.append(
+                    make_task(
+                        name,
+                        loaded,
+                        options.limit,
+                        folder=options.data,
+                        column=options.column,
+                        progress=report,
+                    )
+                )
             except InputError as error:
                 if options.tasks:
                     raise
                 skipped.append(SkippedPart(what=name, reason=str(error)))
+                continue
+        _want(tasks[-1], limits)
+        if tasks[-1].in_place_of is not None:
+            progress.note(f"{tasks[-1].in_place_of}: judged as {tasks[-1].name}")
     return tasks
+
+
+def _want(task: Task, limits: Thresholds) -> None:
+    """What the user's limits want of an index of unmerged embeddings decides on re-indexing too."""
+    from pitome.validate.evaluate.tasks.own_data import OwnEmbeddings
+
+    wanted = limits.own_data.min_recall_at_10
+    if isinstance(task, OwnEmbeddings) and wanted is not None:
+        task.wanted = wanted
 
 
 def measure_tasks(
@@ -86,8 +114,28 @@ def measure_tasks(
                 unavailable=unavailable,
                 progress=report,
             )
-        content = measured.model_dump()
-        found.append(TaskAccuracy.model_validate({**content, "padding": _padding(task, prepared)}))
+        # A user's own data is told of with its names, beside what was found in it.
+        for part in () if task.own_data is not None else measured.skipped:
+            progress.note(f"{task.name}: skipped {part.told}")
+        of_task = {
+            "padding": _padding(task, prepared),
+            "own_data": task.own_data,
+            "in_place_of": task.in_place_of,
+        }
+        found.append(TaskAccuracy.model_validate({**measured.model_dump(), **of_task}))
+    return found
+
+
+def own_pictures(tasks: Sequence[Task], measured: Sequence[TaskAccuracy]) -> dict[str, dict[int, str]]:
+    """Task -> row of a sample -> small picture of it, of the user's images that a page shows."""
+    from pitome.validate.evaluate.tasks.own_data import OwnDataTask
+
+    found: dict[str, dict[int, str]] = {}
+    for task, record in zip(tasks, measured, strict=True):
+        if isinstance(task, OwnDataTask) and not task.of_texts:
+            shown = next((model.own for model in record.models if model.own is not None), None)
+            rows = [] if shown is None else [case.row for case in shown.worst]
+            found[task.name] = {row: task.data.shown(row) for row in rows}
     return found
 
 

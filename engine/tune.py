@@ -29,9 +29,10 @@ from pitome.models.preset_file import (
 from pitome.models.registry import resolve_model
 from pitome.settings import MergeSettings, ScheduleOptions
 from pitome.validate.resume import note_what_is_left
+from pitome.validate.sweep.left_out import LeftOut, not_chosen_from
 from pitome.validate.sweep.plan import Point
 from pitome.validate.sweep.records import SpeedRecord, measured
-from pitome.validate.sweep.tune import Candidate, Drop, candidates_of, choose
+from pitome.validate.sweep.tune import BudgetError, Candidate, Drop, candidates_of, choose
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ class Tuned:
     file: Path
     label: str
     sweep: SweepResult
+    left_out: tuple[LeftOut, ...] = ()
+    """What it was not chosen from."""
+    candidates: int = 0
+    """Settings that were judged on every task."""
+    within: int = 0
+    """Of these, such as are within the budget at 95 %."""
 
 
 def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
@@ -49,7 +56,8 @@ def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
 
     Raises:
         InputError: as ``run_sweep``; a budget below 0.
-        BudgetError: no setting is within the budget; nothing is written.
+        BudgetError: no setting is within the budget at 95 %, or with ``accept_mean`` by its mean; nothing is
+            written.
     """
     if not 0 <= options.max_drop <= 100:
         raise InputError(
@@ -62,9 +70,14 @@ def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
     sweep = SweepOptions(options.search, out=options.records, default_folder=options.out)
     result = run_sweep(sweep, progress, command)
     candidates = candidates_of(result.records, result.tasks)
+    left_out = not_chosen_from(result.records, result.tasks)
     meter = _meter(result, options.search.speed, progress) if options.latency else None
     try:
-        chosen = choose(candidates, options.max_drop, meter)
+        chosen = choose(candidates, options.max_drop, meter, accept_mean=options.accept_mean)
+    except BudgetError:
+        for row in left_out:
+            progress.note(f"left out: {row.told}")
+        raise
     except BaseException as stop:
         note_what_is_left(stop, result.file)
         raise
@@ -73,7 +86,8 @@ def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
     check_same_settings(preset, point, result.loaded)
     path = options.out / f"{result.loaded.name}{SUFFIX}"
     write_preset_file(path, preset)
-    return Tuned(preset, path, point.label, result)
+    within = sum(each.is_within(options.max_drop) for each in candidates)
+    return Tuned(preset, path, point.label, result, left_out, len(candidates), within)
 
 
 def make_preset(options: TuneOptions, result: SweepResult, chosen: Candidate, command: str) -> PresetFile:
@@ -96,6 +110,7 @@ def make_preset(options: TuneOptions, result: SweepResult, chosen: Candidate, co
             pitome_version=__version__,
             command=command,
             max_drop=options.max_drop,
+            accept_mean=options.accept_mean,
             flops_ratio=record.flops_ratio,
         ),
     )
@@ -130,10 +145,16 @@ def tuned_document(tuned: Tuned) -> dict[str, Any]:
         "sweep": str(tuned.sweep.file),
         "preset": tuned.preset.model_dump(mode="json", by_alias=True),
         "within_budget": {
-            each.task: {"mean": True, "interval": each.drop_high <= tuned.preset.origin.max_drop}
+            each.task: {
+                "mean": each.drop <= tuned.preset.origin.max_drop,
+                "interval": each.drop_high <= tuned.preset.origin.max_drop,
+            }
             for each in tuned.preset.measured
             if tuned.preset.origin is not None
         },
+        "candidates": tuned.candidates,
+        "candidates_within": tuned.within,
+        "left_out": [each.model_dump(mode="json") for each in tuned.left_out],
     }
 
 

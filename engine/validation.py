@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pitome.bundle import CheckOptions, Manifest, ParityReport, verify_bundle
+from pitome.bundle.portable import portable_command
 from pitome.engine import steps
 from pitome.engine.bundles import record_into
 from pitome.engine.options import ValidationOptions
-from pitome.engine.prepare import reload
+from pitome.engine.portable_build import portable_parity
+from pitome.engine.prepare import reload, with_own_inputs
 from pitome.engine.progress import Progress, Report, Silent
-from pitome.engine.task_accuracy import make_tasks, measure_tasks
+from pitome.engine.speed_verdict import judged_latency
+from pitome.engine.task_accuracy import make_tasks, measure_tasks, own_pictures
 from pitome.engine.validation_checks import (
     check_options,
     chosen_checks,
@@ -24,15 +28,20 @@ from pitome.engine.validation_checks import (
 from pitome.engine.verdicts import (
     judged_accuracy,
     judged_bundle,
-    judged_latency,
-    judged_limits,
-    section_verdicts,
+    judged_parity,
+    part_verdicts,
+    required_parts,
 )
 from pitome.errors import PitomeError
+from pitome.validate.deciding_batch import deciding_latency
+from pitome.validate.report.summary import plan_status
 from pitome.validate.thresholds import Thresholds
+from pitome.validate.unmeasured_limits import PartName, UnmeasuredLimit, unmeasured_limits
 from pitome.validate.validation_records import (
     MERGE_MAPS,
+    PARTS,
     SPECTRUM,
+    PlanStatus,
     SkippedPart,
     ValidationEnvironment,
     ValidationRecord,
@@ -40,11 +49,21 @@ from pitome.validate.validation_records import (
 
 if TYPE_CHECKING:
     from pitome.engine.prepare import Prepared
-    from pitome.validate.evaluate.records import MergeMaps, SpectrumReport
+    from pitome.validate.evaluate.records import MergeMaps, SpectrumReport, TaskAccuracy
     from pitome.validate.sweep.records import SweepFile
 
 SPECTRUM_SAMPLES = 8
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page has beside the record."""
+
+    sweep: SweepFile | None
+    maps: MergeMaps | None
+    pictures: Mapping[str, Mapping[int, str]]
+    """Task -> row of a sample -> small picture of it."""
 
 
 def validate_bundle(
@@ -69,25 +88,30 @@ def validate_bundle(
         ParityError: a graph that can't be compared with the model at all.
     """
     progress = progress or Silent()
-    limits = check_options(bundle, options)
+    limits, required = check_options(bundle, options), required_parts(options.require or ())
     manifest = verify_bundle(bundle)
     check = chosen_checks(options, manifest.build.check or CheckOptions())
-    prepared = reload(bundle, manifest, progress)
+    prepared = with_own_inputs(reload(bundle, manifest, progress, options.weights), check, progress)
     skipped: list[SkippedPart] = []
     sweep = sweep_of_model(bundle, manifest, prepared.loaded, options, skipped)
-    tasks = make_tasks(prepared.loaded, options, skipped, progress)
+    tasks = make_tasks(prepared.loaded, options, limits, skipped, progress)
     with progress.step("Check parity") as report:
-        parity = steps.run_parity(
-            prepared.loaded, prepared.compressed, bundle, manifest.onnx, check, report, limits, ("bf16",)
-        )
+        parity = steps.run_parity(prepared, bundle, manifest.onnx, check, report, limits, ("bf16",))
     measured = measure_tasks(tasks, bundle, manifest, prepared, check, progress)
     for row in skipped:
         progress.note(f"skipped: {row.what}: {row.reason}")
-    accuracy = judged_accuracy(measured, limits)
-    latency = None if manifest.latency is None else judged_latency(manifest.latency, limits)
-    unmeasured = judged_limits(limits, parity, measured, latency is not None, skipped)
-    sections = section_verdicts(parity, accuracy, latency, unmeasured)
-    verdict = judged_bundle(sections)
+    unmeasured = _unmeasured(manifest, limits, parity, measured, skipped)
+    accuracy = judged_accuracy(measured, limits, unmeasured["accuracy"], skipped)
+    latency = judged_latency(manifest, limits, unmeasured["latency"])
+    parts = part_verdicts(
+        (
+            ("parity", judged_parity(parity, unmeasured["parity"])),
+            ("accuracy", accuracy),
+            ("latency", latency),
+        ),
+        required,
+    )
+    verdict = judged_bundle(parts)
     command = command or shlex.join(["pitome", "validate", str(bundle)])
     if options.record and verdict.verdict == "pass":
         _record_parity(bundle, manifest, prepared, parity, check, limits, command)
@@ -96,14 +120,15 @@ def validate_bundle(
         page = page_of(bundle, options)
         record = ValidationRecord(
             bundle=str(bundle),
-            verdict=verdict.verdict,
-            reason=verdict.reason,
+            **verdict.model_dump(),
+            parts=parts,
+            required=required,
+            plans=_plans(manifest, parity),
             thresholds=limits,
-            sections=sections,
             parity=parity,
             accuracy=accuracy,
             latency=latency,
-            limits=unmeasured,
+            unmeasured=tuple(each for part in PARTS for each in unmeasured[part]),
             command=command,
             environment=_environment(command),
             skipped=tuple(skipped),
@@ -111,7 +136,8 @@ def validate_bundle(
             spectrum=spectrum,
             report=str(page),
         )
-        write_page(page, _page(bundle, manifest, prepared, record, sweep, maps))
+        shown = Shown(sweep, maps, own_pictures(tasks, measured))
+        write_page(page, _page(bundle, manifest, prepared, record, shown))
     return record
 
 
@@ -128,9 +154,32 @@ def _record_parity(
     from pitome.engine import keys
 
     # Other limits may have let pass what a build would not: it is not to reuse that.
-    key = keys.parity_key(manifest.onnx, prepared.loaded, check) if limits == Thresholds() else None
-    found = parity.model_copy(update={"command": command})
+    own = parity.own_data
+    same_limits = limits == Thresholds()
+    key = keys.parity_key(manifest.onnx, prepared.loaded, check, own=own) if same_limits else None
+    found = portable_parity(parity, bundle).model_copy(update={"command": portable_command(command)})
     record_into(bundle, manifest, {"parity": found, "parity_key": key})
+
+
+def _unmeasured(
+    manifest: Manifest,
+    limits: Thresholds,
+    parity: ParityReport,
+    tasks: Sequence[TaskAccuracy],
+    skipped: Sequence[SkippedPart],
+) -> dict[PartName, tuple[UnmeasuredLimit, ...]]:
+    """By part, the limits of the user's that nothing measured."""
+    _, why_no_speed = deciding_latency(manifest)
+    reasons = {row.what: row.reason for row in skipped}
+    found = unmeasured_limits(limits, parity, tasks, why_no_speed or None, reasons)
+    return {part: tuple(each for each in found if each.part == part) for part in PARTS}
+
+
+def _plans(manifest: Manifest, parity: ParityReport) -> tuple[PlanStatus, ...]:
+    return tuple(
+        PlanStatus(file=plan.file, executed=plan.executed, status=plan_status(plan, manifest, parity))
+        for plan in manifest.plans
+    )
 
 
 def _environment(command: str) -> ValidationEnvironment:
@@ -144,8 +193,7 @@ def _page(
     manifest: Manifest,
     prepared: Prepared,
     record: ValidationRecord,
-    sweep: SweepFile | None,
-    maps: MergeMaps | None,
+    shown: Shown,
 ) -> str:
     from pitome.validate.report.inputs import ReportInput
     from pitome.validate.report.page import render_report
@@ -156,10 +204,11 @@ def _page(
             prepared.compression.flops,
             parity=record.parity,
             latency=manifest.latency,
-            accuracy=() if record.accuracy is None else record.accuracy.tasks,
-            sweep=sweep,
+            accuracy=record.accuracy.tasks,
+            sweep=shown.sweep,
             spectrum=record.spectrum,
-            merge_maps=maps,
+            merge_maps=shown.maps,
+            pictures=shown.pictures,
             validation=record,
             bundle=bundle,
         )
@@ -189,5 +238,5 @@ def _or_skipped(make: Callable[[], Found], what: str, skipped: list[SkippedPart]
     try:
         return make()
     except PitomeError as error:
-        skipped.append(SkippedPart(what=what, reason=str(error)))
+        skipped.append(SkippedPart(what=what, reason=str(error).removeprefix(f"{what}: ")))
         return None

@@ -33,7 +33,8 @@ def check_options(bundle: Path, options: ValidationOptions) -> Thresholds:
         InputError: thresholds or a sweep that can't be read, a task of no known name, a folder of data that
             isn't there, or a page that can't be written.
     """
-    from pitome.validate.evaluate.tasks.registry import check_task_name
+    from pitome.validate.evaluate.tasks.task_names import check_task_name
+    from pitome.validate.own_data import check_column, check_inputs
     from pitome.validate.sweep.results_table import read_sweep_file
 
     limits = Thresholds() if options.thresholds is None else Thresholds.load(options.thresholds)
@@ -47,7 +48,9 @@ def check_options(bundle: Path, options: ValidationOptions) -> Thresholds:
         check_place(bundle)
     if set(options.tasks) != set(NO_TASKS):
         for name in options.tasks:
-            check_task_name(name)
+            check_task_name(name, options.column)
+    check_inputs(options.inputs, options.column)
+    check_column(options.column, (*options.tasks, *([options.inputs] if options.inputs else ())))
     if options.data is not None and not options.data.is_dir():
         raise InputError(
             f"the data in {options.data}", "there is no such folder", "Choose another --data, or leave it out"
@@ -66,7 +69,14 @@ def chosen_checks(options: ValidationOptions, of_build: CheckOptions) -> CheckOp
     """
     device = installed_device(options.device or of_build.device)
     images = options.parity_inputs or of_build.parity_images
-    return replace(of_build, parity_images=images, device=device.name)
+    return replace(
+        of_build,
+        parity_images=images,
+        device=device.name,
+        # The build's own files need not lie here.
+        inputs=options.inputs,
+        column=options.column if options.inputs else None,
+    )
 
 
 def page_of(bundle: Path, options: ValidationOptions) -> Path:

@@ -1,62 +1,106 @@
-"""The verdict on each part of a validation, under the thresholds that hold."""
+"""The verdict on each part of a validation, under the thresholds that hold, and on the bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from pitome.validate.report.summary import STEADY
-from pitome.validate.thresholds import Thresholds, judge_accuracy_drop, judge_share_of_bound
-from pitome.validate.unmeasured_limits import unmeasured_limits
+from pitome.errors import InputError
+from pitome.validate.own_data_limits import judge_own_data
+from pitome.validate.thresholds import Thresholds, Verdict, judge_accuracy_drop
+from pitome.validate.unmeasured_limits import ACCURACY, PartName, UnmeasuredLimit
 from pitome.validate.validation_records import (
+    PARTS,
+    BundleJudgement,
     Judged,
     JudgedAccuracy,
-    JudgedLatency,
-    JudgedLimits,
-    SectionVerdict,
+    PartVerdict,
     SkippedPart,
 )
 
 if TYPE_CHECKING:
-    from pitome.bundle import LatencyReport, ParityReport
-    from pitome.bundle.latency_records import LatencyRecord
+    from pitome.bundle import ParityReport
     from pitome.validate.evaluate.records import TaskAccuracy
 
-
-def section_verdicts(
-    parity: ParityReport,
-    accuracy: JudgedAccuracy | None,
-    latency: JudgedLatency | None,
-    limits: JudgedLimits | None,
-) -> tuple[SectionVerdict, ...]:
-    """One row for each part that was judged."""
-    rows = [SectionVerdict(name="parity", verdict=parity.verdict, reason=parity.reason)]
-    if accuracy is not None:
-        rows.append(SectionVerdict(name="accuracy", verdict=accuracy.verdict, reason=accuracy.reason))
-    if latency is not None:
-        rows.append(SectionVerdict(name="latency", verdict=latency.verdict, reason=latency.reason))
-    if limits is not None:
-        rows.append(SectionVerdict(name="limits", verdict=limits.verdict, reason=limits.reason))
-    return tuple(rows)
+ALWAYS_REQUIRED: tuple[PartName, ...] = ("parity",)
+"""Where decisions can't be judged, nothing is known of the graph: that passes nowhere."""
 
 
-def judged_bundle(sections: Sequence[SectionVerdict]) -> Judged:
-    """A bundle passes where every part does; the first that fails is the reason, else one not judged."""
-    for verdict in ("fail", "not judged"):
-        found = next((row for row in sections if row.verdict == verdict), None)
-        if found is not None:
-            return Judged(verdict=found.verdict, reason=f"{found.name}: {found.reason}")
-    return Judged(verdict="pass", reason="every section meets its limits")
+def required_parts(names: Sequence[str]) -> tuple[PartName, ...]:
+    """The parts that fail where they are not judged, in their order.
+
+    Raises:
+        InputError: a name that is none.
+    """
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise InputError(
+            f"REQUIRE={','.join(names)}",
+            f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}",
+            "Name one or more of them, with commas between",
+        )
+    return tuple(part for part in PARTS if part in (*ALWAYS_REQUIRED, *names))
 
 
-def judged_accuracy(tasks: Sequence[TaskAccuracy], limits: Thresholds) -> JudgedAccuracy | None:
-    """The worst runtime of each task decides, and refitted heads are for information; None without tasks."""
-    if not tasks:
-        return None
-    verdicts = [judge_accuracy_drop(task.task, max(_drops(task), default=0.0), limits) for task in tasks]
-    failed = next((found for found in verdicts if found.verdict != "pass"), None)
-    reason = failed.reason if failed else "; ".join(found.reason for found in verdicts)
-    return JudgedAccuracy(verdict=failed.verdict if failed else "pass", reason=reason, tasks=tuple(tasks))
+def judged_parity(parity: ParityReport, unmeasured: Sequence[UnmeasuredLimit]) -> Judged:
+    """The report's own verdict, and limits that nothing measured."""
+    missing = [each.reason for each in unmeasured]
+    if parity.verdict == "fail" or not missing:
+        return Judged(verdict=parity.verdict, reason="; ".join([parity.reason, *missing]))
+    return Judged(verdict="fail", reason="; ".join(missing))
+
+
+def judged_accuracy(
+    tasks: Sequence[TaskAccuracy],
+    limits: Thresholds,
+    unmeasured: Sequence[UnmeasuredLimit],
+    skipped: Sequence[SkippedPart],
+) -> JudgedAccuracy:
+    """The worst runtime of each task decides; refitted heads are for information.
+
+    Measured alone is not judged: where no task that ran has a limit, none was met.
+    """
+    verdicts = [_judged_task(task, limits) for task in tasks]
+    failed = [each.reason for each in verdicts if each.verdict == "fail"]
+    failed += [each.reason for each in unmeasured]
+    if failed:
+        return JudgedAccuracy(verdict="fail", reason="; ".join(failed), tasks=tuple(tasks))
+    if not verdicts:
+        return JudgedAccuracy(verdict="not judged", reason=_why_not_measured(skipped), tasks=())
+    passed = any(each.verdict == "pass" for each in verdicts)
+    reason = "; ".join(each.reason for each in verdicts)
+    return JudgedAccuracy(verdict="pass" if passed else "not judged", reason=reason, tasks=tuple(tasks))
+
+
+def _judged_task(task: TaskAccuracy, limits: Thresholds) -> Verdict:
+    dropped = judge_accuracy_drop(task.task, max(_drops(task), default=0.0), limits)
+    if task.own_data is None:
+        return dropped
+    own = judge_own_data(task, limits.own_data)
+    judged = () if dropped.verdict == "not judged" else (dropped.reason,)
+    failures = (*own.failures, *(judged if dropped.verdict == "fail" else ()))
+    if failures:
+        return Verdict("fail", "; ".join(failures), failures)
+    if own.met or judged:
+        return Verdict("pass", "; ".join((*own.met, *judged)))
+    return Verdict("not judged", f"{_lowest(task)}, and has no limit")
+
+
+def _lowest(task: TaskAccuracy) -> str:
+    """The main number of the runtime in which it is lowest."""
+    others = [model for model in task.models if model.drop_points is not None]
+    worst = min(others, key=lambda model: model.metrics[task.main].mean)
+    found = worst.metrics[task.main].mean
+    share = f"{100 * found:.2f} %" if task.main == "agreement" else f"{found:.4f}"
+    return f"{task.task} has a mean {task.main} of {share} to the unmerged model ({worst.model})"
+
+
+def _why_not_measured(skipped: Sequence[SkippedPart]) -> str:
+    """From what was skipped: all tasks for one reason, or each for its own."""
+    of_all = next((row.reason for row in skipped if row.what == ACCURACY), None)
+    if of_all is not None:
+        return f"not measured: {of_all}"
+    return "not measured: " + "; ".join(f"{row.what}: {row.reason}" for row in skipped)
 
 
 def _drops(task: TaskAccuracy) -> list[float]:
@@ -64,59 +108,30 @@ def _drops(task: TaskAccuracy) -> list[float]:
     return [model.drop_points for model in models if model.drop_points is not None]
 
 
-def judged_limits(
-    limits: Thresholds,
-    parity: ParityReport,
-    tasks: Sequence[TaskAccuracy],
-    has_latency: bool,
-    skipped: Sequence[SkippedPart],
-) -> JudgedLimits | None:
-    """Limits of the user's without a measurement fail; None where there are none."""
-    reasons = {row.what: row.reason for row in skipped}
-    found = unmeasured_limits(limits, parity, [task.task for task in tasks], has_latency, reasons)
-    if not found:
-        return None
-    return JudgedLimits(verdict="fail", reason="; ".join(each.reason for each in found), unmeasured=found)
+def part_verdicts(
+    judged: Sequence[tuple[PartName, Judged]], required: Collection[PartName]
+) -> tuple[PartVerdict, ...]:
+    """One row for each part; a required one fails where it is not judged."""
+    rows = []
+    for name, found in judged:
+        verdict, reason = found.verdict, found.reason
+        if verdict == "not judged" and name in required:
+            verdict, reason = "fail", f"it is required and not judged: {reason}"
+        rows.append(PartVerdict(name=name, verdict=verdict, reason=reason))
+    return tuple(rows)
 
 
-def judged_latency(latency: LatencyReport, limits: Thresholds) -> JudgedLatency:
-    """The bundle's latency, which may come from another machine and another day: the reason says so.
-
-    The best batch size decides, since a small batch is bound by other things than FLOPs; one that was
-    measured while something drifted does so only where all were.
-    """
-    from pitome.validate.bench.latency import cpu_model
-
-    steady = [result for result in latency.results if _unsteady(result) is None]
-    best = max(steady or latency.results, key=lambda result: result.share_of_bound)
-    found = judge_share_of_bound(best.share_of_bound, limits)
-    here = cpu_model()
-    where = f"measured on {latency.cpu}" + (f", not on this machine ({here})" if latency.cpu != here else "")
-    return JudgedLatency(
-        verdict=found.verdict,
-        reason=f"{found.reason} at batch {best.batch}, {where}, {_steadiness(best)}",
-        batch=best.batch,
-        share_of_bound=best.share_of_bound,
-        cpu=latency.cpu,
-        steady=best.steady,
+def judged_bundle(parts: Sequence[PartVerdict]) -> BundleJudgement:
+    """A bundle fails where a part does, the first of them is the reason; else it passes, and what was not
+    judged is counted."""
+    left = [part for part in parts if part.verdict == "not judged"]
+    failed = next((part for part in parts if part.verdict == "fail"), None)
+    if failed is not None:
+        reason = f"{failed.name}: {failed.reason}"
+        return BundleJudgement(verdict="fail", not_judged=len(left), reason=reason)
+    if not left:
+        return BundleJudgement(verdict="pass", not_judged=0, reason="every part meets its limits")
+    told = "; ".join(f"{part.name} is not judged ({part.reason})" for part in left)
+    return BundleJudgement(
+        verdict="pass", not_judged=len(left), reason=f"what was judged meets its limits; {told}"
     )
-
-
-def _steadiness(result: LatencyRecord) -> str:
-    unsteady = _unsteady(result)
-    if unsteady is not None:
-        return f"and not steady ({unsteady})"
-    if result.steady is None:
-        told = f" ({result.steady_reason})" if result.steady_reason else ""
-        return f"not known to be steady{told}"
-    return "steady"
-
-
-def _unsteady(result: LatencyRecord) -> str | None:
-    """Why a speed-up should be measured again, where it should; as the summary says it."""
-    low, high = result.speedup_interval
-    if result.steady is False:
-        return result.steady_reason or "something drifted meanwhile"
-    if high - low > STEADY * result.speedup:
-        return f"the speed-up is only known to be from {low:.2f} to {high:.2f}"
-    return None

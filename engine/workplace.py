@@ -28,6 +28,7 @@ class Workplace:
             return False
         for file in files:
             target = self.folder / file.file
+            target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(self.final / file.file, target)
             except OSError:  # a file system without hard links

@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,9 @@ from pitome.bundle.manifest import Precision
 from pitome.errors import InputError
 from pitome.export.function import IR_VERSION, OPSET, energy_merge_function
 from pitome.export.merge_nodes import merge_nodes, node_parameters
-from pitome.models.families import family_of
-from pitome.models.text import ATTENTION_MASK
+from pitome.models.families import family_of, text_inputs_of
 from pitome.op import ONNX_DOMAIN, ONNX_VERSION
+from pitome.text_inputs import ATTENTION_MASK, LIMITS_KEY, TOKEN_TYPE_IDS, TextInputs
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -53,6 +54,8 @@ class OnnxFile:
     outputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
     num_merges: int
     ir_version: int
+    text_inputs: TextInputs = field(default_factory=TextInputs)
+    """Of texts, what the inputs take; the file says it too."""
 
 
 class _Traced(nn.Module):
@@ -90,7 +93,8 @@ def export_onnx(
         outputs: fields of the model's output.
         precision: of the weights and activations; decisions of the merges stay float32.
         inputs: examples with a batch of two, by the names that the graph's inputs get; floats are float32.
-            Default: the family's, so images as pixel_values, texts as input_ids and attention_mask.
+            Default: the family's, so images as pixel_values, texts as input_ids, attention_mask and, where
+            the model has several token types, token_type_ids.
         metadata: JSON values for the file's metadata_props.
         largest_file: bytes of weights from which on external data is used.
         progress: called with (step, done, total).
@@ -110,10 +114,13 @@ def export_onnx(
     num_merges = add_merge_function(program)
     convolve_in_float32(program)
     tidy(program)
+    texts = text_inputs_of(model)
     for key, value in sorted((metadata or {}).items()):
         program.metadata_props[f"pitome.{key}"] = json.dumps(value, sort_keys=True)
+    if texts.limits:
+        program.metadata_props[LIMITS_KEY] = json.dumps(texts.limits)
     external_data = _write(program, path, largest_file)
-    described = _describe(program, path, precision, external_data, num_merges)
+    described = replace(_describe(program, path, precision, external_data, num_merges), text_inputs=texts)
     del program
     report("check")
     check_file(path)
@@ -130,7 +137,9 @@ def _trace(
         model = copy.deepcopy(model).to(dtype)
     batch = torch.export.Dim("batch")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # a warning for each torchvision operator
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Of several inputs that share the batch; nobody who builds a bundle can do anything about it.
+        warnings.filterwarnings("ignore", message="# The axis name: batch will not be used")
         program = torch.onnx.export(
             _Traced(model, list(inputs), outputs, dtype),
             tuple(inputs.values()),
@@ -294,7 +303,7 @@ def run_once(path: Path, described: OnnxFile) -> None:
 def valid_inputs(
     inputs: Sequence[tuple[str, str, tuple[int | str, ...]]], batch: int
 ) -> dict[str, NDArray[Any]]:
-    """Values that a graph takes, whatever it computes: black images, or texts of token 1.
+    """Values that a graph takes, whatever it computes: black images, or texts of token 1 and type 0.
 
     The second half of the last text is padding, so that a mask takes part.
 
@@ -306,7 +315,8 @@ def valid_inputs(
     for name, dtype, shape in inputs:
         size = [batch, *(int(length) for length in shape[1:])]
         floating = np.issubdtype(np.dtype(dtype), np.floating)
-        values[name] = np.zeros(size, dtype) if floating else np.ones(size, dtype)
+        zeros = floating or name == TOKEN_TYPE_IDS
+        values[name] = np.zeros(size, dtype) if zeros else np.ones(size, dtype)
         if name == ATTENTION_MASK:
             values[name][-1, (size[1] + 1) // 2 :] = 0
     return values

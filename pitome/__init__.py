@@ -18,6 +18,7 @@ from pitome.version import __version__
 if TYPE_CHECKING:
     from pitome.compressed_model import CompressedModel
     from pitome.compression import Compression, compress
+    from pitome.images.for_bundle import preprocess
     from pitome.merge import MergeResult, unmerge
     from pitome.models.loading import load_model
     from pitome.observe import observe_merges
@@ -39,6 +40,7 @@ __all__ = [
     "energy_merge",
     "load_model",
     "observe_merges",
+    "preprocess",
     "unmerge",
 ]
 
@@ -48,6 +50,7 @@ _WITHOUT_TORCH = {
     "MergeSettings": "pitome.settings",
     "ScheduleOptions": "pitome.settings",
     "TokenSchedule": "pitome.schedule",
+    "preprocess": "pitome.images.for_bundle",
 }
 _WITH_TORCH = {
     "CompressedModel": "pitome.compressed_model",

@@ -33,6 +33,10 @@ class InputError(PitomeError):
     """An option, model, tensor or file that cannot be used as it is."""
 
 
+class ImageError(InputError):
+    """An image that can't be read, or that can't be made what the model takes. A data set skips it."""
+
+
 class BackendError(PitomeError):
     """A runtime or builder that is missing, or that refused the model."""
 

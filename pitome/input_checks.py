@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pitome.errors import InputError
 from pitome.models.family import height_and_width
-from pitome.models.text import ATTENTION_MASK, INPUT_IDS
+from pitome.text_inputs import ATTENTION_MASK, INPUT_IDS, TOKEN_TYPE_IDS
 
 
 def refuse_what_is_lost(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -78,9 +78,9 @@ def prepare_texts(
         raise InputError(
             "texts whose first token is padding",
             "the class token stands there, and a text of padding only has nothing to compute",
-            "Pad behind the texts, and leave empty texts out",
+            'Pad behind the texts (padding_side="right" of the tokenizer), and leave empty texts out',
         )
-    blank = {INPUT_IDS: model.config.pad_token_id or 0, "token_type_ids": 0}
+    blank = {INPUT_IDS: model.config.pad_token_id or 0, TOKEN_TYPE_IDS: 0}
     for name, value in blank.items():
         if given.get(name) is not None:
             given[name] = given[name].masked_fill(~mask, value)

@@ -21,6 +21,7 @@ class MergedTokensOutput(ModelOutput):
     """[B, N', C], the tokens that are left."""
     pooler_output: Tensor | None = None
     image_embeds: Tensor | None = None
+    sentence_embedding: Tensor | None = None
     size: Tensor | None = None
     """[B, N', 1] float32, original tokens that each stands for."""
     assignment: Tensor | None = None
@@ -54,6 +55,7 @@ def _short_class(model_class: type[nn.Module]) -> type[nn.Module]:
             last_hidden_state=output.last_hidden_state,
             pooler_output=getattr(output, "pooler_output", None),
             image_embeds=getattr(output, "image_embeds", None),
+            sentence_embedding=getattr(output, "sentence_embedding", None),
             size=observer.size,
             assignment=observer.assignment,
         )

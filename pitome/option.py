@@ -154,6 +154,8 @@ def named(names: Collection[str]) -> str:
 
 
 def _out_of_range(described: Option, value: object) -> str | None:
+    if isinstance(value, tuple) and described.repeated:
+        return next((reason for each in value if (reason := _out_of_range(described, each))), None)
     if not isinstance(value, float | int) or (described.minimum is None and described.maximum is None):
         return None
     low = -math.inf if described.minimum is None else described.minimum

@@ -74,9 +74,15 @@ def parse_integers(text: str) -> tuple[int, ...]:
 
 
 def parse_counts(text: str) -> int | tuple[int, ...]:
-    """One number for all layers, or a list with one for each."""
-    numbers = parse_integers(text)
-    return numbers[0] if len(numbers) == 1 and "," not in text else numbers
+    """One number for all layers, or a list with one for each; ``"3,"`` is a list of one."""
+    numbers = parse_integers(text.removesuffix(","))
+    return numbers[0] if "," not in text else numbers
+
+
+def counts_text(counts: object) -> str:
+    """A number or a list as ``parse_counts`` takes it."""
+    text = commas(counts)
+    return f"{text}," if isinstance(counts, tuple | list) and len(counts) == 1 else text
 
 
 def commas(value: object) -> str:
@@ -253,7 +259,9 @@ class ScheduleOptions:
     ] = None
     r: Annotated[
         int | tuple[int, ...] | None,
-        Option("Tokens merged per layer: a number, or one per layer.", parse=parse_counts, format=commas),
+        Option(
+            "Tokens merged per layer: a number, or one per layer.", parse=parse_counts, format=counts_text
+        ),
         Field(validation_alias=AliasChoices("r", "num_merged"), serialization_alias="num_merged"),
     ] = None
     flops: Annotated[

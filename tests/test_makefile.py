@@ -29,12 +29,14 @@ ONLY_BY_FLAGS = {
 VALUES = {
     "BACKEND": "tensorrt",
     "CANDIDATES": "40",
+    "COLUMN": "body",
     "DEVICE": "cuda",
     "EMBED_PLUGIN": "1",
     "ENERGY": "eq4",
     "FLOPS": "0.7",
     "GRID": "full",
     "IMAGE_SIZE": "224",
+    "INPUTS": "images:some photos",
     "LAYERS": "4,5",
     "LIMIT": "10",
     "MARGIN": "0.9,0.9",
@@ -52,6 +54,7 @@ VALUES = {
     "PROTECT": "0.2",
     "R": "3",
     "RATIO": "0.8",
+    "REQUIRE": "accuracy,latency",
     "SEQUENCE_LENGTH": "64",
     "SHAPE": "constant",
     "SIZE_PENALTY": "0",
@@ -59,6 +62,7 @@ VALUES = {
     "STRICT": "1",
     "TARGETS": "sm89",
     "TASK": "photos",
+    "THRESHOLDS": "limits.toml",
     "WEIGHTS": "random",
 }
 
@@ -75,7 +79,8 @@ def option_of(variable: str) -> str:
 
 
 ENGINE = [variable for variable in table("engine") if variable != "MODEL"]
-SWEEP = [*table("sweep"), "IMAGE_SIZE", "SEQUENCE_LENGTH", "WEIGHTS"]
+SWEEP = [*table("sweep"), "COLUMN", "IMAGE_SIZE", "SEQUENCE_LENGTH", "WEIGHTS"]
+SWEEP.remove("ACCEPT_MEAN")  # a flag, which takes no value
 
 
 def test_every_option_of_engine_is_a_variable() -> None:
@@ -109,10 +114,33 @@ def test_so_does_one_of_sweep_and_tune(target: str, variable: str) -> None:
     assert parse(arguments)
 
 
+def test_the_mean_is_accepted_by_tune_where_the_variable_is_1() -> None:
+    assert pitome_arguments("tune", "ACCEPT_MEAN=1") == ["tune", "clip-b16", "--accept-mean"]
+    assert parse(["tune", "clip-b16", "--accept-mean"])
+    assert pitome_arguments("tune", "ACCEPT_MEAN=0") == ["tune", "clip-b16"]
+
+
+@pytest.mark.parametrize("variable", table("validate"))
+def test_so_does_one_of_validate(variable: str) -> None:
+    arguments = pitome_arguments("validate", UNBUILT, f"{variable}={VALUES[variable]}")
+    assert arguments == ["validate", "unbuilt/clip-b16", option_of(variable), VALUES[variable]]
+    assert parse(arguments)
+
+
 @pytest.mark.parametrize("target", ["validate", "bench"])
 def test_a_bundle_is_checked_and_measured_on_a_device(target: str) -> None:
     arguments = pitome_arguments(target, "DEVICE=cuda", UNBUILT)
     assert arguments == [target, "unbuilt/clip-b16", "--device", "cuda"]
+    assert parse(arguments)
+
+
+def test_a_bundle_is_checked_on_a_users_files() -> None:
+    files = ("TASK=texts:my texts.csv", "COLUMN=body", "INPUTS=texts:my texts.csv", "LIMIT=10")
+    arguments = pitome_arguments("validate", *files, UNBUILT)
+    assert arguments == [
+        *("validate", "unbuilt/clip-b16", "--task", "texts:my texts.csv", "--limit", "10"),
+        *("--column", "body", "--inputs", "texts:my texts.csv"),
+    ]
     assert parse(arguments)
 
 

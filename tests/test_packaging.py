@@ -168,7 +168,14 @@ def test_what_the_core_lacks_is_an_error_that_names_the_extra(core: Environment,
 
 def test_help_and_dir_show_what_the_core_can_do(core: Environment, tmp_path: Path) -> None:
     shown = core.output(tmp_path, "python", "-c", "import pitome; print(*dir(pitome)); help(pitome)")
-    names = ["MergeParameters", "MergeSettings", "ScheduleOptions", "TokenSchedule", "__version__"]
+    names = [
+        "MergeParameters",
+        "MergeSettings",
+        "ScheduleOptions",
+        "TokenSchedule",
+        "__version__",
+        "preprocess",
+    ]
     assert shown.splitlines()[0].split() == names
 
 
@@ -236,7 +243,7 @@ def test_every_package_of_an_extra_is_known_by_its_import_name() -> None:
         "cuda-python": "cuda",
         "onnx-ir": "onnx_ir",
         "onnxruntime-gpu": "onnxruntime",
-        "pillow": "PIL",
+        "pyyaml": "yaml",
         "scikit-image": "skimage",
         "scikit-learn": "sklearn",
         "tensorrt-rtx-cu13": "tensorrt_rtx",

@@ -134,6 +134,7 @@ def after_the_first_commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workplace(after_the_first_commands: Path, tmp_path: Path) -> Workplace:
     shutil.copytree(after_the_first_commands / "cache", tmp_path / "cache")
+    (tmp_path / "small").symlink_to(after_the_first_commands / "small")  # where a copied bundle looks for it
     return Workplace(after_the_first_commands / "small", tmp_path / "build")
 
 

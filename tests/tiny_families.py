@@ -45,6 +45,8 @@ class TinyCase:
         import transformers
 
         sizes = {**_SIZES[self.family.modality], **self.family.tiny_config}
+        if "QuestionAnswering" in self.architecture:  # where an answer begins, and where it ends
+            sizes["num_labels"] = 2
         model_class = getattr(transformers, self.architecture)
         config = model_class.config_class.from_dict(self.family.config_content(self.architecture, sizes))
         generator = torch.Generator().manual_seed(0)
@@ -88,4 +90,7 @@ def tiny_inputs(case: TinyCase, model: Any, batch: int = 2) -> dict[str, Tensor]
     mask = torch.ones_like(ids)
     mask[-1, shape[1] - 5 :] = 0
     ids[mask == 0] = model.config.pad_token_id or 0
-    return {"input_ids": ids, "attention_mask": mask}
+    found = {"input_ids": ids, "attention_mask": mask}
+    if "token_type_ids" in inputs:
+        found["token_type_ids"] = torch.randint(0, 2, shape, generator=generator) * mask
+    return found

@@ -62,8 +62,9 @@ def tiny_images(count: int, seed: int = 0, size: int = IMAGE_SIZE) -> Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
 
 
-def tiny_text_model(name: str, seed: int = 0) -> Any:
-    """A model of one of ``TEXT_MODELS``, in eval mode, for texts of 40 tokens of 50 kinds."""
+def tiny_text_model(name: str, seed: int = 0, **options: Any) -> Any:
+    """A model of one of ``TEXT_MODELS``, in eval mode, for texts of 40 tokens of 50 kinds; ``options`` are of
+    its configuration."""
     import transformers
 
     model_class = getattr(transformers, name)
@@ -78,7 +79,13 @@ def tiny_text_model(name: str, seed: int = 0) -> Any:
             "intermediate_size": 2 * WIDTH,
         }
     config = model_class.config_class(
-        vocab_size=VOCABULARY, max_position_embeddings=SEQUENCE_LENGTH, initializer_range=0.2, **sizes
+        **{
+            "vocab_size": VOCABULARY,
+            "max_position_embeddings": SEQUENCE_LENGTH,
+            "initializer_range": 0.2,
+            **sizes,
+            **options,
+        }
     )
     return model_class(config).eval()
 

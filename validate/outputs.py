@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+LOGITS, SENTENCE_EMBEDDING = "logits", "sentence_embedding"
+
+
+def compared_outputs(names: Sequence[str]) -> tuple[str, ...]:
+    """The outputs that a task looks at: where there is a sentence embedding, it and not its tokens."""
+    return tuple(name for name in names if name == SENTENCE_EMBEDDING) or tuple(names)
 
 
 def task_vectors(name: str, value: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
@@ -11,10 +20,12 @@ def task_vectors(name: str, value: Tensor, mask: Tensor | None = None) -> dict[s
 
     Images: the class token, and the mean over all tokens. Texts: the sentence vector, the mean over the
     tokens whose ``mask`` [B, N] is 1. Unmerged token outputs repeat a group's vector once per token, so that
-    a mean is size-weighted.
+    a mean is size-weighted. Logits of every token: those of all that are no padding, [tokens, C].
     """
     if value.dim() != 3:
         return {name: value}
+    if name == LOGITS:
+        return {f"{name}: token": real_positions(value, mask)}
     if mask is not None:
         weights = mask.to(value.dtype).unsqueeze(-1)
         return {f"{name}: sentence": (value * weights).sum(dim=1) / weights.sum(dim=1)}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pitome.errors import InputError
+from pitome.images.decoding import decode_image
+from pitome.images.transform import image_tensor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
+
+    from pitome.bundle import ImagePreprocess
+    from pitome.images.decoding import ImageSource
 
 PHOTOS = (
     "astronaut.png",
@@ -47,23 +52,26 @@ _CROP_SIDE = 0.6
 
 
 def real_photos(
-    preprocess: Mapping[str, Any], limit: int | None = None, augmented: bool = False
+    preprocess: ImagePreprocess, limit: int | None = None, augmented: bool = False
 ) -> tuple[list[str], Tensor]:
-    """Photos as a model wants them.
+    """Photos as a model wants them, grey where it takes one channel.
+
+    Where its preprocessing leaves the size to the image, a photo is brought to the model's size before.
 
     Args:
-        preprocess: `pitome.models.presets.Preprocess`.
+        preprocess: of the model.
         limit: at most so many images; None = all.
         augmented: of every photo eight views instead of one: whole, five crops of 60 %, and the mirror images
             of the whole and of the middle crop. All whole photos come first.
 
     Returns:
-        Names, one per image, and float32 [n, 3, S, S], S = preprocess["image_size"].
+        Names, one per image, and float32 [n, C, H, W].
 
     Raises:
         InputError: ``limit`` is below 1, or scikit-image has not its photos.
     """
     import torch
+    from PIL import ImageOps
 
     if limit is not None and limit < 1:
         raise InputError(f"{limit} photos", "there must be at least one", "Ask for 1 or more")
@@ -73,27 +81,21 @@ def real_photos(
         if limit is not None and len(names) == limit:
             break
         names.append(name)
+        if preprocess.fixed_size is None:
+            image = ImageOps.fit(image, (preprocess.width, preprocess.height))
         tensors.append(to_tensor(image, preprocess))
     return names, torch.stack(tensors)
 
 
-def to_tensor(image: Image, preprocess: Mapping[str, Any]) -> Tensor:
-    """One image of any size and mode as float32 [3, S, S], resized, cropped to the middle and normalised."""
-    import numpy as np
-    import torch
-    from PIL.Image import Resampling
+def to_tensor(source: ImageSource, preprocess: ImagePreprocess) -> Tensor:
+    """An image as float32 [C, H, W].
 
-    size, resize = int(preprocess["image_size"]), int(preprocess["resize_size"])
-    if preprocess["resize"] == "squash":
-        width, height = resize, resize
-    else:
-        scale = resize / min(image.size)
-        width, height = (max(resize, int(side * scale)) for side in image.size)
-    resized = image.convert("RGB").resize((width, height), Resampling[preprocess["resample"].upper()])
-    left, top = (width - size) // 2, (height - size) // 2
-    pixels = np.asarray(resized.crop((left, top, left + size, top + size)), dtype=np.float32) / 255
-    normalised = (pixels - np.float32(preprocess["mean"])) / np.float32(preprocess["std"])
-    return torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1)))
+    Raises:
+        ImageError: it can't be decoded, or does not fit the model.
+    """
+    import torch
+
+    return torch.from_numpy(image_tensor(source, preprocess))
 
 
 def _views(augmented: bool) -> Iterator[tuple[str, Image]]:
@@ -130,4 +132,4 @@ def _photos() -> Iterator[tuple[str, Image]]:
                 "Install scikit-image 0.26 or newer from PyPI",
             )
         with as_file(resource) as path, Image.open(path) as image:
-            yield name.partition(".")[0], image.convert("RGB")
+            yield name.partition(".")[0], decode_image(image)

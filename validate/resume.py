@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from pitome.errors import InputError
 from pitome.lock_file import make_lock_file
+from pitome.strict_json import read_strict_json
 
 SCHEMA_VERSION = 1
 _HEADER_KEYS = {"schema_version", "configuration"}
@@ -191,7 +192,7 @@ def _check_header(path: Path, asked: str, line: bytes, wanted: dict[str, Any]) -
     header = _parse(asked, 1, line)
     if set(header) != _HEADER_KEYS or not isinstance(header["configuration"], dict):
         raise _malformed(asked, 1, "it is not a configuration")
-    if header["schema_version"] != SCHEMA_VERSION:
+    if type(header["schema_version"]) is not int or header["schema_version"] != SCHEMA_VERSION:
         raise InputError(
             asked,
             f"the file has schema version {header['schema_version']!r}, this pitome writes {SCHEMA_VERSION}",
@@ -213,16 +214,12 @@ def _check_header(path: Path, asked: str, line: bytes, wanted: dict[str, Any]) -
 
 def _parse(asked: str, number: int, line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        value = read_strict_json(line, portable=False)
+    except ValueError as error:
         raise _malformed(asked, number, str(error)) from error
     if not isinstance(value, dict):
         raise _malformed(asked, number, "it is no JSON object")
     return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _malformed(asked: str, number: int, why: str) -> InputError:

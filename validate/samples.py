@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pitome.bundle.own_data_records import OwnDataRecord
 from pitome.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,12 +50,38 @@ class Samples:
         return Samples({name: torch.cat([part.inputs[name] for part in parts]) for name in parts[0].inputs})
 
 
+EXAMPLES = 5
+"""Skipped samples that are named one by one."""
+
+
 @dataclass(frozen=True)
 class Skipped:
     """Samples that a data set lists and that could not be used."""
 
     count: int
     reason: str
+    examples: tuple[str, ...] = ()
+    """The first `EXAMPLES` of them by name, each with its own reason where it has one."""
+
+    def __str__(self) -> str:
+        return told_skipped(self.count, self.reason, self.examples)
+
+
+def told_skipped(count: int, reason: str, examples: Sequence[str]) -> str:
+    """Such as "3 samples: the image can't be used (cat.jpg: it has no pixels; and 2 more)"."""
+    more = f"; and {count - len(examples):,} more" if count > len(examples) else ""
+    named = f" ({'; '.join(examples)}{more})" if examples else ""
+    return f"{count:,} {'sample' if count == 1 else 'samples'}: {reason}{named}"
+
+
+def joined(parts: Sequence[Skipped]) -> tuple[Skipped, ...]:
+    """One for each reason."""
+    found: dict[str, Skipped] = {}
+    for part in parts:
+        before = found.get(part.reason, Skipped(0, part.reason))
+        examples = (*before.examples, *part.examples)[:EXAMPLES]
+        found[part.reason] = Skipped(before.count + part.count, part.reason, examples)
+    return tuple(found.values())
 
 
 @dataclass(frozen=True)
@@ -64,6 +91,8 @@ class CheckedInputs:
     random: Samples
     real: Samples
     """Photos or sentences."""
+    own: OwnDataRecord | None = None
+    """Where the real ones are the user's."""
 
     @property
     def all(self) -> Samples:

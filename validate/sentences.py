@@ -65,6 +65,14 @@ SENTENCES = (
     "never been early before.",
 )
 
+SENTENCE_PAIRS = tuple(
+    (SENTENCES[first], SENTENCES[second])
+    for first, second in ((0, 1), (3, 5), (9, 4), (6, 15), (18, 12), (21, 22))
+)
+"""Pairs of many lengths, as a cross-encoder takes them."""
+SHORTEST_PAIR = 8
+"""Tokens below which a text has no room for a pair and the tokens around it."""
+
 
 def long_texts(lengths: Sequence[int], longest: int, most: int) -> tuple[str, ...]:
     """The sentences joined into longer texts, so that what merges in them is not padding alone.

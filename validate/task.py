@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pitome.bundle.own_data_records import OwnDataRecord
 from pitome.errors import InputError
 from pitome.runtime import Runtime
 from pitome.validate.runs import run_batch
@@ -17,6 +18,8 @@ from pitome.validate.samples import Samples, Skipped
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from pitome.validate.evaluate.records import OwnFindings
 
 Split = Literal["validation", "test"]
 Progress = Callable[[str, int, int], None]
@@ -38,6 +41,8 @@ class Score:
     groups: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     """Metric -> [n] numbers, equal for samples that belong together (views of one photo); a metric that is
     not here has independent samples."""
+    own: OwnFindings | None = None
+    """On data of the user's without labels."""
 
     def mean(self, name: str | None = None) -> float:
         """Mean over all samples of a metric; None = the main one."""
@@ -85,6 +90,16 @@ class Task(ABC):
     def skipped(self) -> tuple[Skipped, ...]:
         """What could not be used, and why."""
         return ()
+
+    @property
+    def own_data(self) -> OwnDataRecord | None:
+        """What is used of the user's data, where that has no labels."""
+        return None
+
+    @property
+    def in_place_of(self) -> str | None:
+        """Why this is not the task that was asked for, where it is another."""
+        return None
 
 
 def run_encoder(

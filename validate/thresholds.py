@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pitome.bundle.parity_records import LevelVerdict
 from pitome.errors import InputError
+from pitome.strict_toml import NoTomlError, UnusableFileError, read_strict_toml
+from pitome.validate.agreement_limits import judge_agreement
+from pitome.validate.overflow_text import overflow_text
+from pitome.validate.own_data_limits import OwnDataLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,10 +58,23 @@ class Thresholds(_Limits):
     fp32_relative_limit: float = Field(default=1e-5, gt=0)
     min_free_running_agreement: float | None = Field(default=None, ge=0, le=1)
     min_top1_agreement: float | None = Field(default=None, ge=0, le=1)
+    max_relative_error: float | None = Field(default=None, ge=0)
+    """Of answers that are numbers; as the two below, the worst number or label against the merged model."""
+    min_correlation: float | None = Field(default=None, ge=-1, le=1)
+    min_label_agreement: float | None = Field(default=None, ge=0, le=1)
+    min_speedup: float = Field(default=1.0, ge=0)
+    """Over the unmerged model, at the batch size that the bundle was built for; 0: no limit. Where the file
+    does not set it, it holds for bundles with a latency."""
     min_share_of_bound: float | None = Field(default=None, ge=0)
     min_cosine: MinCosine = MinCosine()
     max_accuracy_drop: dict[str, float] = Field(default_factory=dict)
     """Points by task; tasks that are not named have no limit."""
+    own_data: OwnDataLimits = OwnDataLimits()
+
+    @property
+    def sets_speedup(self) -> bool:
+        """Whether a file set a limit of the speed-up, be it the usual one: then one must be measured."""
+        return "min_speedup" in self.model_fields_set and self.min_speedup > 0
 
     @classmethod
     def load(cls, path: Path) -> Thresholds:
@@ -67,18 +83,17 @@ class Thresholds(_Limits):
         Raises:
             InputError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
         """
+        asked, remedy = f"the thresholds in {path}", "Give a TOML file such as docs/thresholds.toml"
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = read_strict_toml(path)
         except OSError as error:
-            raise InputError(
-                f"the thresholds in {path}",
-                f"the file can't be read ({error.strerror})",
-                "Give a TOML file such as docs/thresholds.toml",
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"the thresholds in {path}", f"it is not TOML: {error}", "Correct that line"
-            ) from error
+            raise InputError(asked, f"the file can't be read ({error.strerror})", remedy) from error
+        except UnusableFileError as error:
+            raise InputError(asked, f"the file {error}", remedy) from None
+        except NoTomlError as error:
+            raise InputError(asked, f"it is not TOML: {error}", "Correct that line") from None
+        except ValueError as error:
+            raise InputError(asked, str(error), "Correct it, or delete the line for the default") from None
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -118,8 +133,12 @@ def judge(report: ParityReport, thresholds: Thresholds) -> Verdict:
 
     What the graph holds in another way than the model is the cause, so it is named first; then what was
     measured, in the order in which it arises. That is the neighbours in a batch where they change a result,
-    because what was measured in batches is wrong then for no other reason.
+    because what was measured in batches is wrong then for no other reason. A precision that can't hold the
+    numbers comes before all.
     """
+    overflows = [overflow_text(found) for found in report.overflows]
+    if overflows:  # nothing that was measured in that precision means anything
+        return Verdict("fail", overflows[0], tuple(overflows))
     causes = [finding.text for finding in report.graph if finding.decides]
     measured = [
         *_judge_batching(report.batching, thresholds),
@@ -131,7 +150,7 @@ def judge(report: ParityReport, thresholds: Thresholds) -> Verdict:
         unknown = why_not_judged(report.decisions, thresholds)
         return Verdict("not judged", unknown) if unknown else Verdict("pass", PASSED)
     if not causes:
-        hints = [f" ({finding.text})" for finding in report.graph]
+        hints = [f" ({finding.text})" for finding in report.graph if not finding.explanation]
         return Verdict("fail", measured[0] + "".join(hints[:1]), failures)
     more = f"; and {len(causes) - 2} more such differences" if len(causes) > 2 else ""
     found = f"; measured: {measured[0]}" if measured else "; nothing that was measured shows it"
@@ -166,19 +185,12 @@ def judge_levels(
 def judge_accuracy_drop(task: str, points: float, thresholds: Thresholds) -> Verdict:
     """Does a task lose at most what it may? ``points``: unmerged less merged, in percentage points."""
     limit = thresholds.max_accuracy_drop.get(task)
-    if limit is not None and not points <= limit:
+    if limit is None:
+        return Verdict("not judged", f"{task} loses {points:.2f} points, and has no limit")
+    if not points <= limit:
         reason = f"{task} loses {points:.2f} points, where {limit:g} are allowed"
         return Verdict("fail", reason, (reason,))
-    return Verdict("pass", f"{task} loses {points:.2f} points" + ("" if limit is None else f" of {limit:g}"))
-
-
-def judge_share_of_bound(share: float, thresholds: Thresholds) -> Verdict:
-    """Is enough of the speed-up reached that the FLOPs allow? ``share``: of that bound."""
-    limit = thresholds.min_share_of_bound
-    if limit is not None and not share >= limit:
-        reason = f"{share:.2f} of the bound by FLOPs is reached, where {limit:g} is wanted"
-        return Verdict("fail", reason, (reason,))
-    return Verdict("pass", f"{share:.2f} of the bound by FLOPs is reached")
+    return Verdict("pass", f"{task} loses {points:.2f} points of {limit:g}")
 
 
 def _first_wrong_decision(decisions: Decisions | None) -> LayerDecisions | None:
@@ -317,6 +329,7 @@ def _judge_task(report: ParityReport, thresholds: Thresholds) -> Iterator[str]:
                 f"{cosine.vector} of {cosine.model} has a mean cosine of {cosine.mean:.5f} to the merged "
                 f"model in PyTorch, where {limit:g} is wanted"
             )
+    yield from judge_agreement(report, thresholds)
     wanted = thresholds.min_top1_agreement
     for name, share in report.top1_agreement.items():
         if wanted is not None and name.endswith("against merged") and not share >= wanted:
@@ -327,7 +340,8 @@ def _refusal(path: Path, error: ValidationError) -> InputError:
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
     key = ".".join(place)
-    table: Any = MinCosine if place[0] == "min_cosine" and len(place) > 1 else Thresholds
+    tables: dict[str, Any] = {"min_cosine": MinCosine, "own_data": OwnDataLimits}
+    table = tables.get(place[0], Thresholds) if len(place) > 1 else Thresholds
     allowed = list(table.model_fields)
     if first["type"] == "extra_forbidden":
         near = get_close_matches(place[-1], allowed, n=1)

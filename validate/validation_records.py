@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,10 +10,13 @@ from pitome.bundle import EnvironmentRecord, ParityReport
 from pitome.bundle.parity_records import LevelVerdict
 from pitome.validate.evaluate.records import SpectrumReport, TaskAccuracy
 from pitome.validate.thresholds import Thresholds
-from pitome.validate.unmeasured_limits import UnmeasuredLimit
+from pitome.validate.unmeasured_limits import PartName, UnmeasuredLimit
 
 MERGE_MAPS, SPECTRUM, SWEEP = "merge maps", "spectrum", "sweep"
 """What is skipped beside `ACCURACY` and single tasks."""
+PARTS: tuple[PartName, ...] = get_args(PartName)
+"""What a verdict is made of, in its order."""
+BundleVerdict = Literal["pass", "fail"]
 
 
 class _Record(BaseModel):
@@ -30,28 +33,50 @@ class Judged(_Record):
 class JudgedAccuracy(Judged):
     """The worst runtime of each task decides."""
 
-    tasks: tuple[TaskAccuracy, ...]
+    tasks: tuple[TaskAccuracy, ...] = Field(description="none: it was not measured")
 
 
 class JudgedLatency(Judged):
-    """The bundle's latency, which may come from another machine and another day."""
+    """The bundle's latency, which may come from another machine and another day; null: not measured."""
 
-    batch: int = Field(ge=1, description="the batch size that decides")
-    share_of_bound: float = Field(description="speed-up / bound by FLOPs, at that batch size")
-    cpu: str = Field(description="where it was measured")
-    steady: bool | None = Field(description="null: can't be told")
-
-
-class JudgedLimits(Judged):
-    """Limits of the user's on what was never measured."""
-
-    unmeasured: tuple[UnmeasuredLimit, ...]
+    batch: int | None = Field(default=None, ge=1, description="the batch size that decides")
+    speedup: float | None = Field(default=None, description="at that batch size")
+    speedup_interval: tuple[float, float] | None = Field(default=None, description="its upper end decides")
+    share_of_bound: float | None = Field(default=None, description="speed-up / bound by FLOPs")
+    cpu: str | None = Field(default=None, description="where it was measured")
+    steady: bool | None = Field(default=None, description="null: can't be told")
 
 
-class SectionVerdict(Judged):
+class PartVerdict(Judged):
     """One row of the verdicts."""
 
-    name: Literal["parity", "accuracy", "latency", "limits"]
+    name: PartName
+
+
+class BundleJudgement(_Record):
+    """What the parts come to."""
+
+    verdict: BundleVerdict
+    not_judged: int = Field(ge=0, description="parts that are neither passed nor failed")
+    reason: str
+
+    @property
+    def told(self) -> str:
+        """Such as ``pass, 2 not judged``."""
+        return told_verdict(self.verdict, self.not_judged)
+
+
+def told_verdict(verdict: str, not_judged: int) -> str:
+    """The verdict on a bundle in words: pass is never all of it where something was not judged."""
+    return f"pass, {not_judged} not judged" if verdict == "pass" and not_judged else verdict
+
+
+class PlanStatus(_Record):
+    """What is known of one plan; it decides nothing."""
+
+    file: str
+    executed: bool
+    status: str
 
 
 class SkippedPart(_Record):
@@ -67,25 +92,28 @@ class ValidationEnvironment(EnvironmentRecord):
     command: str
 
 
-def _absent(value: object) -> bool:
-    return value is None
-
-
-class ValidationRecord(_Record):
-    """The whole of it; a part that was not judged has no key in the JSON."""
+class ValidationRecord(BundleJudgement):
+    """The whole of it."""
 
     bundle: str
-    verdict: LevelVerdict
-    reason: str
+    parts: tuple[PartVerdict, ...] = Field(min_length=1)
+    required: tuple[PartName, ...] = Field(description="parts that fail where they are not judged")
+    plans: tuple[PlanStatus, ...] = ()
     thresholds: Thresholds
-    sections: tuple[SectionVerdict, ...] = Field(min_length=1)
     parity: ParityReport
-    accuracy: JudgedAccuracy | None = Field(default=None, exclude_if=_absent)
-    latency: JudgedLatency | None = Field(default=None, exclude_if=_absent)
-    limits: JudgedLimits | None = Field(default=None, exclude_if=_absent)
+    accuracy: JudgedAccuracy
+    latency: JudgedLatency
+    unmeasured: tuple[UnmeasuredLimit, ...] = Field(
+        default=(), description="limits that the thresholds set and nothing measured; their parts fail"
+    )
     command: str = Field(description="what was typed")
     environment: ValidationEnvironment
     skipped: tuple[SkippedPart, ...] = ()
     thresholds_file: str | None = Field(default=None, description="null: the defaults")
     spectrum: SpectrumReport | None = None
     report: str = Field(description="the page")
+
+    @property
+    def why_no_accuracy(self) -> str | None:
+        """Why nothing is known of accuracy, where nothing was measured."""
+        return None if self.accuracy.tasks else self.accuracy.reason

@@ -12,6 +12,10 @@ from pitome.option import Option, named
 from pitome.runtime.devices import CPU, device_names
 from pitome.settings import MAX_SEED, MIN_SEED, commas, parse_switch
 
+LARGEST_BATCH, MOST_THREADS, MOST_INPUTS = 65_536, 1024, 1_000_000
+LONGEST_MEASUREMENT = 86_400.0
+"""Seconds; these bounds are beyond what any machine is used for, and keep a typing error from filling it."""
+
 Backend = Literal["tensorrt_rtx", "tensorrt"]
 MergePath = Literal["function", "plugin"]
 Profile = tuple[int, int, int]
@@ -174,18 +178,33 @@ NATIVE_AUTO = Path("auto")
 """In place of a library's file: build it, where that can be done."""
 
 
+COLUMN_HELP = "Column that the texts of texts:FILE stand in; text by default."
+INPUTS_HELP = "Photos or texts of yours that parity is checked on, images:FOLDER or texts:FILE"
+
+
 @dataclass(frozen=True)
 class CheckOptions:
     """How much is checked and measured."""
 
     parity_images: Annotated[
-        int, Option("Random images that parity is checked on, beside the photos.", minimum=1)
+        int,
+        Option("Random images that parity is checked on, beside the photos.", minimum=1, maximum=MOST_INPUTS),
     ] = 64
+    inputs: Annotated[
+        str | None, Option(f"{INPUTS_HELP}; those of scikit-image or this package by default.")
+    ] = None
+    column: Annotated[str | None, Option(COLUMN_HELP)] = None
     batches: Annotated[
         tuple[int, ...],
-        Option("Batch size to measure; may be repeated.", name="batch", minimum=1, repeated=True),
+        Option(
+            "Batch size to measure; may be repeated.",
+            name="batch",
+            minimum=1,
+            maximum=LARGEST_BATCH,
+            repeated=True,
+        ),
     ] = (1, 8)
-    threads: Annotated[int, Option("Threads of onnxruntime.", minimum=1)] = 2
+    threads: Annotated[int, Option("Threads of onnxruntime.", minimum=1, maximum=MOST_THREADS)] = 2
     device: Annotated[str, Option("Where onnxruntime runs.", choices=device_names)] = CPU.name
     native: Annotated[
         Path | None,
@@ -195,5 +214,6 @@ class CheckOptions:
         ),
     ] = None
     latency_seconds: Annotated[
-        float, Option("Seconds to measure per batch size.", minimum=0.1, hidden=True)
+        float,
+        Option("Seconds to measure per batch size.", minimum=0.1, maximum=LONGEST_MEASUREMENT, hidden=True),
     ] = 10.0

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from pitome.bundle.build_options import CheckOptions, ModelOptions, PlanOptions
+from pitome.bundle.build_options import CheckOptions, ModelOptions, PlanOptions, ordered_merge_paths
 from pitome.bundle.record import Positive, Precision, Record, Sha256, Text
+from pitome.errors import InputError
+from pitome.option import check_fields
 from pitome.settings import MergeSettings, ScheduleOptions
+
+TARGET = re.compile(r"sm[0-9]{2,3}")
 
 
 class BuildRecord(Record):
@@ -21,6 +26,29 @@ class BuildRecord(Record):
     precision: Precision = Field(description="The precision that was asked for; fp32 is always there too")
     plan: PlanOptions | None = Field(None, description="The plan of the build; null: only exported")
     check: CheckOptions | None = Field(None, description="What the build checked; null: only exported")
+
+    @model_validator(mode="after")
+    def _options_are_in_range(self) -> Self:
+        for name in ("model", "schedule", "merge", "plan", "check"):
+            options = getattr(self, name)
+            try:
+                if options is not None:
+                    check_fields(options)
+            except InputError as error:
+                raise ValueError(f"{name}: {error.asked}: {error.found}") from None
+        if self.plan is not None:
+            try:
+                ordered_merge_paths(self.plan.chosen_paths)
+            except InputError as error:
+                raise ValueError(f"plan: {error.asked}: {error.found}") from None
+            if self.plan.profile[0] < 1 or list(self.plan.profile) != sorted(self.plan.profile):
+                raise ValueError(f"plan: profile {self.plan.profile} is not 1 <= min <= opt <= max")
+            wrong = [target for target in self.plan.targets or () if not TARGET.fullmatch(target)]
+            if wrong or self.plan.targets == ():
+                raise ValueError(f"plan: targets are such as sm89, not {', '.join(wrong) or 'none'}")
+        if self.check is not None and not self.check.batches:
+            raise ValueError("check: batches names none")
+        return self
 
     @model_validator(mode="after")
     def _one_precision(self) -> Self:

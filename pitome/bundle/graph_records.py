@@ -25,8 +25,20 @@ class TensorRecord(Record):
     """An input or output of a graph."""
 
     name: Text = Field(description="Name in the graph")
-    dtype: Text = Field(description="Element type, such as `float32`")
-    shape: tuple[Count | Text, ...] = Field(description="Static sizes as numbers, dynamic ones as names")
+    dtype: Literal["float32", "float16", "bfloat16", "int64", "int32", "bool"] = Field(
+        description="Element type"
+    )
+    shape: tuple[Positive | Text, ...] = Field(
+        min_length=1, description="Static sizes as numbers, dynamic ones as names"
+    )
+    optional: bool = Field(
+        False,
+        description="True: where it is not given, zeros stand for it. pitome's runtimes fill them in; the "
+        "file itself wants every input",
+    )
+    below: Positive | None = Field(
+        None, description="Of integers: the values are from 0 to one less; pitome's runtimes refuse others"
+    )
 
 
 class OnnxRecord(SizedFileRecord):
@@ -88,8 +100,8 @@ class GraphRecord(Record):
     speed: Text | None = Field(None, description="Name of its schedule, where the bundle has several")
     length: Positive | None = Field(None, description="Tokens of its texts, where there are several lengths")
     weights_file: FileName | None = Field(None, description="File of the weights that it shares with others")
-    inputs: tuple[TensorRecord, ...] = Field(description="Inputs of the graph, in order")
-    outputs: tuple[TensorRecord, ...] = Field(description="Outputs of the graph, in order")
+    inputs: tuple[TensorRecord, ...] = Field(min_length=1, description="Inputs of the graph, in order")
+    outputs: tuple[TensorRecord, ...] = Field(min_length=1, description="Outputs of the graph, in order")
     merges: Count = Field(description="EnergyMerge operators in it")
     feeds: dict[Text, Text] = Field({}, description="Inputs from other graphs: input -> `graph.output`")
     flops: FlopsRecord = Field(description="Work per input, before and after")

@@ -11,6 +11,7 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pitome.bundle import consistency, measured_consistency
 from pitome.bundle.build_record import AccuracyRecord, BuildRecord, EnvironmentRecord
 from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord
 from pitome.bundle.latency_records import LatencyReport
@@ -30,8 +31,6 @@ from pitome.bundle.record import (
 
 SCHEMA_VERSION: Final = 2
 PLUGIN_NAME = "libpitome_plugin.so"
-MAIN_GRAPH = "model"
-"""Name of the only graph of a plain encoder."""
 
 
 class Manifest(Record):
@@ -61,51 +60,24 @@ class Manifest(Record):
     report: FileRecord | None = Field(None, description="The HTML report")
 
     @model_validator(mode="after")
-    def _method_fits_schedule(self) -> Self:
-        layers = len(self.schedule.num_merged)
-        if len(self.method.layers) != layers:
-            raise ValueError(f"{layers} layers need the numbers of {layers}, not {len(self.method.layers)}")
-        for layer, merged in enumerate(self.schedule.num_merged):
-            candidates = self.schedule.num_candidates[layer]
-            mergeable = self.schedule.tokens[layer] - self.method.num_protected
-            if merged and not 2 * merged <= candidates <= mergeable:
-                raise ValueError(
-                    f"layer {layer} merges {merged} tokens, so num_candidates is from {2 * merged} to "
-                    f"{mergeable}, not {candidates}"
-                )
-            operator = self.method.layers[layer]
-            wanted = (merged, candidates, self.method.num_protected)
-            if operator and (operator.num_merged, operator.num_candidates, operator.num_protected) != wanted:
-                raise ValueError(f"the operator of layer {layer} is not for {merged} of {candidates} tokens")
+    def _records_fit_each_other(self) -> Self:
+        consistency.check_method(self.method, self.schedule)
+        consistency.check_graphs(self.graphs, self.model)
+        consistency.check_files(self.graphs, [*self.native, *filter(None, [self.report])], self.assets)
+        consistency.check_native(self.native, self.native_left_out, self.plans)
+        consistency.check_merges(self.graphs, self.method, self.flops)
+        consistency.check_build(self.build, self.graphs)
+        consistency.check_model(self.model, self.assets, self.build)
+        consistency.check_inputs(self.graphs, self.model)
+        consistency.check_accuracy(self.accuracy, self.model)
         return self
 
     @model_validator(mode="after")
-    def _a_file_has_one_digest(self) -> Self:
-        digests: dict[str, str] = {}
-        for record in self.files():
-            if digests.setdefault(record.file, record.sha256) != record.sha256:
-                raise ValueError(f"{record.file} is listed twice with different digests")
-        return self
-
-    @model_validator(mode="after")
-    def _graphs_feed_each_other(self) -> Self:
-        outputs = {f"{graph.name}.{output.name}" for graph in self.graphs for output in graph.outputs}
-        if len({graph.name for graph in self.graphs}) != len(self.graphs):
-            raise ValueError("two graphs have one name")
-        for graph in self.graphs:
-            inputs = {tensor.name for tensor in graph.inputs}
-            for name, source in graph.feeds.items():
-                if name not in inputs or source not in outputs:
-                    raise ValueError(f"{graph.name} has no input {name}, or no graph gives {source}")
-        return self
-
-    @model_validator(mode="after")
-    def _the_plugin_belongs_to_a_plan(self) -> Self:
-        wanted = any(plan.merge_path == "plugin" for plan in self.plans)
-        if wanted != (self.plugin is not None):
-            raise ValueError(
-                "there is a library of kind tensorrt where a plan's merge_path is plugin, and only there"
-            )
+    def _what_was_measured_fits(self) -> Self:
+        if self.parity is not None:
+            measured_consistency.check_parity(self.parity, self.schedule)
+        if self.latency is not None:
+            measured_consistency.check_latency(self.latency, self.flops)
         return self
 
     @property

@@ -6,7 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pitome.bundle.preprocess_record import ImagePreprocess, TextPreprocess
 from pitome.bundle.record import Positive, Record, Sha256, Text
+from pitome.bundle.sentence_records import SentenceRecord
+from pitome.models.task import Task
+from pitome.settings import MAX_SEED, MIN_SEED
 
 
 class WeightsRecord(Record):
@@ -15,8 +19,10 @@ class WeightsRecord(Record):
     source: Text = Field(description="Hub id, package or included model, name of a folder, or `random`")
     sha256: Sha256 = Field(description="Digest of the weights as they were loaded")
     random: bool = Field(description="True: seeded random weights, right for latency and parity only")
-    revision: str | None = Field(None, description="Commit of the hub's repository")
-    seed: int | None = Field(None, description="Seed of random weights")
+    revision: Text | None = Field(None, description="Commit of the hub's repository")
+    seed: Annotated[int, Field(ge=MIN_SEED, le=MAX_SEED)] | None = Field(
+        None, description="Seed of random weights"
+    )
 
     @model_validator(mode="after")
     def _seed_belongs_to_random(self) -> Self:
@@ -25,35 +31,31 @@ class WeightsRecord(Record):
         return self
 
 
-class ImagePreprocess(Record):
-    """How an image becomes a tensor."""
-
-    kind: Literal["image"] = Field("image", description="What goes in")
-    image_size: Positive = Field(description="Pixels of the square input")
-    resize: Literal["shortest", "squash"] = Field(
-        description="`shortest`: the shorter edge becomes resize_size and the middle is cropped; `squash`: "
-        "both edges become resize_size"
-    )
-    resize_size: Positive = Field(description="Pixels of the edge")
-    resample: Literal["bicubic", "bilinear"] = Field(description="Filter of the resizing")
-    mean: tuple[float, ...] = Field(description="Taken off each channel, which is scaled to [0, 1]")
-    std: tuple[float, ...] = Field(description="Each channel is divided by it")
+ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class TextPreprocess(Record):
-    """How a text becomes token ids."""
+class CardRecord(Record):
+    """What the front of the checkpoint's model card says; nobody checked it."""
 
-    kind: Literal["text"] = Field("text", description="What goes in")
-    sequence_length: Positive = Field(description="Tokens that every text is padded or cut to")
+    license: ShortText | None = Field(None, description="Name of the licence, such as `apache-2.0`")
+    license_name: ShortText | None = Field(None, description="Of a licence that is none of the usual ones")
+    license_link: ShortText | None = Field(None, description="Where that is")
+    library_name: ShortText | None = Field(None, description="Library that the checkpoint is for")
+    pipeline_tag: ShortText | None = Field(None, description="What the model is for")
+    languages: tuple[ShortText, ...] = Field((), description="Languages that it knows")
+    base_models: tuple[ShortText, ...] = Field((), description="Models that it was trained from")
+    datasets: tuple[ShortText, ...] = Field((), description="Data that it was trained on")
 
 
 class ModelRecord(Record):
     """Which model this is, and what its input must look like."""
 
-    name: Text = Field(description="The model as the user named it: preset, hub id or folder name")
+    name: Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=255)] = Field(
+        description="The model as the user named it: preset, hub id or folder name"
+    )
     family: Text = Field(description="The family that compressed it, such as `clip`")
     system: Text | None = Field(None, description="Of a model of several graphs: how they belong together")
-    task: Text = Field(description="What the model computes, such as `image-embedding`")
+    task: Task = Field(description="What the model computes, such as `image-embedding`")
     weights: WeightsRecord = Field(description="Where the weights came from")
     preprocess: Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")] = Field(
         description="How an input becomes a tensor"
@@ -62,5 +64,12 @@ class ModelRecord(Record):
         None, description="How tokens become one embedding, where the bundle's user does it"
     )
     normalised: bool | None = Field(None, description="True: the embedding has length 1")
+    sentence: SentenceRecord | None = Field(
+        None, description="How the graph makes one vector of a text, where it does"
+    )
     max_length: Positive | None = Field(None, description="Tokens of the longest text")
-    card: Text | None = Field(None, description="Where the model's card is")
+    num_labels: Positive | None = Field(None, description="Names in `labels.json`, one for each output")
+    card: CardRecord | None = Field(None, description="What the checkpoint's model card says")
+    notes: tuple[Text, ...] = Field(
+        (), description="What was assumed, set aside or taken in place of something else, a sentence each"
+    )

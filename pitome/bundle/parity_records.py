@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pitome.bundle.own_data_records import OwnDataRecord
+
 LevelVerdict = Literal["pass", "fail", "not judged"]
 
 
@@ -187,7 +189,18 @@ class GraphFinding(_Frozen):
     layer: int | None
     text: str
     decides: bool = Field(description="False where it may be right all the same, and measuring decides")
+    explanation: str = Field(default="", description="why it is no defect, where reading tells")
     precision: str = "fp32"
+
+
+class Overflow(_Frozen):
+    """A precision in which outputs are not finite."""
+
+    precision: str
+    module: str | None = Field(default=None, description="where PyTorch's numbers first stop being finite")
+    layer: int | None = Field(default=None, description="its block; null outside of the blocks")
+    reached: float | None = Field(default=None, description="the largest magnitude there in fp32")
+    in_pytorch: bool = Field(description="false: only the graph overflows, so the graph is wrong")
 
 
 class Cosine(_Frozen):
@@ -198,6 +211,21 @@ class Cosine(_Frozen):
     against: Literal["merged", "unmerged"]
     mean: float
     minimum: float
+
+
+class Agreement(_Frozen):
+    """Level 3 where a cosine says nothing or too little: of numbers, and of labels that may all hold."""
+
+    vector: str
+    model: str
+    against: Literal["merged", "unmerged"]
+    measure: Literal["relative error", "correlation", "label agreement"] = Field(
+        description="relative error and correlation of numbers; of labels the share that hold, their logit "
+        "being above 0, for both models or for neither"
+    )
+    value: float | None = Field(description="null: not defined")
+    worst: float | None = Field(description="of the single numbers or labels")
+    undefined: str | None = Field(default=None, description="what is not defined, and why")
 
 
 class ParityReport(_Frozen):
@@ -215,15 +243,25 @@ class ParityReport(_Frozen):
     )
     unchecked: tuple[str, ...] = Field(description="precisions of graphs that no runtime here can run")
     arithmetic: tuple[Arithmetic, ...]
+    overflows: tuple[Overflow, ...] = Field(default=(), description="precisions that can't hold the numbers")
     layers: tuple[LayerArithmetic, ...] = Field(default=(), description="level 2 inside, in order")
     metrics: tuple[MetricArithmetic, ...] = Field(default=(), description="in front of the merges, in order")
     graph: tuple[GraphFinding, ...] = Field(default=(), description="where a graph and the model differ")
     reduced: tuple[ReducedTorch, ...] = ()
     batching: BatchComposition | None = Field(default=None, description="of texts only")
     task: tuple[Cosine, ...]
+    agreement: tuple[Agreement, ...] = Field(
+        default=(), description="of outputs that are numbers, and of several labels"
+    )
     top1_agreement: dict[str, float] = Field(
-        description="classifiers: share of equal top-1 answers, by comparison"
+        description="classifiers: share of equal top-1 answers, by comparison; where every token has its "
+        "class, of the tokens that are no padding"
     )
     inputs: dict[str, int] = Field(description="how many of each kind were checked")
+    own_data: OwnDataRecord | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="the user's images or texts among them; null: those of scikit-image or of this package",
+    )
     threads: int
     command: str | None = Field(default=None, description="what recorded it, where the build did not")

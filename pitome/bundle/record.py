@@ -35,6 +35,9 @@ Text = Annotated[str, Field(min_length=1)]
 Precision = Literal["fp32", "fp16", "bf16"]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+AssetRole = Literal[
+    "processor", "tokenizer", "config", "sentence", "labels", "license", "card", "signature", "bom"
+]
 
 
 class Record(BaseModel):
@@ -57,11 +60,9 @@ class SizedFileRecord(FileRecord):
 
 
 class AssetRecord(FileRecord):
-    """A file that belongs to the model but is no graph."""
+    """A file that belongs to the model but is no graph; but for the labels as the checkpoint has it."""
 
-    role: Literal["processor", "tokenizer", "labels", "license", "signature", "bom"] = Field(
-        description="What it is for"
-    )
+    role: AssetRole = Field(description="What it is for; `sentence`: of sentence-transformers")
 
 
 class NativeRecord(FileRecord):

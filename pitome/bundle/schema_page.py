@@ -28,12 +28,26 @@ time, and the next build replaces it as a whole, so keep nothing of your own in 
 | `*.inlined.onnx` | with `--inlined`: the graphs as standard operators alone |
 | `model.fp16.tensorrt_rtx.function.plan` | a plan, with builder and merge path (`none`: nothing is merged) |
 | `libpitome_plugin.so` | the plugin of TensorRT and TensorRT-RTX, where a plan was built with it |
+| `config.json`, `tokenizer.json`, `LICENSE` and the like | files of the checkpoint, as it has them |
+| `labels.json` | names of a classifier's outputs, in their order: a list of texts |
 | `report.html` | the build's report |
 
 `pitome.bundle.verify_bundle(folder)` checks every byte before anything is loaded; it imports neither torch
 nor onnx. By hand: `sha256sum -c manifest.json.sha256`. Unknown keys, an unknown `schema_version` and names
 that lead out of the folder are errors. A file name is made of letters, digits and `_ . + -`, with `/`
-between folders.
+between folders; a link may lead to another file of the folder. Files that the manifest does not list are
+named by a warning.
+
+No path begins at the root of the machine that built: in `build` and `model.weights.source` a folder or file
+is written as seen from the bundle (`../../my-checkpoint`), or by its name alone (`./my-checkpoint`) where the
+two share no folder; `build.command` has paths as seen from where it was typed. `pitome bench` and
+`pitome validate` look there, and beside the bundle; `--weights FOLDER` says where the weights are now.
+
+Texts: `attention_mask` is 1 for every token and 0 for padding, and its first column is 1. Pad behind the
+texts (`padding_side="right"`); zeros between tokens are masked as they should be. pitome's runtimes refuse a
+text that begins with padding or is padding only, other values of the mask and ids out of the vocabulary, and
+they fill an optional input with zeros. A graph can't refuse: what a raw ONNX file or a plan gives for such
+inputs is undefined.
 """
 
 

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +22,16 @@ from pitome.bundle.graph_records import PlanRecord
 from pitome.bundle.manifest import SCHEMA_VERSION, Manifest
 from pitome.bundle.record import DIGEST_NAME, MANIFEST_NAME, FileRecord, SizedFileRecord
 from pitome.errors import BundleError, InputError
+from pitome.regular_file import UnusableFileError, read_regular_file
+from pitome.schema_errors import problems
+from pitome.strict_json import read_strict_json
 
 _REBUILD = "Run `make engine` for this model again"
 _GIVE_A_BUNDLE = "Give the folder that `make engine` wrote, such as build/clip-b16"
 # A manifest is some tens of kilobytes; a limit keeps a wrong file from filling the memory.
 _MANIFEST_LIMIT = 64 * 1024 * 1024
 _DIGEST_LIMIT = 1024
-
-
-class _TooLong(ValueError):
-    """A file is longer than anything that pitome writes there."""
+_SHOWN_NAMES = 10
 
 
 def file_sha256(path: Path) -> str:
@@ -59,15 +63,15 @@ def is_bundle(folder: Path) -> bool:
     # Other programs have a manifest.json too, so its name alone proves nothing.
     path = folder / MANIFEST_NAME
     try:
-        return path.is_file() and b'"pitome_version"' in _read_at_most(path, _MANIFEST_LIMIT)
-    except _TooLong:
+        return path.is_file() and b'"pitome_version"' in read_regular_file(path, _MANIFEST_LIMIT)
+    except UnusableFileError:
         return False
 
 
 def weights_named(folder: Path) -> str | None:
     """The digest of the weights that a manifest of any version names, None where it names none; unchecked."""
     try:
-        document = json.loads(_read_at_most(folder / MANIFEST_NAME, _MANIFEST_LIMIT))
+        document = json.loads(read_regular_file(folder / MANIFEST_NAME, _MANIFEST_LIMIT))
         found = document["model"]["weights"]["sha256"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
@@ -84,12 +88,15 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         OSError: the files cannot be written.
     """
     try:
-        checked = Manifest.model_validate(manifest.model_dump())
+        found = manifest.model_dump()
+        checked = Manifest.model_validate(found)
         document = checked.model_dump(mode="json")
         data = (json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+        read_strict_json(data)  # what could not be read again
     except (ValueError, InputError) as error:  # a number that JSON has no word for is a ValueError
+        told = _told(error, found) if isinstance(error, ValidationError) else str(error)
         raise BundleError(
-            f"write {folder}/{MANIFEST_NAME}", _first_errors(error), "Correct the manifest before writing it"
+            f"write {folder}/{MANIFEST_NAME}", told, "Correct the manifest before writing it"
         ) from None
     (Path(folder) / MANIFEST_NAME).write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
@@ -108,19 +115,22 @@ def read_manifest(folder: Path) -> Manifest:
     _check_folder(folder)
     data = _read_checked(folder)
     try:
-        # The two parsers differ in what they let pass (NaN, lone surrogates): a manifest must suit both.
-        document = json.loads(data, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        document = read_strict_json(data)
+    except ValueError as error:
         raise _error(folder, f"{MANIFEST_NAME} is not JSON ({error})") from None
     _check_schema_version(folder, document)
     try:
         return Manifest.model_validate_json(data, strict=True)
-    except (ValidationError, InputError) as error:  # settings refuse values by themselves
-        raise _error(folder, f"{MANIFEST_NAME} does not fit its schema: {_first_errors(error)}") from None
+    except ValidationError as error:
+        raise _misfit(folder, _told(error, document)) from None
+    except InputError as error:  # settings refuse values by themselves
+        raise _misfit(folder, str(error)) from None
 
 
 def verify_bundle(folder: Path) -> Manifest:
     """Check every file of a bundle against its digest, and return the manifest.
+
+    Other files in the folder are no error: a warning names them.
 
     Raises:
         BundleError: what :func:`read_manifest` raises; or a listed file is missing, of another size, of
@@ -129,7 +139,32 @@ def verify_bundle(folder: Path) -> Manifest:
     manifest = read_manifest(folder)
     for record in manifest.files():
         _check_file(Path(folder), record)
+    if unknown := unknown_files(Path(folder), manifest):
+        more = len(unknown) - _SHOWN_NAMES
+        told = ", ".join(unknown[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+        warnings.warn(
+            f"the bundle {folder} holds what its manifest does not list: {told}. Nothing reads or checks it, "
+            "and the next build removes it",
+            stacklevel=2,
+        )
     return manifest
+
+
+def unknown_files(folder: Path, manifest: Manifest) -> list[str]:
+    """What lies in a bundle's folder and is not in its manifest, by name; empty folders end in ``/``."""
+    listed = {record.file for record in manifest.files()} | {MANIFEST_NAME, DIGEST_NAME}
+    return sorted(name for name in _names_in(folder, folder) if name not in listed)
+
+
+def _names_in(folder: Path, root: Path) -> Iterator[str]:
+    for path in folder.iterdir():
+        name = path.relative_to(root).as_posix()
+        if path.is_symlink() or not path.is_dir():
+            yield name
+        elif any(path.iterdir()):
+            yield from _names_in(path, root)
+        else:
+            yield f"{name}/"
 
 
 def valid_files(folder: Path) -> tuple[Manifest | None, frozenset[str]]:
@@ -186,7 +221,7 @@ def _check_folder(folder: Path) -> None:
         raise _error(folder, "there is no such folder", _GIVE_A_BUNDLE)
     if not folder.is_dir():
         raise _error(folder, "it is a file, not a folder", _GIVE_A_BUNDLE)
-    present = {name for name in (MANIFEST_NAME, DIGEST_NAME) if (folder / name).is_file()}
+    present = {name for name in (MANIFEST_NAME, DIGEST_NAME) if os.path.lexists(folder / name)}
     if not present:
         raise _error(folder, f"it is not a bundle (it has no {MANIFEST_NAME})", _GIVE_A_BUNDLE)
     for name in {MANIFEST_NAME, DIGEST_NAME} - present:
@@ -195,13 +230,10 @@ def _check_folder(folder: Path) -> None:
 
 def _read_checked(folder: Path) -> bytes:
     """Return the bytes of the manifest, which are those that its digest is of."""
-    try:
-        data = _read_at_most(folder / MANIFEST_NAME, _MANIFEST_LIMIT)
-        line = _read_at_most(folder / DIGEST_NAME, _DIGEST_LIMIT)
-    except _TooLong as error:
-        raise _error(folder, str(error)) from None
-    except OSError as error:
-        raise _error(folder, f"{error.filename} cannot be read ({error.strerror})") from None
+    data, line = (
+        _read_own(folder, MANIFEST_NAME, _MANIFEST_LIMIT),
+        _read_own(folder, DIGEST_NAME, _DIGEST_LIMIT),
+    )
     # Stricter than sha256sum, so that no changed byte passes.
     match = re.fullmatch(rb"([0-9a-f]{64})  " + re.escape(MANIFEST_NAME.encode()) + rb"\n", line)
     if match is None:
@@ -212,16 +244,26 @@ def _read_checked(folder: Path) -> bytes:
     return data
 
 
-def _read_at_most(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise _TooLong(f"{path.name} is longer than {limit:,} bytes")
-    return data
+def _read_own(folder: Path, name: str, limit: int) -> bytes:
+    try:
+        _refuse_leading_out(folder, name)
+        return read_regular_file(folder / name, limit)
+    except UnusableFileError as error:
+        raise _error(folder, f"{name} {error}") from None
+    except FileNotFoundError:  # a link to nothing
+        raise _error(folder, f"{name} is missing") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise _error(folder, f"{name} cannot be read ({_reason(error)})") from None
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+def _refuse_leading_out(folder: Path, name: str) -> None:
+    """A link may lead out of the bundle although its name does not."""
+    if not (folder / name).resolve(strict=True).is_relative_to(folder.resolve()):
+        raise _error(folder, f"{name} is a link that leads out of the bundle")
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _check_schema_version(folder: Path, document: Any) -> None:
@@ -241,9 +283,7 @@ def _check_schema_version(folder: Path, document: Any) -> None:
 def _check_file(folder: Path, record: FileRecord) -> None:
     path = folder / record.file
     try:
-        # A link may lead out of the bundle although its name does not.
-        if not path.resolve(strict=True).is_relative_to(folder.resolve()):
-            raise _error(folder, f"{record.file} is a link that leads out of the bundle")
+        _refuse_leading_out(folder, record.file)
         # Not opened unless regular: a pipe would block for ever.
         if not path.is_file():
             raise _error(folder, f"{record.file} is not a regular file")
@@ -255,7 +295,7 @@ def _check_file(folder: Path, record: FileRecord) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise _error(folder, f"{record.file} is missing") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
-        raise _error(folder, f"{record.file} cannot be read ({error})") from None
+        raise _error(folder, f"{record.file} cannot be read ({_reason(error)})") from None
     if digest != record.sha256:
         raise _error(folder, f"{record.file} is damaged: {_digests(record.sha256, digest)}")
 
@@ -264,12 +304,14 @@ def _digests(expected: str, found: str) -> str:
     return f"expected sha256 {expected[:12]}, found {found[:12]}"
 
 
-def _first_errors(error: Exception, limit: int = 5) -> str:
-    """Say in one line what was found, by pydantic each with the path of its key."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    errors = error.errors(include_url=False, include_input=False, include_context=False)
-    texts = [f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in errors[:limit]]
-    if len(errors) > limit:
-        texts.append(f"and {len(errors) - limit} more")
-    return "; ".join(texts)
+def _misfit(folder: Path, found: str) -> BundleError:
+    return _error(folder, f"{MANIFEST_NAME} does not fit its schema: {found}")
+
+
+def _told(error: ValidationError, document: Any) -> str:
+    return "; ".join(problems(error, document, _schema(), whole=""))
+
+
+@lru_cache
+def _schema() -> dict[str, Any]:
+    return Manifest.model_json_schema()

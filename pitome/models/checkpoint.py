@@ -1,20 +1,27 @@
-"""Reading a checkpoint's files: configuration, and weights without ever running code from them."""
+"""A checkpoint's files: which there are, what its configuration says, and their digests. Imports no torch."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitome.errors import InputError
+from pitome.models.other_formats import (
+    adapter,
+    instead_of_checkpoint,
+    instead_of_config,
+    is_of_timm,
+    list_folder,
+)
+from pitome.models.plain_file import read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-CONFIG_FILES = ("config.json", "preprocessor_config.json", "tokenizer.json")
 _FORMATS = (
     ("model.safetensors", re.compile(r"model-\d+-of-\d+\.safetensors")),
     ("pytorch_model.bin", re.compile(r"pytorch_model-\d+-of-\d+\.bin")),
@@ -42,103 +49,56 @@ def read_config(folder: Path) -> dict[str, Any]:
     """A checkpoint's ``config.json``.
 
     Raises:
-        InputError: it is missing, is no JSON object, or names no ``model_type``.
+        InputError: it is missing, is no JSON object, or names no ``model_type``; or the folder holds another
+            thing than a checkpoint of transformers.
     """
-    path = folder / "config.json"
-    if not path.is_file():
+    path, asked = folder / "config.json", f"the model in {folder}"
+    try:
+        names = list_folder(folder)
+    except OSError as error:
         raise InputError(
-            f"the model in {folder}",
-            "the folder has no config.json",
-            "Give the folder that save_pretrained wrote, with config.json and model.safetensors",
-        )
+            asked, f"the folder can't be read ({error.strerror})", "Check the path and who may read it"
+        ) from error
+    instead = adapter(names) or (None if os.path.lexists(path) else instead_of_checkpoint(names))
+    if instead is not None:
+        raise InputError(asked, instead.found, instead.remedy)
     config = read_json(path)
-    if "model_type" not in config:
-        raise InputError(f"the model in {folder}", "its config.json has no model_type", "Add the model_type")
-    if not isinstance(config["model_type"], str):
-        raise InputError(
-            f"the model in {folder}",
-            f"the model_type of its config.json is {config['model_type']!r}, not a name",
-            "Correct the model_type",
-        )
+    if "model_type" not in config or is_of_timm(config):
+        instead = instead_of_config(config)
+        if instead is not None:
+            raise InputError(asked, instead.found, instead.remedy)
+        raise InputError(asked, "its config.json has no model_type", "Add the model_type")
+    _check_names(asked, config)
     return config
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A file that holds one JSON object.
-
-    Raises:
-        InputError: it can't be read as one.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # the last one where brackets nest too deeply
+def _check_names(asked: str, config: Mapping[str, Any]) -> None:
+    """Messages repeat these, so they have to be names, and few."""
+    model_type, architectures = config["model_type"], config.get("architectures")
+    if not _is_name(model_type):
         raise InputError(
-            f"the file {path}", f"it is no valid JSON ({error})", "Fetch the file again"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(f"the file {path}", "it holds no JSON object", "Fetch the file again")
-    return content
-
-
-def read_weights(folder: Path) -> tuple[dict[str, Tensor], str]:
-    """All tensors of a checkpoint, on the CPU, and the SHA-256 of its file.
-
-    Where there are several files it is the SHA-256 of the lines "SHA-256, two blanks, name" in name order.
-
-    Raises:
-        InputError: no weights, a damaged file, or one that only unrestricted pickle could read.
-    """
-    names = choose_weight_files([path.name for path in folder.iterdir()])
-    if not names:
-        raise InputError(
-            f"the weights in {folder}",
-            "the folder has neither model.safetensors nor pytorch_model.bin, nor all parts of one",
-            "Give a folder with weights, or WEIGHTS=random",
+            asked,
+            f"the model_type of its config.json is {_shown(model_type)}, not a name",
+            "Correct the model_type",
         )
-    tensors: dict[str, Tensor] = {}
-    for name in names:
-        path = folder / name
-        tensors.update(_read_safetensors(path) if path.suffix == ".safetensors" else _read_restricted(path))
-    return tensors, files_sha256(folder / name for name in names)
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"the weights {path}", f"the file is damaged or incomplete ({error})", "Fetch the file again"
-        ) from error
-
-
-def _read_restricted(path: Path) -> dict[str, Tensor]:
-    import torch
-
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # The restricted reader refuses before it runs anything; its error class is pickle's own.
-        if type(error).__name__ == "UnpicklingError":
-            raise InputError(
-                f"the weights {path}",
-                "only unrestricted pickle could read the file, which could run any code; nothing was run",
-                "Convert the checkpoint to safetensors where you trust it",
-            ) from error
-        raise InputError(
-            f"the weights {path}", f"the file is damaged or incomplete ({error})", "Fetch the file again"
-        ) from error
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in content.values()
+    listed = architectures if isinstance(architectures, list) else []
+    if architectures is not None and (
+        not isinstance(architectures, list) or len(listed) > 10 or not all(map(_is_name, listed))
     ):
         raise InputError(
-            f"the weights {path}",
-            "the file holds more than a table of tensors",
-            "Save the model's state_dict alone",
+            "the model's config.json",
+            f"its architectures are {_shown(architectures)}, not a list of names of classes",
+            "Correct the file",
         )
-    return dict(content)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 100
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def files_sha256(paths: Iterable[Path]) -> str:

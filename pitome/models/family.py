@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from pitome.bundle.preprocess_record import ImagePreprocess
 from pitome.errors import InputError
 from pitome.models.author_settings import AuthorSettings
-from pitome.models.preprocessing import Preprocess
 from pitome.models.task import Modality, Task
 
 
@@ -48,6 +48,12 @@ class Family(ABC):
     tower alone has another one."""
     architectures: ClassVar[Mapping[str, Task]]
     """Names of ``transformers`` classes and what they compute; the first is the default."""
+    taken_out: ClassVar[Mapping[str, str]] = {}
+    """Names of further ``transformers`` classes whose encoder can be taken, and the one of ``architectures``
+    that it is."""
+    pooled: ClassVar[tuple[str, ...]] = ()
+    """Those of ``architectures`` that have a pooler and are built without one (``add_pooling_layer``) where a
+    checkpoint has none."""
     outputs: ClassVar[Mapping[Task, tuple[str, ...]]]
     """For each task the fields of the model's output that an exported graph has."""
     author_settings: ClassVar[AuthorSettings | None] = None
@@ -55,8 +61,11 @@ class Family(ABC):
     """Those of ``architectures`` that are of one tower and yet built from the whole model's configuration."""
     text_tower: ClassVar[str | None] = None
     """The ``transformers`` class of the tower for captions that a whole model's checkpoint holds too."""
-    default_preprocess: ClassVar[Preprocess | None] = None
-    """For a checkpoint of images that has no ``preprocessor_config.json``; None for texts."""
+    default_preprocess: ClassVar[ImagePreprocess | None] = None
+    """For a checkpoint of images that has no file of its processor; None for texts."""
+    interpolates: ClassVar[bool] = False
+    """Its forward resizes the position embeddings to whatever image comes, so the input has the processor's
+    size, not the configuration's."""
     tiny_config: ClassVar[Mapping[str, Any]] = {}
     """What a small configuration for tests needs beside the usual sizes (tests/tiny_families.py)."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pitome.errors import InputError
-from pitome.models.checkpoint import CONFIG_FILES, choose_weight_files, has_weights
+from pitome.models.hub_files import PLAIN, has_all_weights, modules_in, wanted_files
+from pitome.models.sentence_files import MODULES_FILE
 
 _TIMEOUT_SECONDS = 5.0
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -62,13 +63,17 @@ def _cached(hub_id: str, revision: str | None, with_weights: bool) -> HubFiles |
     from huggingface_hub.errors import HFValidationError
 
     try:
-        path = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+        # A sentence-transformers model may have its config.json in a folder of its own.
+        paths = [
+            try_to_load_from_cache(hub_id, name, revision=revision) for name in (MODULES_FILE, "config.json")
+        ]
     except HFValidationError:
         return None
-    if not isinstance(path, str):  # not there, or known not to exist
+    found = [path for path in paths if isinstance(path, str)]  # else not there, or known not to exist
+    if not found:
         return None
-    folder = Path(path).parent
-    return None if with_weights and not has_weights(folder) else HubFiles(folder, folder.name)
+    folder = Path(found[0]).parent
+    return None if with_weights and not has_all_weights(folder) else HubFiles(folder, folder.name)
 
 
 def _download(
@@ -83,47 +88,39 @@ def _download(
         # One request without retries tells quickly whether there is a connection; file requests retry.
         info = HfApi().model_info(hub_id, revision=revision, timeout=_TIMEOUT_SECONDS)
         names = [sibling.rfilename for sibling in info.siblings or []]
-        paths: list[Path] = []
-        for name in _wanted(names, with_weights, asked):
+        folder: Path | None = None
+
+        def get(name: str) -> Path:
             if progress is not None:
                 progress(f"fetching {name} of {hub_id}")
             # The first by branch or tag, so that the cache notes where it points; the rest by that commit.
-            at = paths[0].parent.name if paths else revision
-            paths.append(Path(hf_hub_download(hub_id, name, revision=at, etag_timeout=_TIMEOUT_SECONDS)))
+            at = revision if folder is None else folder.name
+            path = Path(hf_hub_download(hub_id, name, revision=at, etag_timeout=_TIMEOUT_SECONDS))
+            return path.parents[name.count("/")]
+
+        modules = PLAIN
+        if MODULES_FILE in names:
+            folder = get(MODULES_FILE)
+            modules = modules_in(folder)
+        for name in wanted_files(names, modules, with_weights, hub_id, asked):
+            folder = get(name)
     except HfHubHTTPError as error:  # before OSError, of which it is a kind
-        raise _refused(asked, error) from error
+        raise _refused(hub_id, asked, error) from error
     except HFValidationError as error:
         raise InputError(asked, f"{error}".rstrip("."), "Give an id of the form org/name") from error
     except (httpx.TransportError, ConnectionError, LocalEntryNotFoundError) as error:
         if isinstance(error.__cause__, HfHubHTTPError):  # a file's request was answered, with an error
-            raise _refused(asked, error.__cause__) from error
+            raise _refused(hub_id, asked, error.__cause__) from error
         raise HubUnreachableError(
             asked,
             f"the hub can't be reached ({_first_line(error)}) and the local cache has not this model",
             "Check the connection, or give WEIGHTS= a folder, or WEIGHTS=random",
         ) from error
-    return HubFiles(paths[0].parent, paths[0].parent.name)
+    assert folder is not None, "a model without any file was refused"
+    return HubFiles(folder, folder.name)
 
 
-def _wanted(names: Sequence[str], with_weights: bool, asked: str) -> list[str]:
-    if "config.json" not in names:
-        raise InputError(
-            asked, "it has no config.json, so it is no transformers checkpoint", "Choose another checkpoint"
-        )
-    wanted = [name for name in CONFIG_FILES if name in names]
-    if with_weights:
-        weights = choose_weight_files(names)
-        if not weights:
-            raise InputError(
-                asked,
-                "it has neither model.safetensors nor pytorch_model.bin",
-                "Choose a checkpoint with PyTorch weights",
-            )
-        wanted += weights
-    return wanted
-
-
-def _refused(asked: str, error: Exception) -> InputError:
+def _refused(hub_id: str, asked: str, error: Exception) -> InputError:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     status = getattr(getattr(error, "response", None), "status_code", None)
@@ -131,21 +128,53 @@ def _refused(asked: str, error: Exception) -> InputError:
         return InputError(
             asked,
             f"access to it must be granted first (HTTP {status})",
-            "Ask for access on its page, then log in",
+            f"Ask for access on https://huggingface.co/{hub_id}, then log in with `hf auth login`",
         )
     if isinstance(error, RevisionNotFoundError):
         return InputError(
             asked, f"the hub has no such revision (HTTP {status})", "Give a commit, tag or branch"
         )
     if isinstance(error, RepositoryNotFoundError) or status in (401, 403, 404):
+        if _is_dataset(hub_id):
+            return InputError(asked, "the hub has a data set of that name, and no model", "Give a model's id")
+        found, remedy = _NO_MODEL.get(status or 404, _NO_MODEL[404])
+        return InputError(asked, f"{found} (HTTP {status})", remedy)
+    if status == 429:
         return InputError(
-            asked,
-            f"the hub has no such model, or it is private (HTTP {status})",
-            "Check the spelling, or log in with `hf auth login`",
+            asked, "the hub takes no more requests for now (HTTP 429)", "Wait, or log in with `hf auth login`"
         )
     return InputError(
         asked, f"the hub answered with HTTP {status}", "Try again later, or give WEIGHTS= a folder"
     )
+
+
+_NO_MODEL = {
+    401: (
+        "the hub has no such model, or it is private",
+        "Check the spelling, or log in with `hf auth login`",
+    ),
+    403: (
+        "the account that is logged in may not read it",
+        "Log in with a token that may, by `hf auth login`",
+    ),
+    404: (
+        "the hub has no such model, or none that this account may see",
+        "Check the spelling, or log in with `hf auth login`",
+    ),
+}
+"""What an answer means, and what to do."""
+
+
+def _is_dataset(hub_id: str) -> bool:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import httpx
+
+    try:
+        HfApi().dataset_info(hub_id, timeout=_TIMEOUT_SECONDS)
+    except (HfHubHTTPError, httpx.TransportError, OSError, ValueError):  # not there, or no answer
+        return False
+    return True
 
 
 def _asked(hub_id: str, revision: str | None) -> str:

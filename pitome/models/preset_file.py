@@ -7,7 +7,6 @@ package. ``pitome tune`` writes one, ``pitome engine FILE`` takes it.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pitome.energies import EnergyNumbers, check_numbers
 from pitome.errors import InputError
+from pitome.models.presets import PRESETS
 from pitome.parameters import Function, MergeParameters
+from pitome.schema_errors import problems
 from pitome.settings import MergeSettings, ScheduleOptions
+from pitome.strict_toml import NoTomlError, UnusableFileError, read_strict_toml
 
 SUFFIX = ".preset.toml"
 SCHEMA_VERSION = 1
@@ -137,6 +139,9 @@ class PresetOrigin(_Table):
     pitome_version: str
     command: str
     max_drop: float = Field(description="the budget, in points")
+    accept_mean: bool = Field(
+        default=False, description="true: the mean loss was held against it, not the end of its 95 % interval"
+    )
     flops_ratio: float = Field(gt=0, description="FLOPs that are left")
 
 
@@ -164,6 +169,23 @@ class PresetFile(_Table):
             self.energy.check(self.method)
         return self
 
+    @model_validator(mode="after")
+    def _as_many_counts_as_layers(self) -> PresetFile:
+        counts = self.schedule.r if isinstance(self.schedule.r, tuple) else None
+        if counts is not None and min(counts, default=0) < 0:
+            raise ValueError(f"schedule.num_merged: {min(counts)} tokens can't be merged")
+        preset = PRESETS.get(self.model.name.strip().lower())
+        layers = preset.num_layers if preset is not None else None
+        layers = self.energy.num_layers if self.energy is not None else layers
+        if layers is None:  # the model tells
+            return self
+        if counts is not None and len(counts) != layers:
+            raise ValueError(f"schedule.num_merged: {len(counts)} counts for a model of {layers} layers")
+        beyond = [layer for layer in self.schedule.layers or () if not 0 <= layer < layers]
+        if beyond:
+            raise ValueError(f"schedule.layers: layers are from 0 to {layers - 1}, not {beyond[0]}")
+        return self
+
 
 def is_preset_file(model: str) -> bool:
     """Whether MODEL names a preset file, there or not."""
@@ -178,15 +200,19 @@ def read_preset_file(path: Path) -> PresetFile:
     """
     asked = f"the preset file {path}"
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_strict_toml(path)
     except OSError as error:
         raise InputError(
             asked, f"it can't be read ({error.strerror})", "Give a file that `pitome tune` wrote"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(asked, f"it is not TOML ({error})", "Correct the file") from error
+    except UnusableFileError as error:
+        raise InputError(asked, f"it {error}", "Give a file that `pitome tune` wrote") from None
+    except NoTomlError as error:
+        raise InputError(asked, f"it is not TOML ({error})", "Correct the file") from None
+    except ValueError as error:
+        raise InputError(asked, str(error), "Correct this key") from None
     version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if type(version) is not int or version != SCHEMA_VERSION:
         found = "it has no schema_version" if version is None else f"its schema_version is {version!r}"
         raise InputError(
             asked,
@@ -201,10 +227,9 @@ def read_preset_file(path: Path) -> PresetFile:
     try:
         # By way of JSON, in which a list may become a tuple although types are strict.
         return PresetFile.model_validate_json(json.dumps(content))
-    except TypeError as error:  # dates and times, which JSON has not
-        raise InputError(asked, f"no key takes a date ({error})", "Correct the file") from error
     except ValidationError as error:
-        raise InputError(asked, "; ".join(_problems(error)), "Correct these keys") from error
+        told = problems(error, content, PresetFile.model_json_schema(), whole="")
+        raise InputError(asked, "; ".join(told), "Correct these keys") from error
     except InputError as error:  # of a value that the settings themselves refuse
         raise InputError(asked, f"{error.asked}: {error.found}", error.remedy) from error
 
@@ -295,18 +320,3 @@ def _value(value: Any) -> str:
     if isinstance(value, str):  # a basic string is escaped as in JSON, but for DEL
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
     return json.dumps(value, allow_nan=False)  # numbers and booleans are written alike
-
-
-_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
-"""How pydantic names a key that a model, or a dataclass, does not have."""
-
-
-def _problems(error: ValidationError) -> list[str]:
-    found: dict[str, list[str]] = {}
-    for each in error.errors():
-        # A union names its members behind the key; the key is what the user can find.
-        place = [str(part) for part in each["loc"]]
-        name = ".".join(place[:3] if place[:1] == ["measured"] else place[:2]) or "the file"
-        text = "unknown key" if each["type"] in _UNKNOWN else each["msg"].removeprefix("Value error, ")
-        found.setdefault(name, []).append(text)
-    return [f"{name}: {' or '.join(dict.fromkeys(texts))}" for name, texts in found.items()]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pitome.bundle.preprocess_record import TextPreprocess
 from pitome.models.preprocessing import (
     CLIP_COLOURS,
     HALF_COLOURS,
@@ -26,7 +27,7 @@ class Preset:
     """A model with a short name.
 
     ``config`` holds the arguments of the ``transformers`` configuration; its image_size is the checkpoint's.
-    ``preprocess["image_size"]`` is what is used where no other size is asked for.
+    the one of ``preprocess`` is what is used where no other size is asked for.
     """
 
     name: str
@@ -48,9 +49,20 @@ class Preset:
     @property
     def num_tokens(self) -> int:
         """Tokens of one input as the preset prepares it, prefix included."""
-        if "sequence_length" in self.preprocess:
-            return int(self.preprocess["sequence_length"])
-        return (self.preprocess["image_size"] // self.config["patch_size"]) ** 2 + self.prefix_tokens
+        if isinstance(self.preprocess, TextPreprocess):
+            return self.preprocess.sequence_length
+        patches: int = (self.preprocess.image_size // self.config["patch_size"]) ** 2
+        return patches + self.prefix_tokens
+
+    @property
+    def image_size(self) -> int | None:
+        """Pixels of the square input; None for texts."""
+        return None if isinstance(self.preprocess, TextPreprocess) else self.preprocess.image_size
+
+    @property
+    def sequence_length(self) -> int | None:
+        """Tokens of every text; None for images."""
+        return self.preprocess.sequence_length if isinstance(self.preprocess, TextPreprocess) else None
 
     @property
     def num_layers(self) -> int:
@@ -222,7 +234,7 @@ def _text(
         revision=None,
         architecture=architecture,
         config=config,
-        preprocess={"sequence_length": 128},
+        preprocess=TextPreprocess(sequence_length=128),
         task="text-classification" if "Classification" in architecture else "text-features",
         prefix_tokens=1,
         source="packaged" if package else "hub",

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 Task = Literal[
-    "image-embedding", "image-classification", "image-features", "text-features", "text-classification"
+    "image-embedding",
+    "image-classification",
+    "image-features",
+    "text-features",
+    "text-embedding",
+    "text-classification",
+    "token-classification",
 ]
 Modality = Literal["image", "text"]

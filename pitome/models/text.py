@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from pitome.errors import InputError
 from pitome.models.author_settings import AUTHOR_SETTINGS
 from pitome.models.family import Family, ModelShape, linear_flops
+from pitome.models.sentence_files import HEAD
+from pitome.text_inputs import ATTENTION_MASK, INPUT_IDS, TOKEN_TYPE_IDS, TextInputs
+
+__all__ = ["ATTENTION_MASK", "DEFAULT_SEQUENCE_LENGTH", "INPUT_IDS", "TOKEN_TYPE_IDS", "TextFamily"]
 
 DEFAULT_SEQUENCE_LENGTH = 128
-INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
 
 
 class TextFamily(Family):
-    """Encoders that take ``input_ids`` and ``attention_mask``, both int64 [B, L], L static.
+    """Encoders that take ``input_ids`` and ``attention_mask``, and ``token_type_ids`` where the model has
+    several token types; all int64 [B, L], L static.
 
     Padding has size 0 from the start (METHOD.md section 4): it is masked in attention, weighs nothing in a
     merge, and is merged away first.
@@ -25,6 +29,8 @@ class TextFamily(Family):
 
     modality = "text"
     author_settings = AUTHOR_SETTINGS["bert"]
+    takes_token_types: ClassVar[bool] = False
+    """Whether the forward has ``token_type_ids``, which tell the two texts of a pair apart."""
 
     def check_model(self, model: Any) -> None:
         """Refuse (InputError) a decoder."""
@@ -55,6 +61,12 @@ class TextFamily(Family):
             InputError: fewer than 2, or more than the model has positions for.
         """
         longest = self.usable_positions(config)
+        if longest < 2:
+            raise InputError(
+                "the model's config.json",
+                f"it has positions for {longest} token",
+                "Choose another checkpoint",
+            )
         if not 2 <= length <= longest:
             raise InputError(
                 f"SEQUENCE_LENGTH={length}",
@@ -69,16 +81,30 @@ class TextFamily(Family):
 
     @abstractmethod
     def heads(self, model: Any) -> list[nn.Module]:
-        """Modules that run once per text: pooler, classifier."""
+        """Pooler and classifier, which run once per text; a classifier of tokens once per token."""
 
     @abstractmethod
     def mlp(self, layer: Any) -> list[nn.Module]:
         """The modules of a block's MLP."""
 
+    def num_token_types(self, config: Any) -> int:
+        """Token types to choose from; 0 where there is no choice, so that a graph has no input for them."""
+        found = int(getattr(config, "type_vocab_size", 0) or 0) if self.takes_token_types else 0
+        return found if found > 1 else 0
+
+    def text_inputs(self, config: Any) -> TextInputs:
+        """The inputs of a model of this configuration, in the order of an exported graph."""
+        limits = {INPUT_IDS: int(config.vocab_size), ATTENTION_MASK: 2}
+        types = self.num_token_types(config)
+        return TextInputs(limits | ({TOKEN_TYPE_IDS: types} if types else {}))
+
     def example_inputs(self, model: Any, batch: int) -> dict[str, Tensor]:
-        """Texts of ones: a token that every vocabulary has, nowhere padding."""
-        length = self.sequence_length(model.config)
-        return {name: torch.ones(batch, length, dtype=torch.int64) for name in (INPUT_IDS, ATTENTION_MASK)}
+        """Texts of ones: a token that every vocabulary has, nowhere padding; the first type everywhere."""
+        shape = (batch, self.sequence_length(model.config))
+        return {
+            name: torch.full(shape, 0 if name == TOKEN_TYPE_IDS else 1, dtype=torch.int64)
+            for name in self.text_inputs(model.config).limits
+        }
 
     def shape(self, model: Any) -> ModelShape:
         """The sizes of the model at its sequence length."""
@@ -92,8 +118,16 @@ class TextFamily(Family):
             head_width=config.hidden_size // config.num_attention_heads,
             mlp_flops_per_token=sum(map(linear_flops, self.mlp(layers[0]))),
             embedding_flops=0,
-            head_flops=sum(map(linear_flops, self.heads(model))),
+            # A classifier of tokens runs on every one of them.
+            head_flops=sum(map(linear_flops, (*self.heads(model), *_sentence_head(model))))
+            * (self.sequence_length(config) if "TokenClassification" in type(model).__name__ else 1),
         )
+
+
+def _sentence_head(model: Any) -> tuple[nn.Module, ...]:
+    """What makes one vector of the tokens (`pitome.models.sentence`), where the model has it."""
+    head = getattr(model, HEAD, None)
+    return () if head is None else (head,)
 
 
 def size_of_mask(mask: Tensor) -> Tensor:

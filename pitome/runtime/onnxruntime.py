@@ -12,6 +12,7 @@ from pitome.runtime.devices import CPU, Device, check_device
 from pitome.runtime.native import RECORD_PLACEMENT, NativeLibrary, count_native_merges
 from pitome.runtime.operator_version import check_operator_version
 from pitome.runtime.protocol import Array, DeclaredInput, Inputs, RunResult
+from pitome.text_inputs import LIMITS_KEY, TextInputs
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -142,6 +143,7 @@ class OnnxRuntime:
             DeclaredInput(value.name, _NUMPY_TYPES.get(value.type, value.type), tuple(value.shape))
             for value in self._session.get_inputs()
         )
+        self._texts = self._text_inputs()
         self._assignments = tuple(assignments)
         names = [value.name for value in self._session.get_outputs()]
         self.outputs = tuple(name for name in names if name not in self._assignments)
@@ -161,7 +163,17 @@ class OnnxRuntime:
         return lambda: self._call(None, feeds)
 
     def _feeds(self, inputs: Inputs) -> dict[str, Array]:
-        return {value.name: inputs[value.name] for value in self.inputs if value.name in inputs}
+        given = self._texts.prepared(self._asked, inputs)
+        return {value.name: given[value.name] for value in self.inputs if value.name in given}
+
+    def _text_inputs(self) -> TextInputs:
+        written = self._session.get_modelmeta().custom_metadata_map.get(LIMITS_KEY)
+        try:
+            return TextInputs.of_graph({value.name: value.shape for value in self.inputs}, written)
+        except ValueError as error:
+            raise InputError(
+                self._asked, f"the file says no limits of its inputs ({error})", "Export the model again"
+            ) from error
 
     def _call(self, names: list[str] | None, feeds: dict[str, Array]) -> list[Any]:
         try:

@@ -61,7 +61,10 @@ class Runtime(Protocol):
     def run(self, inputs: Inputs) -> RunResult:
         """Run once. Inputs that the model does not have are left out; floats are cast where it casts.
 
+        Texts are looked at first (`pitome.text_inputs`): token types that are not given are zeros.
+
         Raises:
+            InputError: texts that the model does not take, such as one that begins with padding.
             BackendError: the runtime refused.
         """
 

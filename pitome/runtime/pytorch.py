@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from pitome.errors import BackendError
+from pitome.models.families import text_inputs_of
 from pitome.observe import MergeRecord, observe_merges
 from pitome.runtime.protocol import Array, DeclaredInput, Inputs, RunResult
+from pitome.text_inputs import TOKEN_TYPE_IDS
 
 PRECISIONS = {
     torch.float64: "fp64",
@@ -42,6 +44,7 @@ class PyTorchRuntime:
         self._returns_assignments = assignments
         self._asked = purpose or f"running a {type(model).__name__}"
         self._place = next(model.parameters())
+        self._texts = text_inputs_of(model)
 
     @property
     def precision(self) -> str:
@@ -57,9 +60,10 @@ class PyTorchRuntime:
                 its own all the same: what it decides with the layers before forced.
 
         Raises:
+            InputError: as of the protocol.
             BackendError: PyTorch could not run it.
         """
-        placed = placed_like(self._place, inputs)
+        placed = self._fed(inputs)
         if not self._returns_assignments and forced is None:
             with torch.no_grad():
                 return RunResult(self._values(self._call(placed)))
@@ -70,7 +74,7 @@ class PyTorchRuntime:
 
     def observe(self, inputs: Inputs, forced: Sequence[Array] | None = None) -> list[MergeRecord]:
         """The merges of one run, in order, on the host: what each decided on, and what it decided."""
-        placed = placed_like(self._place, inputs)
+        placed = self._fed(inputs)
         with torch.no_grad(), observe_merges(self._placed(forced)) as observer:
             self._call(placed)
         return [
@@ -80,7 +84,7 @@ class PyTorchRuntime:
 
     def prepare(self, inputs: Inputs) -> Callable[[], object]:
         """A function that runs it once, in inference mode."""
-        placed = placed_like(self._place, inputs)
+        placed = self._fed(inputs)
 
         def run() -> object:
             with torch.inference_mode():
@@ -90,6 +94,12 @@ class PyTorchRuntime:
                 return found
 
         return run
+
+    def _fed(self, inputs: Inputs) -> dict[str, Tensor]:
+        given = self._texts.prepared(self._asked, inputs)
+        if self._texts.limits and TOKEN_TYPE_IDS not in self._texts.limits:
+            given.pop(TOKEN_TYPE_IDS, None)
+        return placed_like(self._place, given)
 
     def _call(self, placed: Mapping[str, Tensor]) -> Any:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from pitome.runtime.backends import PlanBackend, find_plan_backend
 from pitome.runtime.protocol import DeclaredInput, Inputs, RunResult
 from pitome.runtime.pytorch import to_array
 from pitome.runtime.tensorrt_plugin import load_plugin
+from pitome.text_inputs import TextInputs
 
 _TORCH_TYPES = {
     "FLOAT": torch.float32,
@@ -48,6 +50,8 @@ class Engine:
         host_code: allow libraries inside the plan to run, as an embedded plugin needs.
         precision: of the graph that it was built from.
         assignments: those of its outputs that are the decisions of merges, in their order.
+        limits: of texts: input -> the first integer that it does not take, as the manifest has it; a plan
+            does not say.
 
     Raises:
         BackendError: the runtime is not installed, finds no GPU, or refuses the plan or the plugin.
@@ -63,6 +67,7 @@ class Engine:
         *,
         precision: str = "fp32",
         assignments: Sequence[str] = (),
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         found = find_plan_backend(backend)
         self.name, self.precision, self._assignments = found.label, precision, tuple(assignments)
@@ -90,6 +95,8 @@ class Engine:
         self._inputs = tuple(name for name in names if self._is_input(name))
         self._outputs = tuple(name for name in names if name not in self._inputs)
         self.outputs = tuple(name for name in self._outputs if name not in self._assignments)
+        shapes = {value.name: value.shape for value in self.inputs}
+        self._texts = TextInputs.of_graph(shapes, json.dumps(dict(limits or {})))
 
     @property
     def inputs(self) -> tuple[DeclaredInput, ...]:
@@ -125,8 +132,9 @@ class Engine:
         return run
 
     def _fed(self, inputs: Inputs) -> BoundEngine:
-        bound = self.bind(len(next(iter(inputs.values()))))
-        bound.feed({name: torch.from_numpy(inputs[name]) for name in self._inputs if name in inputs})
+        given = self._texts.prepared(self.asked, inputs)
+        bound = self.bind(len(next(iter(given.values()))))
+        bound.feed({name: torch.from_numpy(given[name]) for name in self._inputs if name in given})
         return bound
 
     def _refusal(self, what: str) -> BackendError:

@@ -85,7 +85,7 @@ def finish(process: subprocess.Popen[str]) -> Outcome:
 def make_variables() -> list[str]:
     """The variables that the Makefile hands on as options."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    return re.findall(r"^#(?:engine|sweep): *([A-Z_]+)\|", makefile, re.MULTILINE)
+    return re.findall(r"^#(?:engine|sweep|validate): *([A-Z_]+)\|", makefile, re.MULTILINE)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

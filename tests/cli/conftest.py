@@ -68,8 +68,11 @@ def built(clip_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 @pytest.fixture
-def copied(built: tuple[Path, Outcome], tmp_path: Path) -> Path:
-    """A copy of that bundle, in an OUT of its own."""
+def copied(built: tuple[Path, Outcome], clip_folder: Path, tmp_path: Path) -> Path:
+    """A copy of that bundle, in an OUT of its own, from which its checkpoint is found as it names it."""
+    named = tmp_path.parent / clip_folder.parent.name
+    if not named.exists():  # each process of pytest-xdist has a folder of its own, one deeper than the shared
+        named.symlink_to(clip_folder.parent)
     return Path(shutil.copytree(built[0], tmp_path / "build" / built[0].name))
 
 

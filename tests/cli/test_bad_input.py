@@ -95,7 +95,7 @@ OPTIONS = {
     ),
     "image size beyond all memory": (
         ("--image-size", "80000000", "--dry-run"),
-        ("IMAGE_SIZE=80000000: the position embeddings can't be resized: RuntimeError: ", "Choose a smaller"),
+        ("IMAGE_SIZE=80000000: it needs at least 25,600,000.0 GB of memory, and ", "Choose a smaller"),
     ),
     "SM75": (
         ("--targets", "sm75"),

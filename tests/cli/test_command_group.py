@@ -47,6 +47,7 @@ def test_no_command_is_help() -> None:
     assert outcome.err == ""
 
 
+@pytest.mark.full
 def test_quiet_leaves_results_and_errors(clip_folder: Path) -> None:
     loud = finish(start("engine", clip_folder, "--dry-run"))
     assert loud.code == 0

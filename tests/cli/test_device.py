@@ -66,9 +66,19 @@ def set_device(bundle: Path, device: str) -> None:
     write_manifest(bundle, manifest.model_copy(update={"build": build}))
 
 
-def test_or_on_the_device_that_is_asked_for(copied: Path) -> None:
+def test_or_on_the_device_that_is_asked_for(copied: Path, clip_folder: Path) -> None:
     set_device(copied, "cuda")
-    options = ("--device", "cpu", "--batch", "1", "--latency-seconds", "0.1", "--json")
+    options = (
+        "--device",
+        "cpu",
+        "--weights",
+        clip_folder,
+        "--batch",
+        "1",
+        "--latency-seconds",
+        "0.1",
+        "--json",
+    )
     outcome = pitome("bench", copied, *options)
     assert outcome.code == 0, outcome.err
     assert outcome.document["configuration"]["device"] == "cpu"

@@ -72,6 +72,7 @@ def test_build_adds_the_other_path(copied: Path, library: Path) -> None:
     )
 
 
+@pytest.mark.full
 def test_a_plan_without_merges_is_built_once(copied: Path, clip_folder: Path) -> None:
     """And without the library, which need not be there."""
     options = (*QUICK, "--method", "none", "--merge-path", "function,plugin", "--plugin", "absent.so")

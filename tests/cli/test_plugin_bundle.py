@@ -51,7 +51,7 @@ def with_plugin(copied: Path, library: Path) -> Callable[[str], Path]:
             "file": name,
             "sha256": sha256(plan),
             "bytes": len(plan),
-            "backend": "tensorrt",
+            "backend": "tensorrt_rtx" if "tensorrt_rtx" in name else "tensorrt",
             "targets": ("sm89",),
             "merge_path": "plugin",
             "plugin_layers": 3,

@@ -120,6 +120,7 @@ def test_a_stopped_build(clip_folder: Path, tmp_path: Path, number: signal.Signa
     assert not any(Path(f"/proc/{each}").exists() for each in builders)
 
 
+@pytest.mark.full
 def test_the_bundle_before_stays_and_the_lock_is_free(clip_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "build"
     first = pitome("export", clip_folder, "--out", out, "--precision", "fp32")
@@ -212,7 +213,9 @@ def test_an_ignored_signal_stays_ignored() -> None:
     assert (found.returncode, found.stdout) == (0, "on\n")
 
 
-@pytest.mark.parametrize(("command", "option"), [("sweep", "--out"), ("tune", "--records")])
+@pytest.mark.parametrize(
+    ("command", "option"), [("sweep", "--out"), pytest.param("tune", "--records", marks=pytest.mark.full)]
+)
 def test_a_stopped_search_says_what_goes_on(
     clip_folder: Path, tmp_path: Path, command: str, option: str
 ) -> None:
@@ -229,6 +232,7 @@ def test_a_stopped_search_says_what_goes_on(
     assert "Traceback" not in stopped.err
 
 
+@pytest.mark.full
 def test_so_does_a_stopped_measurement(clip_folder: Path, tmp_path: Path) -> None:
     assert pitome("export", clip_folder, "--out", tmp_path, "--precision", "fp32").code == 0
     records = tmp_path / "bench.jsonl"

@@ -110,7 +110,10 @@ def test_a_stderr_that_is_closed_or_full_costs_only_the_messages() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, marks=pytest.mark.full),
+    ],
 )
 def test_an_ascii_terminal(clip_folder: object, changes: dict[str, str]) -> None:
     code, out, _ = run("engine", str(clip_folder), "--dry-run", **changes)
@@ -158,7 +161,9 @@ def on_a_terminal(*arguments: str, **changes: str) -> tuple[int, str]:
     return process.wait(300), text.decode()
 
 
-@pytest.mark.parametrize("changes", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize(
+    "changes", [{"NO_COLOR": "1"}, pytest.param({"TERM": "dumb"}, marks=pytest.mark.full)]
+)
 def test_no_escape_codes_at_all(clip_folder: object, changes: dict[str, str]) -> None:
     for arguments in (("engine", str(clip_folder), "--dry-run"), ("inspect", "nowhere"), ("--help",)):
         code, text = on_a_terminal(*arguments, **changes)

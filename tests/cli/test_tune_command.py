@@ -50,6 +50,10 @@ def test_the_file_says_what_was_picked_and_why(tuned: tuple[Path, Outcome], clip
     assert measured.drop == pytest.approx(100 * (measured.unmerged - measured.score))
     assert measured.drop_low <= measured.drop <= measured.drop_high
     assert path.with_name("clip-tiny.sweep.jsonl").is_file()
+    assert document["within_budget"] == {"photos": {"mean": True, "interval": True}}
+    assert document["candidates"] == document["candidates_within"] > 0
+    assert "authors" in {each["what"] for each in document["left_out"]}
+    assert not preset.origin.accept_mean
 
 
 def test_the_file_has_the_numbers_of_the_energy_that_it_names(clip_folder: Path, tmp_path: Path) -> None:
@@ -154,8 +158,11 @@ def test_nothing_within_the_budget_is_exit_code_1_and_no_file(clip_folder: Path,
     options = ("--max-drop", "0", "--no-latency", "--out", tmp_path)
     outcome = pitome("tune", clip_folder, *SMALL, *options, "--json")
     assert outcome.code == 1
-    assert "a setting that loses at most 0 points: none of 3 does; the closest is " in outcome.message
+    assert "a setting that loses at most 0 points at 95 %: none of 3 does; the nearest: - " in outcome.message
     assert "Nothing was written." in outcome.message
+    assert "left out: authors: not tried: it is not among the methods of the grid" in " ".join(
+        outcome.err.split()
+    )
     assert outcome.document["exit_code"] == 1
     assert not (tmp_path / "clip-tiny.preset.toml").exists()
 

@@ -148,6 +148,7 @@ def test_steps_about_a_folder(clip_folder: Path, tmp_path: Path) -> None:
     plain(outcome)
 
 
+@pytest.mark.full
 def test_a_bundle_whose_manifest_holds_such_text(clip_folder: Path, tmp_path: Path) -> None:
     made = finish(start("export", clip_folder, "--out", tmp_path, "--precision", "fp32"))
     assert made.code == 0, made.err

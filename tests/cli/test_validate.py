@@ -44,9 +44,17 @@ def test_a_good_bundle(exported: Path) -> None:
     outcome = pitome("validate", exported, *QUICK, "--json")
     assert outcome.code == 0
     found: Any = outcome.document
-    assert (found["verdict"], found["reason"]) == ("pass", "every section meets its limits")
+    assert (found["verdict"], found["not_judged"], found["required"]) == ("pass", 2, ["parity"])
+    assert found["reason"].startswith(
+        "what was judged meets its limits; accuracy is not judged (photos loses "
+    )
+    assert "latency is not judged (the bundle holds no latency; `pitome bench " in found["reason"]
     assert found["thresholds"]["arithmetic_factor"] == 2
-    assert [section["name"] for section in found["sections"]] == ["parity", "accuracy"]
+    assert [(part["name"], part["verdict"]) for part in found["parts"]] == [
+        ("parity", "pass"),
+        ("accuracy", "not judged"),
+        ("latency", "not judged"),
+    ]
     (accuracy,) = found["accuracy"]["tasks"]
     models = [(model["model"], model["refit"]) for model in accuracy["models"]]
     assert (accuracy["task"], accuracy["split"], accuracy["main"]) == ("photos", "test", "cosine")
@@ -69,13 +77,14 @@ def test_a_good_bundle(exported: Path) -> None:
 
 def test_a_wrong_epsilon_is_named_and_all_is_printed(spoilt: Path) -> None:
     before = contents(spoilt)
-    outcome = pitome("validate", spoilt, *QUICK, "--record")
+    outcome = pitome("validate", spoilt, *QUICK, "--record", "--details")
     assert outcome.code == 1
     for part in (
         "Decisions, onnxruntime fp32",
         "Margins of the decisions",
         "Arithmetic",
         "failed: the Layer",
+        "what decides",
     ):
         assert part in outcome.out
     reason = "the LayerNormalization epsilon of layer 0 (vision_model.encoder.layers.0.layer_norm1) is 1e-06"
@@ -100,7 +109,27 @@ def test_what_is_left_out_is_said(exported: Path, tmp_path: Path) -> None:
     )
     assert outcome.code == 0
     assert outcome.document["skipped"] == [{"what": "accuracy", "reason": "left out by --task none"}]
-    assert "accuracy" not in outcome.document
+    assert outcome.document["accuracy"] == {
+        "verdict": "not judged",
+        "reason": "not measured: left out by --task none",
+        "tasks": [],
+    }
+
+
+def test_a_part_that_is_required_fails_where_it_is_not_judged(exported: Path, tmp_path: Path) -> None:
+    page = ("--report", tmp_path / "page.html")
+    refused = pitome("validate", exported, *QUICK, "--require", "accuracy,speed", *page)
+    assert refused.code == 2
+    assert "there is no part 'speed'; the parts are parity, accuracy, latency" in refused.message
+    assert not (tmp_path / "page.html").exists()
+    assert pitome("validate", exported, *QUICK, "--require", " , ", *page).code == 2
+    outcome = pitome("validate", exported, *QUICK, "--task", "none", "--require", "accuracy", *page, "--json")
+    assert outcome.code == 1
+    found: Any = outcome.document
+    assert (found["verdict"], found["not_judged"], found["required"]) == ("fail", 1, ["parity", "accuracy"])
+    assert found["reason"] == (
+        "accuracy: it is required and not judged: not measured: left out by --task none"
+    )
 
 
 def test_a_task_that_the_user_named_must_run(exported: Path) -> None:
@@ -113,7 +142,7 @@ def test_json_of_a_failure_is_the_whole_report(spoilt: Path) -> None:
     outcome = pitome("validate", spoilt, *QUICK, "--json")
     assert outcome.code == 1
     found: Any = outcome.document
-    assert found["verdict"] == found["parity"]["verdict"] == found["sections"][0]["verdict"] == "fail"
+    assert found["verdict"] == found["parity"]["verdict"] == found["parts"][0]["verdict"] == "fail"
     assert found["reason"] == f"parity: {found['parity']['reason']}"
     assert found["parity"]["graph"][0]["kind"] == "epsilon"
     assert found["parity"]["decisions"]["layers"]

@@ -34,7 +34,7 @@ def refusal(bundle: Path, *options: str | Path, loaded: bool = False) -> str:
 def test_a_task_of_no_name(exported: Path) -> None:
     message = refusal(exported, "--task", "typo")
     assert "error: the task typo: there is none of this name. Choose one of r8, r52, " in message
-    assert "photos, photos-all, imagefolder:FOLDER, hf:NAME" in message
+    assert "photos, photos-all, images:FOLDER, texts:FILE, imagefolder:FOLDER, hf:NAME" in message
     alone = refusal(exported, "--task", "none", "--task", "photos")
     assert "the task none and the task photos: none stands for no task at all. Give none alone" in alone
     assert "the task imagefolder:: there is none" in refusal(exported, "--task", "imagefolder:")

@@ -15,7 +15,10 @@ from pitome.models.presets import PRESETS
 from tests.cli.command_line import QUICK, Outcome, pitome
 
 PLAN = "model.fp16.tensorrt_rtx.function.plan"
-FILES = {"model.onnx", "model.fp16.onnx", PLAN, "report.html", "manifest.json", "manifest.json.sha256"}
+FILES = {
+    *("model.onnx", "model.fp16.onnx", PLAN, "report.html"),
+    *("manifest.json", "manifest.json.sha256", "config.json"),
+}
 
 Built = tuple[Path, Outcome]
 

@@ -76,14 +76,20 @@ def make_text_model(name: str) -> nn.Module:
     return transformers.DistilBertForSequenceClassification(distilbert).eval()
 
 
-def make_texts(batch: int) -> dict[str, Tensor]:
-    """Token ids and masks int64 [B, LENGTH]; every text has another length, the first one all of it."""
+def make_texts(batch: int, token_types: bool = False) -> dict[str, Tensor]:
+    """Token ids and masks int64 [B, LENGTH]; every text has another length, the first one all of it.
+
+    With ``token_types`` the second half of each is of type 1.
+    """
     generator = torch.Generator().manual_seed(batch)
     lengths = torch.randint(1, LENGTH + 1, (batch, 1), generator=generator)
     lengths[0] = LENGTH
     mask = (torch.arange(LENGTH) < lengths).long()
     ids = torch.randint(1, VOCABULARY, (batch, LENGTH), generator=generator) * mask
-    return {"input_ids": ids, "attention_mask": mask}
+    found = {"input_ids": ids, "attention_mask": mask}
+    if token_types:
+        found["token_type_ids"] = (torch.arange(LENGTH) >= lengths // 2).long() * mask
+    return found
 
 
 def make_images(batch: int) -> Tensor:

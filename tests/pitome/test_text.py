@@ -157,7 +157,8 @@ def test_authors_merge_in_the_first_three_layers() -> None:
         (
             {"attention_mask": torch.zeros(1, SEQUENCE_LENGTH, dtype=torch.int64)},
             "texts whose first token is padding: the class token stands there, and a text of padding only "
-            "has nothing to compute. Pad behind the texts, and leave empty texts out",
+            'has nothing to compute. Pad behind the texts (padding_side="right" of the tokenizer), and leave '
+            "empty texts out",
         ),
         (
             {"attention_mask": torch.ones(1, 3, dtype=torch.int64)},

@@ -11,6 +11,7 @@ import torch
 from pitome import compress
 from pitome.errors import InputError
 from pitome.models.loading import load_model
+from pitome.models.preprocessing import CLIP_COLOURS, make_preprocess
 from pitome.validate.checked_inputs import long_inputs, random_images, random_texts
 from pitome.validate.evaluate.spectrum import layer_spectra
 from tests.tiny_models import IMAGE_SIZE, SEQUENCE_LENGTH
@@ -60,6 +61,15 @@ def test_random_images_are_seeded_noise() -> None:
     assert torch.equal(images, random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE)))
     assert not torch.equal(images, random_images(3, (3, IMAGE_SIZE, IMAGE_SIZE), seed=1))
     assert 0.9 < float(images.std()) < 1.1
+
+
+def test_random_images_are_scaled_as_the_models_are() -> None:
+    """Without preprocessing, pixels of all 256 values have mean 127.5 and deviation 73.9."""
+    usual = make_preprocess(8, CLIP_COLOURS)
+    assert torch.equal(random_images(9, (3, 8, 8), 0, usual), random_images(9, (3, 8, 8)))
+    plain = usual.model_copy(update={"rescale_factor": None, "mean": None, "std": None})
+    images = random_images(300, (3, 8, 8), 0, plain)
+    assert (round(float(images.mean())), round(float(images.std()))) == (127, 74)
 
 
 def test_random_texts_are_seeded_and_never_empty() -> None:

@@ -9,7 +9,8 @@ from pitome.errors import InputError
 from pitome.models.preprocessing import CLIP_COLOURS, IMAGENET_COLOURS, make_preprocess
 from pitome.validate.photos import PHOTOS, real_photos, to_tensor
 
-PLAIN = make_preprocess(64, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
+BLACK_TO_WHITE = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+PLAIN = make_preprocess(64, BLACK_TO_WHITE)
 
 
 def test_every_photo_once_and_all_different():
@@ -63,19 +64,19 @@ def test_shortest_edge_keeps_proportions_and_cuts_the_middle():
 
 
 def test_resize_larger_than_the_crop():
-    tensor = to_tensor(_stripes(80, 80), {**PLAIN, "resize_size": 80}) * 255
+    tensor = to_tensor(_stripes(80, 80), make_preprocess(64, BLACK_TO_WHITE, resize_size=80)) * 255
     assert tensor[0, 0].tolist() == list(range(8, 72))
 
 
 def test_squash_keeps_both_edges():
-    tensor = to_tensor(_stripes(128, 64), {**PLAIN, "resize": "squash"}) * 255
+    tensor = to_tensor(_stripes(128, 64), make_preprocess(64, BLACK_TO_WHITE, "squash")) * 255
     assert tensor[0, 0, 0] < 3
     assert tensor[0, 0, -1] > 125
 
 
 def test_normalisation_is_per_channel():
     grey = Image.new("RGB", (64, 64), (51, 102, 153))
-    tensor = to_tensor(grey, {**PLAIN, "mean": [0.1, 0.2, 0.3], "std": [0.1, 0.2, 0.5]})
+    tensor = to_tensor(grey, make_preprocess(64, ((0.1, 0.2, 0.3), (0.1, 0.2, 0.5))))
     torch.testing.assert_close(tensor[:, 5, 5], torch.tensor([1.0, 1.0, 0.6]))
 
 

@@ -155,7 +155,7 @@ def test_one_and_true_differ():
         (b'{"batch": 1', "line 3 is malformed (Expecting"),
         (b"", "line 3 is malformed (Expecting value"),
         (b"[1]", "line 3 is malformed (it is no JSON object)"),
-        (b'{"batch": NaN}', "line 3 is malformed (NaN is no JSON number)"),
+        (b'{"batch": NaN}', "line 3 is malformed (batch: NaN is no number in JSON)"),
         (b"\xff\xfe", "line 3 is malformed ("),
         (b"[" * 100_000, "line 3 is malformed ("),
     ],

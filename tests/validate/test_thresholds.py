@@ -26,7 +26,6 @@ from pitome.validate.thresholds import (
     decisions_verdict,
     judge,
     judge_accuracy_drop,
-    judge_share_of_bound,
 )
 from tests.checkout import ROOT
 
@@ -86,6 +85,21 @@ def test_every_key_is_in_the_default_file(tmp_path: Path) -> None:
         ),
         ("[min_cosine]\nfp32 = 2", "min_cosine.fp32 = 2 should be less than or equal to 1", "Correct it"),
         ('[max_accuracy_drop]\nr8 = "much"', "max_accuracy_drop.r8 = 'much' should be a valid number", ""),
+        (
+            "max_unexplained_decisions = 1.0",
+            "max_unexplained_decisions = 1.0 should be a valid int",
+            "Correct",
+        ),
+        ("rms_factor = 2020-01-01", "rms_factor: no key takes a date or a time", "Correct it"),
+        ("max_accuracy_drop = {r8 = 2020-01-01}", "max_accuracy_drop.r8: no key takes a date", "Correct it"),
+        ("max_accuracy_drop = {r8 = nan}", "max_accuracy_drop.r8 = nan should be a finite", "Correct it"),
+        (
+            "max_accuracy_drop = {r8 = {a = 1}}",
+            "max_accuracy_drop.r8 = {'a': 1} should be a valid",
+            "Correct",
+        ),
+        ("rms_factor = 2.0\nrms_factor = 2.0", "it is not TOML: ", "Correct that line"),
+        ("a = " + "[" * 5000, "it is not TOML: it nests too deeply", "Correct that line"),
         ("rms_factor = ", "it is not TOML: ", "Correct that line"),
     ],
 )
@@ -361,13 +375,19 @@ def test_the_arithmetic_says_which_rule_it_breaks(changes: dict[str, Any], part:
     assert part in found.reason
 
 
-def test_accuracy_and_speed_have_limits_only_where_they_are_named() -> None:
-    limits = Thresholds(max_accuracy_drop={"r8": 0.5}, min_share_of_bound=0.7)
+def test_a_drop_without_a_limit_is_not_judged() -> None:
+    limits = Thresholds(max_accuracy_drop={"r8": 0.5})
     assert judge_accuracy_drop("r8", 0.5, limits).verdict == "pass"
-    assert judge_accuracy_drop("20newsgroups", 9.0, limits).verdict == "pass"
+    free = judge_accuracy_drop("20newsgroups", 9.0, limits)
+    assert (free.verdict, free.reason) == (
+        "not judged",
+        "20newsgroups loses 9.00 points, and has no limit",
+    )
     assert judge_accuracy_drop("r8", 0.75, limits).reason == "r8 loses 0.75 points, where 0.5 are allowed"
     assert judge_accuracy_drop("r8", float("nan"), limits).verdict == "fail"
-    assert judge_share_of_bound(0.6, Thresholds()).verdict == "pass"
-    assert judge_share_of_bound(0.6, limits).reason == (
-        "0.60 of the bound by FLOPs is reached, where 0.7 is wanted"
-    )
+
+
+def test_a_limit_of_the_speed_up_is_the_users_where_the_file_has_it() -> None:
+    assert not Thresholds().sets_speedup
+    assert Thresholds.model_validate({"min_speedup": 1.0}).sets_speedup
+    assert not Thresholds.model_validate({"min_speedup": 0.0}).sets_speedup

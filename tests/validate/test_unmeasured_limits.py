@@ -13,6 +13,7 @@ from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import unmeasured_limits
 from tests.checkout import ROOT
 from tests.validate.report.manifest_document import make_document
+from tests.validate.task_records import task_record
 
 
 def cosine(model: str, against: str) -> dict[str, Any]:
@@ -29,19 +30,22 @@ PARITY: dict[str, Any] = make_document()["parity"] | {
 }
 
 
+NO_LATENCY = "the bundle holds no latency"
+
+
 def found(
     limits: dict[str, Any],
     *,
     parity: dict[str, Any] = PARITY,
     tasks: Sequence[str] = ("photos",),
-    has_latency: bool = True,
+    why_no_speed: str | None = None,
     reasons: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     measured = unmeasured_limits(
         Thresholds.model_validate(limits),
         ParityReport.model_validate(parity),
-        tasks,
-        has_latency,
+        [task_record(name) for name in tasks],
+        why_no_speed,
         reasons or {},
     )
     return {each.limit: each.reason for each in measured}
@@ -59,10 +63,11 @@ def test_limits_that_were_measured_are_not_among_them() -> None:
 
 
 def test_defaults_need_no_measurement() -> None:
-    parity = PARITY | {"task": [], "decisions": None, "top1_agreement": {}}
+    measured = [cosine("onnxruntime fp32", "merged")]
+    parity = PARITY | {"task": measured, "decisions": None, "top1_agreement": {}}
     copied = tomllib.loads((ROOT / "docs" / "thresholds.toml").read_text())
     for limits in ({}, copied):
-        assert found(limits, parity=parity, tasks=[], has_latency=False) == {}
+        assert found(limits, parity=parity, tasks=[], why_no_speed=NO_LATENCY) == {}
 
 
 @pytest.mark.parametrize(
@@ -89,23 +94,48 @@ def test_no_task_ran_at_all() -> None:
 
 def test_what_parity_and_latency_lack() -> None:
     limits = {
+        "min_speedup": 1.0,
         "min_share_of_bound": 0.5,
         "min_cosine": {"fp16": 0.98},
         "min_top1_agreement": 0.9,
         "min_free_running_agreement": 0.9,
     }
     parity = {**PARITY, "decisions": None, "top1_agreement": {}}
-    reasons = found(limits, parity=parity, has_latency=False)
+    reasons = found(limits, parity=parity, why_no_speed=NO_LATENCY)
     assert list(reasons) == [
         "min_cosine.fp16",
         "min_top1_agreement",
         "min_free_running_agreement",
+        "min_speedup",
         "min_share_of_bound",
     ]
     for limit, part in {
         "min_cosine.fp16": "was not measured: the bundle has no graph in fp16 that runs here",
         "min_top1_agreement": "was not measured: the model is no classifier",
         "min_free_running_agreement": "was not measured: no merge decides anything",
-        "min_share_of_bound": "the bundle holds no latency; `pitome bench BUNDLE --record` measures it",
+        "min_speedup": "the speed-up has a limit and was not measured: the bundle holds no latency",
+        "min_share_of_bound": "the bundle holds no latency",
     }.items():
         assert part in reasons[limit]
+
+
+def test_a_cosine_that_the_file_sets_as_by_default_must_be_measured() -> None:
+    parity = PARITY | {"task": [cosine("PyTorch bf16", "merged")]}
+    assert found({}, parity=parity) == {}
+    assert list(found({"min_cosine": {"fp32": 0.99}}, parity=parity)) == ["min_cosine.fp32"]
+
+
+def test_every_limit_belongs_to_a_part() -> None:
+    limits = {
+        "min_speedup": 1.5,
+        "min_cosine": {"fp16": 0.9},
+        "max_accuracy_drop": {"r8": 1.0},
+    }
+    measured = unmeasured_limits(
+        Thresholds.model_validate(limits), ParityReport.model_validate(PARITY), [], NO_LATENCY, {}
+    )
+    assert [(each.part, each.limit) for each in measured] == [
+        ("parity", "min_cosine.fp16"),
+        ("accuracy", "max_accuracy_drop.r8"),
+        ("latency", "min_speedup"),
+    ]

@@ -14,9 +14,14 @@ def write_text_checkpoint(folder: Path) -> None:
 
     As with real tokenizers, the shorter half of the package's sentences is mostly padding.
     """
+    tiny_text_model("BertModel").save_pretrained(folder)
+    write_tokenizer(folder)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """tokenizer.json: the most usual words of this package's sentences, 50 with the special tokens."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    tiny_text_model("BertModel").save_pretrained(folder)
     usual = Counter(" ".join(SENTENCES).split()).most_common()
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(word for word, _ in usual)][:VOCABULARY]
     tokenizer = Tokenizer(

@@ -9,6 +9,7 @@ import numpy as np
 
 from pitome.errors import InputError
 from pitome.runtime import Array, DeclaredInput, Inputs
+from pitome.text_inputs import TOKEN_TYPE_IDS
 
 Feeds = Callable[[int], Inputs]
 """Batch size -> inputs of that batch."""
@@ -59,7 +60,8 @@ def _check_input(path: Path, value: DeclaredInput) -> None:
 def seeded_inputs(inputs: Sequence[DeclaredInput], batch: int, seed: int) -> dict[str, Array]:
     """Inputs of a graph: name -> [batch, ...] in the type that it declares.
 
-    Floats are standard normal; integers and booleans are 1, a token id and a mask value that is always valid.
+    Floats are standard normal; integers and booleans are 1, a token id and a mask value that is always valid,
+    and token types 0.
     """
     generator = np.random.default_rng(seed)
     feeds: dict[str, Array] = {}
@@ -67,7 +69,8 @@ def seeded_inputs(inputs: Sequence[DeclaredInput], batch: int, seed: int) -> dic
         dtype = np.dtype(value.dtype)
         shape = (batch, *(int(size) for size in value.shape[1:] if size is not None))
         floating = np.issubdtype(dtype, np.floating)
-        feeds[value.name] = (generator.standard_normal(shape) if floating else np.ones(shape)).astype(dtype)
+        constant = np.zeros(shape) if value.name == TOKEN_TYPE_IDS else np.ones(shape)
+        feeds[value.name] = (generator.standard_normal(shape) if floating else constant).astype(dtype)
     return feeds
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import itertools
+import json
 import platform
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -242,7 +243,7 @@ def _finished(log: ResumableLog | None, names: Sequence[str]) -> dict[int, Batch
         return found
     for document in log.finished:
         try:
-            record = BatchRecord.model_validate(document)
+            record = BatchRecord.model_validate_json(json.dumps(document), strict=True)
         except ValidationError as error:
             wrong = error.errors()[0]
             raise _no_record(log, f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None

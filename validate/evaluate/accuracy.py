@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -73,7 +74,7 @@ def measure_accuracy(
         split=split,
         main=scores[UNMERGED, False].main,
         models=tuple(_model(name, again, scores, merged, seed) for name, again in scores),
-        skipped=tuple(SkippedRecord(count=part.count, reason=part.reason) for part in task.skipped),
+        skipped=tuple(SkippedRecord.model_validate(asdict(part)) for part in task.skipped),
         unavailable=dict(unavailable or {}),
     )
 
@@ -124,6 +125,7 @@ def _model(
             for metric in score.metrics
         ),
         details=score.details,
+        own=score.own if name != UNMERGED else None,
     )
 
 

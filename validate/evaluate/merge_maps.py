@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pitome.errors import InputError
+from pitome.images.transform import shown_pixels
 from pitome.validate.evaluate.records import ImageLayer, ImageMaps, MergeMaps, TextLayer, TextMaps
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor, nn
 
+    from pitome.bundle import ImagePreprocess
     from pitome.models.loading import LoadedModel
 
 Groups = NDArray[np.int64]
@@ -50,10 +52,10 @@ def merge_maps_of(loaded: LoadedModel, model: nn.Module, count: int = 4) -> Merg
     if loaded.family.modality == "image":
         from pitome.validate.photos import real_photos
 
-        names, pixels = real_photos(loaded.preprocess)
+        names, pixels = real_photos(loaded.image_preprocess)
         chosen = [names.index(name) for name in _PHOTOS[:count] if name in names]
         shown = [names[place] for place in chosen]
-        images = image_merge_maps(model, shown, pixels[chosen], loaded.preprocess)
+        images = image_merge_maps(model, shown, pixels[chosen], loaded.image_preprocess)
         return MergeMaps(model=loaded.name, method=method, images=images)
     from pitome.validate.sentences import SENTENCES
 
@@ -68,26 +70,24 @@ def merge_maps_of(loaded: LoadedModel, model: nn.Module, count: int = 4) -> Merg
 
 
 def image_merge_maps(
-    model: nn.Module, names: Sequence[str], pixels: Tensor, preprocess: Mapping[str, Any]
+    model: nn.Module, names: Sequence[str], pixels: Tensor, preprocess: ImagePreprocess
 ) -> tuple[ImageMaps, ...]:
     """Run a compressed model and draw what it merged.
 
     Args:
         model: what ``pitome.compress`` returned for an image model, in eval mode.
         names: one per image.
-        pixels: [n, 3, H, W] float32, preprocessed.
-        preprocess: with ``mean`` and ``std``, to get the photo back.
+        pixels: [n, C, H, W] float32, preprocessed.
+        preprocess: how they were, to get the photo back.
 
     Raises:
         InputError: a model that merges nothing, or whose patches are no grid of squares.
     """
     layers = _groups_by_layer(model, {"pixel_values": pixels})
     prefix = _prefix(model)
-    mean, std = (np.asarray(preprocess[name], dtype=np.float32)[:, None, None] for name in ("mean", "std"))
     maps = []
     for index, name in enumerate(names):
-        photo = pixels[index].numpy() * std + mean
-        image = np.clip(photo * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+        image = shown_pixels(pixels[index].numpy(), preprocess)
         drawn = [(layer, first_members(groups[index][prefix:].numpy())) for layer, groups in layers.items()]
         maps.append(_image_maps(name, image, drawn))
     return tuple(maps)

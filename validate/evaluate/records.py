@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pitome.bundle.own_data_records import OwnDataRecord
 from pitome.validate.padding_records import PaddingRecord
+from pitome.validate.samples import told_skipped
 
 
 class _Record(BaseModel):
@@ -35,6 +37,40 @@ class DifferenceRecord(_Record):
     method: str
 
 
+def _absent(value: object) -> bool:
+    return value is None
+
+
+class WorstCase(_Record):
+    """One of the samples that merging changes the most."""
+
+    name: str = Field(description="file below its folder, or the text's place in its file")
+    row: int = Field(ge=0, description="of the samples that were used")
+    closeness: float = Field(
+        description="cosine to the unmerged model; of classes 1 less half the summed change of probabilities"
+    )
+    text: str | None = Field(default=None, description="beginning of the text; null: an image")
+    unmerged: str | None = Field(default=None, description="what the unmerged model answers, of classifiers")
+    answered: str | None = Field(default=None, description="what this model answers, of classifiers")
+
+
+class Reindex(_Record):
+    """May merged queries search an index of unmerged embeddings?"""
+
+    answer: Literal["keep the index", "re-index", "merge less", "not judged"]
+    reason: str
+
+
+class OwnFindings(_Record):
+    """What one model changes on data of the user's without labels."""
+
+    vector: str | None = Field(description="what is compared and searched by; null: the best class is")
+    percentiles: dict[str, float] = Field(description='of the cases\' closeness: "1", "5", "25", "50"')
+    not_finite: int = Field(ge=0, description="samples whose outputs are not finite; their closeness is -1")
+    worst: tuple[WorstCase, ...]
+    reindex: Reindex | None = Field(description="null: nothing is searched by classes")
+
+
 class ModelAccuracy(_Record):
     """One model on one task."""
 
@@ -46,6 +82,9 @@ class ModelAccuracy(_Record):
     )
     differences: tuple[DifferenceRecord, ...]
     details: dict[str, Any]
+    own: OwnFindings | None = Field(
+        default=None, exclude_if=_absent, description="on data of the user's without labels"
+    )
 
     def difference(self, against: str, metric: str) -> DifferenceRecord:
         """The record of one comparison; StopIteration where it was not made."""
@@ -59,6 +98,12 @@ class SkippedRecord(_Record):
 
     count: int = Field(ge=1)
     reason: str
+    examples: tuple[str, ...] = Field((), description="the first of them, each with its own reason")
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return told_skipped(self.count, self.reason, self.examples)
 
 
 class AccuracyReport(_Record):
@@ -77,9 +122,14 @@ class AccuracyReport(_Record):
 
 
 class TaskAccuracy(AccuracyReport):
-    """As a validation has it: with what padding has to do with it, where the task is on padded texts."""
+    """As a validation has it: with what padding has to do with it, where the task is on padded texts, and
+    with what was used of the user's data, where that has no labels."""
 
-    padding: PaddingRecord | None = Field(default=None, exclude_if=lambda value: value is None)
+    padding: PaddingRecord | None = Field(default=None, exclude_if=_absent)
+    own_data: OwnDataRecord | None = Field(default=None, exclude_if=_absent)
+    in_place_of: str | None = Field(
+        default=None, exclude_if=_absent, description="why this is not the task that was asked for"
+    )
 
 
 class SpectralDifference(_Record):

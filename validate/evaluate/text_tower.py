@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from pitome.errors import InputError
-from pitome.models.checkpoint import read_config, read_weights
+from pitome.models.checkpoint import read_config
 from pitome.models.families import all_families
 from pitome.models.tokenizer import TOKENIZER_FILE, encode_texts, load_tokenizer
+from pitome.models.weight_files import read_weights
 from pitome.runtime.pytorch import PyTorchRuntime
 from pitome.validate.runs import run_batch
 
@@ -73,6 +74,11 @@ def load_text_tower(folder: Path | None) -> TextTower:
     return TextTower(*_build(folder, model_class, config, text))
 
 
+def is_vision_alone(folder: Path) -> bool:
+    """Whether a checkpoint's own configuration is that of a model without a text tower."""
+    return _model_class(read_config(folder).get("model_type")) is None
+
+
 def _model_class(model_type: object) -> str | None:
     """Of the text tower in a whole model's checkpoint; None where there is none."""
     return next((family.text_tower for family in all_families() if family.name == model_type), None)
@@ -102,7 +108,7 @@ def _build(
 
 
 def _tokenizer(folder: Path, config: Any) -> Tokenizer:
-    tokenizer = load_tokenizer(folder, config, config.max_position_embeddings)
+    tokenizer = load_tokenizer(folder, config, config.max_position_embeddings).tokenizer
     if tokenizer is None:
         raise InputError(
             f"the tokeniser of the text tower in {folder}",

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pitome.bundle.manifest import Record
+from pitome.models.answers import AnswerKind
 from pitome.runtime import Runtime
 from pitome.validate.parity.check import (
     compare_arithmetic,
-    compare_task,
     decide,
     judge_decisions,
     report_decisions,
 )
 from pitome.validate.parity.passes import Passes
-from pitome.validate.parity.records import Arithmetic, Cosine, Decisions, LevelVerdict
+from pitome.validate.parity.records import Agreement, Arithmetic, Cosine, Decisions, LevelVerdict
+from pitome.validate.parity.task_level import task_level
 from pitome.validate.runs import Advance, Run, run_samples
 from pitome.validate.samples import Samples
 
@@ -50,15 +51,23 @@ class EngineParity(Record):
     """Of the other precisions, reported."""
     arithmetic: tuple[Arithmetic, ...]
     task: tuple[Cosine, ...]
+    agreement: tuple[Agreement, ...] = ()
+    """Of outputs that are numbers, and of several labels."""
 
 
-def judge_engines(passes: Passes) -> EngineParity:
-    """Judge the engines whose outputs and decisions stand in ``passes.runtime``."""
+def judge_engines(passes: Passes, answers: AnswerKind = "classes") -> EngineParity:
+    """Judge the engines whose outputs and decisions stand in ``passes.runtime``.
+
+    Args:
+        passes: of the engines and of PyTorch.
+        answers: what the model's logits are, where it has any.
+    """
     decisions = judge_decisions(passes)
     arithmetic = tuple(
         record for precision in passes.runtime for record in compare_arithmetic(passes, precision)
     )
     verdict, reason = decide(decisions, arithmetic)
+    task = task_level(passes, answers, tuple(passes.runtime))
     return EngineParity(
         name=passes.runtime_name,
         verdict=verdict,
@@ -69,5 +78,6 @@ def judge_engines(passes: Passes) -> EngineParity:
             report_decisions(passes, precision) for precision in passes.runtime if precision != "fp32"
         ),
         arithmetic=arithmetic,
-        task=tuple(record for precision in passes.runtime for record in compare_task(passes, precision)),
+        task=task.cosines,
+        agreement=task.agreement,
     )

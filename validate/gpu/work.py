@@ -116,8 +116,8 @@ def measure(request: MeasureRequest) -> Any:
     engines = {file.name: _open(request.backend, file, request.precision) for file in request.engines}
     found = []
     for batch in request.batches:
-        side = loaded.preprocess["image_size"]
-        images = random_images(batch, (3, side, side)).to("cuda")
+        wanted = loaded.image_preprocess
+        images = random_images(batch, (wanted.channels, wanted.height, wanted.width)).to("cuda")
         candidates: dict[str, Run] = {}
         how: dict[str, str] = {}
         likeness: dict[str, float] = {}

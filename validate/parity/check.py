@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor, nn
 
+from pitome.models.answers import answer_kind
 from pitome.runtime import CPU, Device
 from pitome.runtime.native import NativeLibrary
-from pitome.validate.outputs import cosines, task_vectors
+from pitome.text_inputs import TOKEN_TYPE_IDS
 from pitome.validate.parity.agreement import judge_decisions, report_decisions, report_reduced
 from pitome.validate.parity.batch_composition import chosen_texts, compare_batching
 from pitome.validate.parity.graph_check import check_graph
@@ -18,11 +18,11 @@ from pitome.validate.parity.graph_weights import used_weights
 from pitome.validate.parity.layer_arithmetic import InnerArithmetic, layer_arithmetic
 from pitome.validate.parity.module_trace import trace
 from pitome.validate.parity.output_arithmetic import compare_arithmetic, reduced_errors
+from pitome.validate.parity.overflow import overflows_of
 from pitome.validate.parity.passes import Passes, Progress, run_passes
 from pitome.validate.parity.records import (
     Arithmetic,
     BatchComposition,
-    Cosine,
     Decisions,
     GraphFinding,
     LevelVerdict,
@@ -30,6 +30,7 @@ from pitome.validate.parity.records import (
     ReducedTorch,
 )
 from pitome.validate.parity.targets import GraphTarget, Target
+from pitome.validate.parity.task_level import task_level
 from pitome.validate.samples import CheckedInputs
 from pitome.validate.thresholds import PASSED, Thresholds, judge, judge_levels, why_not_judged
 
@@ -41,7 +42,6 @@ NUM_INSIDE = 4
 __all__ = [
     "check_parity",
     "compare_arithmetic",
-    "compare_task",
     "decide",
     "judge_decisions",
     "report_decisions",
@@ -123,6 +123,7 @@ def check_parity(
                 progress=progress,
             )
         )
+    task = task_level(passes, answer_kind(getattr(merged, "config", None)))
     report = ParityReport(
         verdict="pass",
         reason=PASSED,
@@ -136,14 +137,17 @@ def check_parity(
         arithmetic=tuple(
             record for precision in passes.runtime for record in compare_arithmetic(passes, precision, limits)
         ),
+        overflows=overflows_of(passes, merged, outputs, inputs.all),
         layers=tuple(record for found in inner for record in found.layers),
         metrics=tuple(record for found in inner for record in found.metrics),
         graph=tuple(_read_graphs(graphs, merged, outputs, inside.rows([0]).inputs, passes)),
         reduced=tuple(_reduced(passes, precision) for precision in passes.reduced),
         batching=_batching(targets["fp32"], merged, inputs, passes, progress),
-        task=tuple(_task(passes)),
-        top1_agreement=_top1(passes),
+        task=task.cosines,
+        agreement=task.agreement,
+        top1_agreement=task.top1_agreement,
         inputs=_counts(inputs),
+        own_data=inputs.own,
         threads=threads,
     )
     found = judge(report, limits)
@@ -198,8 +202,14 @@ def _reduced(passes: Passes, precision: str) -> ReducedTorch:
 
 
 def _counts(inputs: CheckedInputs) -> dict[str, int]:
-    real = "photos" if "pixel_values" in inputs.real.inputs else "sentences"
-    return {"random": len(inputs.random), real: len(inputs.real)}
+    found, of_images = {"random": len(inputs.random)}, "pixel_values" in inputs.real.inputs
+    if inputs.own is not None:
+        return {**found, "own images" if of_images else "own texts": len(inputs.real)}
+    if of_images:
+        return {**found, "photos": len(inputs.real)}
+    types = inputs.real.inputs.get(TOKEN_TYPE_IDS)
+    pairs = 0 if types is None else int((types > 0).any(dim=1).sum())
+    return {**found, "sentences": len(inputs.real) - pairs, **({"pairs": pairs} if pairs else {})}
 
 
 def decide(decisions: Decisions | None, arithmetic: Sequence[Arithmetic]) -> tuple[LevelVerdict, str]:
@@ -210,74 +220,3 @@ def decide(decisions: Decisions | None, arithmetic: Sequence[Arithmetic]) -> tup
         return "fail", failures[0]
     unknown = why_not_judged(decisions, limits)
     return ("not judged", unknown) if unknown else ("pass", PASSED)
-
-
-def _task(passes: Passes) -> Iterator[Cosine]:
-    for precision in passes.runtime:
-        yield from compare_task(passes, precision)
-    for precision, found in passes.reduced.items():
-        yield from _cosines(passes, f"PyTorch {precision}", found.free.outputs, passes.exact)
-
-
-def _top1(passes: Passes) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for precision, runtime in passes.runtime.items():
-        ran = passes.exact if precision != "fp32" else list(range(len(passes.free.outputs[_any(passes)])))
-        found |= _same_class(passes, f"{passes.runtime_name} {precision}", runtime.outputs, ran)
-    for precision, reduced in passes.reduced.items():
-        found |= _same_class(passes, f"PyTorch {precision}", reduced.free.outputs, passes.exact)
-    return found
-
-
-def _any(passes: Passes) -> str:
-    return next(iter(passes.free.outputs))
-
-
-def compare_task(passes: Passes, precision: str) -> list[Cosine]:
-    """Level 3: the runtime, nothing forced, against the merged and the unmerged fp32 model, on real ones."""
-    outputs = passes.runtime[precision].outputs
-    ran = list(range(len(outputs[_any(passes)]))) if precision == "fp32" else passes.exact
-    return list(_cosines(passes, f"{passes.runtime_name} {precision}", outputs, ran))
-
-
-def _cosines(
-    passes: Passes, model: str, outputs: Mapping[str, Tensor], ran: Sequence[int]
-) -> Iterator[Cosine]:
-    rows, chosen = _real_rows(passes, ran)
-    mask = None if passes.mask is None else passes.mask[chosen]
-    for name, ours in outputs.items():
-        for against, other in _references(passes, name):
-            expected = task_vectors(name, other[chosen], mask)
-            for vector, value in task_vectors(name, ours[rows].float(), mask).items():
-                cosine = cosines(value, expected[vector])
-                yield Cosine(
-                    vector=vector,
-                    model=model,
-                    against=against,
-                    mean=float(cosine.mean()),
-                    minimum=float(cosine.min()),
-                )
-
-
-def _same_class(
-    passes: Passes, model: str, outputs: Mapping[str, Tensor], ran: Sequence[int]
-) -> dict[str, float]:
-    """Level 3 for classifiers: share of real inputs with the same best class."""
-    if "logits" not in outputs:
-        return {}
-    rows, chosen = _real_rows(passes, ran)
-    best = outputs["logits"][rows].argmax(-1)
-    return {
-        f"{model} against {against}": float((best == other[chosen].argmax(-1)).double().mean())
-        for against, other in _references(passes, "logits")
-    }
-
-
-def _references(passes: Passes, name: str) -> list[tuple[Literal["merged", "unmerged"], Tensor]]:
-    return [("merged", passes.free.outputs[name]), ("unmerged", passes.unmerged.outputs[name])]
-
-
-def _real_rows(passes: Passes, ran: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Rows of what ran and the inputs they are: real ones only, where there are any, for noise is no task."""
-    rows = [row for row, index in enumerate(ran) if index < passes.num_real] or list(range(len(ran)))
-    return rows, [ran[row] for row in rows]

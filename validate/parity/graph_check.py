@@ -50,7 +50,7 @@ def check_graph(
     """
     model = load_graph(path)
     findings = [
-        *_epsilons(model, norms, decides=not runs),
+        *_epsilons(model, norms, used, decides=not runs),
         *_merges(model, layers),
         *_bodies(model, layers, precision, decides=judged is not None),
         *check_weights(model, merged, TORCH_TYPES[precision], used, decides=not runs),
@@ -67,8 +67,14 @@ def _nodes(path: Path, judged: Path, precision: str) -> Iterator[GraphFinding]:
         yield GraphFinding(kind="structure", layer=None, text=text, decides=True)
 
 
-def _epsilons(model: Any, norms: Sequence[NormCall], decides: bool) -> Iterator[GraphFinding]:
+def _epsilons(
+    model: Any, norms: Sequence[NormCall], used: Collection[str], decides: bool
+) -> Iterator[GraphFinding]:
     nodes = [node for node in model.graph if (node.domain, node.op_type) == ("", "LayerNormalization")]
+    live = [norm for norm in norms if _is_used(norm, used)]
+    if len(nodes) == len(live) < len(norms):
+        yield _left_out([norm.name for norm in norms if norm not in live], len(norms))
+        norms = live
     if len(nodes) != len(norms):
         text = f"the graph has {len(nodes)} LayerNormalization nodes, the model runs {len(norms)} layer norms"
         # A runtime-neutral rewrite may have taken them apart: measuring decides, where there is any.
@@ -83,6 +89,25 @@ def _epsilons(model: Any, norms: Sequence[NormCall], decides: bool) -> Iterator[
                 f"the LayerNormalization epsilon of {where} is {found:g}, the model has {norm.module.eps:g}"
             )
             yield GraphFinding(kind="epsilon", layer=norm.layer, text=text, decides=True)
+
+
+def _is_used(norm: NormCall, used: Collection[str]) -> bool:
+    """Whether an output depends on a layer norm; one without weights, or where none are known, may."""
+    weights = [f"{norm.name}.{name}" for name, _ in norm.module.named_parameters()]
+    return not used or not weights or any(name in used for name in weights)
+
+
+def _left_out(names: Sequence[str], count: int) -> GraphFinding:
+    one = len(names) == 1
+    return GraphFinding(
+        kind="structure",
+        layer=None,
+        text=f"the graph has {count - len(names)} of the model's {count} layer norms, without "
+        f"{', '.join(names)}",
+        explanation=f"no output depends on {'it' if one else 'them'}, so the export leaves "
+        f"{'it' if one else 'them'} out",
+        decides=False,
+    )
 
 
 def _merges(model: Any, layers: Mapping[int, MergeParameters]) -> Iterator[GraphFinding]:

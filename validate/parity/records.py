@@ -1,6 +1,7 @@
 """The records of the parity check. They lie in `pitome.bundle`, whose manifest holds them."""
 
 from pitome.bundle.parity_records import (
+    Agreement,
     Arithmetic,
     BatchComposition,
     Cosine,
@@ -11,12 +12,14 @@ from pitome.bundle.parity_records import (
     LevelVerdict,
     Margins,
     MetricArithmetic,
+    Overflow,
     ParityReport,
     ReducedError,
     ReducedTorch,
 )
 
 __all__ = [
+    "Agreement",
     "Arithmetic",
     "BatchComposition",
     "Cosine",
@@ -27,6 +30,7 @@ __all__ = [
     "LevelVerdict",
     "Margins",
     "MetricArithmetic",
+    "Overflow",
     "ParityReport",
     "ReducedError",
     "ReducedTorch",

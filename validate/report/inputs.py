@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ class ReportInput:
     """Of this model."""
     spectrum: SpectrumReport | None = None
     merge_maps: MergeMaps | None = None
+    pictures: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """Task -> row of a sample -> small picture of it (a data URI), of the user's images."""
     validation: ValidationRecord | None = None
     """Without it the page is that of a build."""
     bundle: Path | None = None

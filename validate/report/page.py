@@ -9,7 +9,7 @@ from pitome.validate.report.header import header_view
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.numbers import grouped, plain, small
 from pitome.validate.report.sections import all_sections
-from pitome.validate.report.summary import giga, megabytes, percent, times
+from pitome.validate.report.summary import giga, megabytes, percent, times, tone_of
 
 TEMPLATE = "report.html.j2"
 
@@ -39,7 +39,7 @@ def render_report(report: ReportInput) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        giga=giga, megabytes=megabytes, times=times, small=small, cell=plain, grouped=grouped
+        tone=tone_of, giga=giga, megabytes=megabytes, times=times, small=small, cell=plain, grouped=grouped
     )
     environment.globals["percent"] = percent
     sections = []

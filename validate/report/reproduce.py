@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
+from pitome.bundle.portable import is_path, places_of
 from pitome.validate.report.inputs import ReportInput
 
 
@@ -69,5 +71,10 @@ def _model(report: ReportInput) -> str:
 
 
 def _named(report: ReportInput) -> str:
-    """MODEL as the user gave it: the name of a bundle has no slashes."""
-    return report.manifest.build.model.model
+    """MODEL as the user gave it; a folder as seen from the bundle, where that is known, else its name."""
+    named = report.manifest.build.model.model
+    if not is_path(named):
+        return named
+    if report.bundle is None:
+        return f"./{Path(named).name}"
+    return next((str(each) for each in places_of(report.bundle, named) if each.exists()), named)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pitome.bundle import Manifest, PlanRecord
 from pitome.option import option_text, options_of
 from pitome.settings import MergeSettings
+from pitome.validate.report.key_figures import deployed, device_of, precision_figures, slower_results
 
 if TYPE_CHECKING:
     from pitome.bundle.latency_records import LatencyRecord, LatencyReport
@@ -25,6 +26,13 @@ HOST_CODE = "engine_host_code_allowed"
 """The switch of TensorRT's runtime without which it refuses a plan that holds a library."""
 STEADY = 0.15
 """Width of a speed-up's interval, relative to it, from which on the measurement is called unsteady."""
+
+
+def tone_of(verdict: str, not_judged: int = 0) -> Tone:
+    """How a verdict is coloured: green is earned, and what was not judged is amber."""
+    if verdict == "fail":
+        return "bad"
+    return "warning" if verdict == "not judged" or not_judged else "good"
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,12 @@ def rows_of(
         )
     )
     rows.append(_parity_row(parity))
+    rows += _precision_rows(parity)
     if parity is not None:
         rows += _batching_rows(parity.batching)
         rows += _unchecked_rows(parity)
-    rows += _latency_rows(latency)
+    rows += _latency_rows(latency, merges=any(manifest.schedule.num_merged))
+    rows.append(SummaryRow("Deployed", "{}: {}".format(*deployed(manifest))))
     for plan in manifest.plans:
         rows.append(
             SummaryRow(
@@ -70,10 +80,30 @@ def rows_of(
             )
         )
     rows += _operator_library_rows(manifest)
+    rows += _checkpoint_rows(manifest)
     for onnx in manifest.onnx:
         size = onnx.bytes + sum(data.bytes for data in onnx.external_data)
         rows.append(SummaryRow(f"ONNX {onnx.precision}", f"{onnx.file}, {megabytes(size)}"))
     return rows
+
+
+def _checkpoint_rows(manifest: Manifest) -> list[SummaryRow]:
+    """What lies in the bundle of the checkpoint's files, and under which licence the model is said to be."""
+    if not manifest.assets:
+        return []
+    roles = [asset.role for asset in manifest.assets]
+    shown = ("processor", "tokenizer", "sentence", "config")
+    told = [f"{roles.count(role)} {role}" for role in shown if role in roles]
+    if manifest.model.num_labels is not None:
+        told.append(f"{manifest.model.num_labels:,} labels")
+    card = manifest.model.card
+    named = None if card is None else card.license_name or card.license
+    terms = [named] if named else []
+    terms += [asset.file for asset in manifest.assets if asset.role == "license"]
+    return [
+        SummaryRow("Checkpoint's files", ", ".join(told) or "none"),
+        SummaryRow("Licence", ", ".join(terms) or "not stated by the checkpoint"),
+    ]
 
 
 def _operator_library_rows(manifest: Manifest) -> list[SummaryRow]:
@@ -173,7 +203,7 @@ def _parity_row(parity: ParityReport | None) -> SummaryRow:
     reason = f" ({parity.reason})" if parity.reason else ""
     value, found = f"{parity.verdict}{reason}", parity.decisions
     if found is not None and found.compared:
-        told = f"{found.agreed:,} of {found.compared:,} decisions agree"
+        told = f"{found.agreed:,} of {found.compared:,} decisions agree in fp32"
         if found.excused:
             told += f", {found.excused:,} differ within rounding"
         if found.excused_by_jumps:
@@ -215,22 +245,33 @@ def _unchecked_rows(parity: ParityReport) -> list[SummaryRow]:
     ]
 
 
-def _latency_rows(latency: LatencyReport | None) -> list[SummaryRow]:
+def _precision_rows(parity: ParityReport | None) -> list[SummaryRow]:
+    """fp32's cosine, and what other precisions decide by themselves, which is reported and not judged."""
+    rows = []
+    for found in precision_figures(parity):
+        if not found.judged:
+            told = f"{found.decisions_told} with PyTorch in {found.precision} ({found.runtime}; not judged)"
+            rows.append(SummaryRow(f"Decisions, {found.precision}", told))
+        if found.to_merged is not None or found.agreement:
+            rows.append(SummaryRow(f"Outputs, {found.precision}", f"{found.cosines_told} ({found.runtime})"))
+    return rows
+
+
+def _latency_rows(latency: LatencyReport | None, merges: bool) -> list[SummaryRow]:
     if latency is None:
         return [SummaryRow("Speed-up", "not measured", "warning")]
-    rows = []
+    rows, slower = [], slower_results(latency) if merges else ()
     for result in latency.results:
         low, high = result.speedup_interval
         unsteady = _unsteady(result)
-        rows.append(
-            SummaryRow(
-                f"Speed-up, batch {result.batch}",
-                f"{times(result.speedup)} ({low:.2f} to {high:.2f}), bound {times(result.bound)}, "
-                f"onnxruntime CPU, {latency.threads} threads"
-                + (f"; unsteady, {unsteady}: `pitome bench BUNDLE --record`" if unsteady else ""),
-                "warning" if unsteady else "plain",
-            )
+        value = (
+            f"{times(result.speedup)} ({low:.2f} to {high:.2f}), bound {times(result.bound)}, fp32, "
+            f"{device_of(latency)}, {latency.threads} threads"
         )
+        value += "; slower than not merging" if result in slower else ""
+        value += f"; unsteady, {unsteady}: `pitome bench BUNDLE --record`" if unsteady else ""
+        tone: Tone = "warning" if unsteady or result in slower else "plain"
+        rows.append(SummaryRow(f"Speed-up, batch {result.batch}", value, tone))
     return rows
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pitome.settings import MergeSettings
 from pitome.validate.padding_records import PaddingRecord
@@ -71,20 +72,6 @@ class SweepRecord(_Record):
     padding: PaddingRecord | None = Field(default=None, description="of texts")
     seconds: float = Field(ge=0, description="what judging took; no measure of the model's speed")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_older_files(cls, content: object) -> object:
-        """Settings in older files hold the numbers of each layer too, and some values that nothing takes."""
-        settings = content.get("settings") if isinstance(content, dict) else None
-        if not isinstance(content, dict) or not isinstance(settings, dict) or "margins" not in settings:
-            return content
-        chosen = {name: value for name, value in settings.items() if value is not None}
-        layers = {name: chosen.pop(name) for name in ("margins", "num_candidates") if name in chosen}
-        if "metric" not in chosen:  # no similarity is measured, so nothing decides by it
-            meant = ("method", "proportional_attention", "seed")
-            chosen = {name: value for name, value in chosen.items() if name in meant}
-        return {**content, "settings": chosen, **layers}
-
     @property
     def is_unmerged(self) -> bool:
         """Whether this is the unmerged model."""
@@ -135,7 +122,22 @@ _LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind
 
 def parse_line(content: dict[str, Any]) -> Line:
     """A line of a sweep's file from its JSON object; pydantic's ValidationError where it is none."""
-    return _LINE.validate_python(content)
+    # By way of JSON, in which a list may become a tuple although types are strict. What older files write in
+    # another way is changed before: behind a validator in front of a record it would be Python's lists.
+    return _LINE.validate_json(json.dumps(_of_older_files(content)), strict=True)
+
+
+def _of_older_files(content: dict[str, Any]) -> dict[str, Any]:
+    """Settings in older files hold the numbers of each layer too, and some values that nothing takes."""
+    settings = content.get("settings")
+    if not isinstance(settings, dict) or "margins" not in settings:
+        return content
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    layers = {name: chosen.pop(name) for name in ("margins", "num_candidates") if name in chosen}
+    if "metric" not in chosen:  # no similarity is measured, so nothing decides by it
+        meant = ("method", "proportional_attention", "seed")
+        chosen = {name: value for name, value in chosen.items() if name in meant}
+    return {**content, "settings": chosen, **layers}
 
 
 def records_of(lines: Sequence[Line]) -> list[AnyRecord]:

@@ -5,7 +5,6 @@ Tasks on texts get a second one: what padding has to do with the first, and docu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from pydantic import ValidationError
 from pitome.errors import InputError
 from pitome.methods import method_class
 from pitome.models.task import Modality
+from pitome.regular_file import read_regular_file
 from pitome.settings import MergeSettings
+from pitome.strict_json import read_strict_json
 from pitome.validate.padding_records import BUCKET, FULL_LENGTH
 from pitome.validate.sweep.labels import label_of_today
 from pitome.validate.sweep.records import (
@@ -27,6 +28,8 @@ from pitome.validate.sweep.records import (
     records_of,
 )
 
+LONGEST_FILE = 1024**3
+"""Bytes of a file of records."""
 POINTS = 100
 """Scores are shown times this."""
 
@@ -38,9 +41,9 @@ def read_sweep_file(path: Path) -> SweepFile:
         InputError: it can't be read, or is no such file.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        configuration = dict(json.loads(lines[0])["configuration"])
-        parsed = [parse_line(json.loads(line)) for line in lines[1:]]
+        lines = [read_strict_json(line, portable=False) for line in _lines(path)]
+        configuration = dict(lines[0]["configuration"])
+        parsed = [parse_line(line) for line in lines[1:]]
     except (OSError, ValueError, KeyError, IndexError, TypeError, ValidationError) as error:
         raise InputError(
             f"the results in {path}",
@@ -51,6 +54,10 @@ def read_sweep_file(path: Path) -> SweepFile:
     failed = tuple(record for record in records if isinstance(record, FailedPoint))
     commands = tuple(dict.fromkeys(line.command for line in parsed if isinstance(line, SweepRun)))
     return SweepFile(configuration, tuple(map(_with_whole_label, measured(records))), failed, commands)
+
+
+def _lines(path: Path) -> list[bytes]:
+    return read_regular_file(path, LONGEST_FILE).removesuffix(b"\n").split(b"\n")
 
 
 def _with_whole_label(record: SweepRecord) -> SweepRecord:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pitome.errors import PitomeError
-from pitome.methods import method_class, method_names
+from pitome.validate.sweep.left_out import not_to_deploy
 from pitome.validate.sweep.records import AnyRecord, SpeedRecord, SweepRecord, measured
 
 FINALISTS = 5
+NEAREST = 5
+"""Settings that are listed where none is within the budget."""
 
 
 class BudgetError(PitomeError):
@@ -54,12 +56,21 @@ class Candidate:
         """On the task where it loses the most."""
         return max(self.drops, key=lambda drop: drop.mean)
 
+    @property
+    def at_most(self) -> float:
+        """Points that it loses at most with 95 %, on the task where that is the most."""
+        return max(drop.high for drop in self.drops)
+
+    def is_within(self, max_drop: float, *, accept_mean: bool = False) -> bool:
+        """Whether it stays within a budget at 95 %, or by its mean where that is accepted."""
+        return (self.worst.mean if accept_mean else self.at_most) <= max_drop
+
 
 def candidates_of(records: Sequence[AnyRecord], tasks: Sequence[str]) -> list[Candidate]:
     """The settings with a record for every task, in the order of their first record."""
     found: dict[str, list[SweepRecord]] = {}
     for each in measured(list(records)):
-        if not each.is_unmerged and _deployable(each.settings.method) and each.task in tasks:
+        if not each.is_unmerged and not_to_deploy(each.settings.method) is None and each.task in tasks:
             found.setdefault(each.key, []).append(each)
     return [
         Candidate(key, tuple(map(Drop.of, group)), group[0].speed)
@@ -68,18 +79,15 @@ def candidates_of(records: Sequence[AnyRecord], tasks: Sequence[str]) -> list[Ca
     ]
 
 
-def _deployable(method: str) -> bool:
-    """Whether a method is one to deploy; older files have methods that are gone."""
-    return method in method_names() and method_class(method).deployable
-
-
 def choose(
     candidates: Sequence[Candidate],
     max_drop: float,
     measure: Callable[[Sequence[Candidate]], Sequence[SpeedRecord]] | None = None,
     finalists: int = FINALISTS,
+    *,
+    accept_mean: bool = False,
 ) -> Candidate:
-    """The fastest candidate that loses at most ``max_drop`` points on every task.
+    """The fastest candidate that loses at most ``max_drop`` points on every task, at 95 %.
 
     The few with the least FLOPs among them are finalists. With ``measure`` their speed-ups are measured
     (where the sweep did not) and the highest wins, else the least FLOPs; equal ones are told apart by what
@@ -87,16 +95,17 @@ def choose(
 
     Args:
         candidates: the settings.
-        max_drop: the budget in points; the mean of the paired difference counts.
+        max_drop: the budget in points; the end of the paired interval that loses more counts.
         measure: measures candidates in one go; their speeds in the same order.
         finalists: how many are measured.
+        accept_mean: the mean counts in place of that end; about every second such choice then loses more.
 
     Raises:
-        BudgetError: none is within the budget; the closest is named.
+        BudgetError: none is within the budget; the nearest are listed.
     """
-    within = [each for each in candidates if each.worst.mean <= max_drop]
+    within = [each for each in candidates if each.is_within(max_drop, accept_mean=accept_mean)]
     if not within:
-        raise _none_within(candidates, max_drop)
+        raise _none_within(candidates, max_drop, accept_mean=accept_mean)
     within.sort(key=lambda each: (each.record.flops_ratio, each.worst.mean))
     last = _different_speed(within)[:finalists]
     if measure is None:
@@ -119,18 +128,30 @@ def _different_speed(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(best.values(), key=lambda each: (each.record.flops_ratio, order[each.key]))
 
 
-def _none_within(candidates: Sequence[Candidate], max_drop: float) -> BudgetError:
-    asked = f"a setting that loses at most {max_drop:g} points"
+def _none_within(candidates: Sequence[Candidate], max_drop: float, *, accept_mean: bool) -> BudgetError:
+    surely = "" if accept_mean else " at 95 %"
+    asked = f"a setting that loses at most {max_drop:g} points{surely}"
     if not candidates:
         return BudgetError(
             asked, "no setting could be judged on every task", "See the reasons in the sweep's file"
         )
-    closest = min(candidates, key=lambda each: each.worst.mean)
-    drop = closest.worst
+    nearest = sorted(candidates, key=lambda each: each.worst.mean if accept_mean else each.at_most)
+    by_mean = sum(each.is_within(max_drop, accept_mean=True) for each in candidates)
+    ways = ["Allow a larger --max-drop", "let more FLOPs be left with --flops"]
+    ways += [] if accept_mean else ["judge more samples"]
+    ways += [f"take the mean for it with --accept-mean ({by_mean} would fit)"] if by_mean else []
+    remedy = f"Nothing was written. {', '.join(ways[:-1])}, or {ways[-1]}"
     return BudgetError(
         asked,
-        f"none of {len(candidates)} does; the closest is {closest.record.label}, which loses {drop.mean:.2f} "
-        f"points [{drop.low:.2f}, {drop.high:.2f}] on {drop.record.task} at {drop.record.flops_ratio:.3f} of "
-        "the FLOPs",
-        "Nothing was written. Allow a larger --max-drop, or let more FLOPs be left with --flops",
+        f"none of {len(candidates)} does; the nearest:",
+        remedy,
+        [f"- {_told(each)}" for each in nearest[:NEAREST]],
+    )
+
+
+def _told(candidate: Candidate) -> str:
+    drop = max(candidate.drops, key=lambda each: each.high)
+    return (
+        f"{drop.mean:+.2f} points lost [{drop.low:+.2f}, {drop.high:+.2f}] on {drop.record.task} at "
+        f"{candidate.record.flops_ratio:.3f} of the FLOPs: {candidate.record.label}"
     )

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from pitome.errors import InputError
 from pitome.models.family import Family
+from pitome.models.text import TextFamily
+from pitome.text_inputs import TextInputs
 
 _FAMILIES: dict[str, Family] = {}
 """Name -> the one object of each family whose file was imported."""
@@ -86,3 +88,12 @@ def family_of(model: Any) -> Family:
             "Give a model of the transformers library",
         )
     return family_of_type(model_type)
+
+
+def text_inputs_of(model: Any) -> TextInputs:
+    """What a model takes as a text; nothing, where it takes images or is of no known family."""
+    try:
+        family = family_of(model)
+    except InputError:
+        return TextInputs()
+    return family.text_inputs(model.config) if isinstance(family, TextFamily) else TextInputs()

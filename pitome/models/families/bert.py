@@ -13,17 +13,29 @@ from pitome.models.text import TextFamily
 
 @register
 class Bert(TextFamily):
-    """``BertModel`` and ``BertForSequenceClassification``."""
+    """``BertModel``, its classifiers of texts and of tokens, and the encoder of other classes."""
 
     name = "bert"
     model_types = ("bert",)
+    takes_token_types = True
     architectures: ClassVar = {
         "BertModel": "text-features",
         "BertForSequenceClassification": "text-classification",
+        "BertForTokenClassification": "token-classification",
     }
+    taken_out: ClassVar = {
+        "BertForMaskedLM": "BertModel",
+        "BertForPreTraining": "BertModel",
+        "BertForNextSentencePrediction": "BertModel",
+        "BertForMultipleChoice": "BertModel",
+        "BertForQuestionAnswering": "BertModel",
+    }
+    pooled = ("BertModel",)
     outputs: ClassVar = {
         "text-features": ("last_hidden_state",),
+        "text-embedding": ("sentence_embedding", "last_hidden_state"),
         "text-classification": ("logits",),
+        "token-classification": ("logits",),
     }
 
     def tower(self, model: Any) -> Any:

@@ -20,6 +20,8 @@ class Deit(Vit):
         "DeiTForImageClassification": "image-classification",
         "DeiTModel": "image-features",
     }
+    taken_out: ClassVar = {"DeiTForMaskedImageModeling": "DeiTModel"}
+    pooled: ClassVar = ("DeiTModel",)
     default_preprocess = make_preprocess(224, IMAGENET_COLOURS, resize_size=256)
     prefix_tokens = 2
 

@@ -27,12 +27,14 @@ class Dinov2(Family):
         "Dinov2Model": "image-features",
         "Dinov2ForImageClassification": "image-classification",
     }
+    taken_out: ClassVar = {"Dinov2Backbone": "Dinov2Model"}
     outputs: ClassVar = {
         "image-features": ("last_hidden_state",),
         "image-classification": ("logits",),
     }
 
     default_preprocess = make_preprocess(224, IMAGENET_COLOURS, resize_size=256)
+    interpolates = True
     tiny_config: ClassVar = {"mlp_ratio": 2}
 
     def _tower(self, model: Any) -> Any:

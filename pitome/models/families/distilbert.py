@@ -13,17 +13,25 @@ from pitome.models.text import TextFamily
 
 @register
 class DistilBert(TextFamily):
-    """``DistilBertModel`` and ``DistilBertForSequenceClassification``."""
+    """``DistilBertModel``, its classifiers of texts and of tokens, and the encoder of other classes."""
 
     name = "distilbert"
     model_types = ("distilbert",)
     architectures: ClassVar = {
         "DistilBertModel": "text-features",
         "DistilBertForSequenceClassification": "text-classification",
+        "DistilBertForTokenClassification": "token-classification",
+    }
+    taken_out: ClassVar = {
+        "DistilBertForMaskedLM": "DistilBertModel",
+        "DistilBertForMultipleChoice": "DistilBertModel",
+        "DistilBertForQuestionAnswering": "DistilBertModel",
     }
     outputs: ClassVar = {
         "text-features": ("last_hidden_state",),
+        "text-embedding": ("sentence_embedding", "last_hidden_state"),
         "text-classification": ("logits",),
+        "token-classification": ("logits",),
     }
 
     tiny_config: ClassVar = {"hidden_dim": 64}

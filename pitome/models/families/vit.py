@@ -28,6 +28,8 @@ class Vit(Family):
         "ViTForImageClassification": "image-classification",
         "ViTModel": "image-features",
     }
+    taken_out: ClassVar = {"ViTForMaskedImageModeling": "ViTModel"}
+    pooled: ClassVar = ("ViTModel",)
     outputs: ClassVar = {
         "image-classification": ("logits",),
         "image-features": ("last_hidden_state",),

@@ -22,7 +22,7 @@ CONTENTS = {
     "plans/model.fp16.sm80.plan": b"a plan",
     "plans/model.fp16.tensorrt.plan": b"a plan with plugin layers",
     "libpitome_plugin.so": b"a plugin",
-    "labels.json": b"[]",
+    "labels.json": b'["cat", "dog"]\n',
     "report.html": b"<html>",
 }
 OWN = ("manifest.json", "manifest.json.sha256")
@@ -41,9 +41,10 @@ def record(name: str, sized: bool = True, **others: Any) -> dict[str, Any]:
 
 def document() -> dict[str, Any]:
     """Make the JSON of a small manifest with every optional part."""
+    usual = {"dtype": "float32", "optional": False, "below": None}
     tensors: dict[str, Any] = {
-        "inputs": [{"name": "pixel_values", "dtype": "float32", "shape": ["batch", 3, 32, 32]}],
-        "outputs": [{"name": "embedding", "dtype": "float32", "shape": ["batch", 8]}],
+        "inputs": [{"name": "pixel_values", "shape": ["batch", 3, 32, 32], **usual}],
+        "outputs": [{"name": "embedding", "shape": ["batch", 8], **usual}],
     }
     flops = {"base": 200, "merged": 150, "ratio": 0.75, "bound": 200 / 150}
     return {
@@ -55,20 +56,32 @@ def document() -> dict[str, Any]:
             "family": "clip",
             "system": None,
             "task": "image-embedding",
-            "weights": {"source": "random", "sha256": KEY, "random": True, "revision": None, "seed": 0},
+            "weights": {"source": "org/clip", "sha256": KEY, "random": False, "revision": "a1", "seed": None},
             "preprocess": {
                 "kind": "image",
-                "image_size": 32,
-                "resize": "shortest",
-                "resize_size": 36,
-                "resample": "bicubic",
+                "processor": "CLIPImageProcessor",
+                "height": 32,
+                "width": 32,
+                "channels": 3,
+                "resize": {
+                    "height": None,
+                    "width": None,
+                    "shortest_edge": 36,
+                    "longest_edge": None,
+                    "resample": 3,
+                },
+                "crops": [[32, 32]],
+                "rescale_factor": 1 / 255,
                 "mean": [0.5, 0.5, 0.5],
                 "std": [0.25, 0.25, 0.25],
             },
             "pooling": None,
             "normalised": None,
+            "sentence": None,
             "max_length": None,
+            "num_labels": 2,
             "card": None,
+            "notes": [],
         },
         "method": {
             "settings": settings(candidates=0.1, margin=[0.9, 0.9], metric="hidden", energy="elu"),
@@ -152,6 +165,8 @@ def document() -> dict[str, Any]:
             },
             "check": {
                 "parity_images": 64,
+                "inputs": None,
+                "column": None,
                 "batches": [1, 8],
                 "threads": 2,
                 "device": "cpu",

@@ -12,6 +12,7 @@ import pytest
 
 from pitome import bundle
 from pitome.bundle import Manifest, read_manifest, valid_files, verify_bundle
+from pitome.bundle.verification import unknown_files
 from pitome.errors import BundleError
 from tests.checkout import ROOT
 from tests.pitome.bundle.bundle_cases import (
@@ -97,6 +98,64 @@ def test_a_link_that_leads_out_is_refused_although_its_bytes_are_right(folder: P
     assert "model.onnx is a link that leads out of the bundle" in refusal(folder)
 
 
+@pytest.mark.parametrize("name", OWN)
+def test_manifest_and_digest_are_files_of_the_folder(folder: Path, name: str) -> None:
+    (folder / name).rename(folder.parent / "elsewhere")
+    (folder / name).symlink_to(folder.parent / "elsewhere")
+    assert f"{name} is a link that leads out of the bundle" in refusal(folder)
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    assert f"{name} is a link that leads out of the bundle" in refusal(folder)
+    (folder / name).unlink()
+    (folder / name).symlink_to("gone")
+    assert f"{name} is missing" in refusal(folder)
+    (folder / name).unlink()
+    (folder / name).symlink_to(name)
+    assert f"{name} cannot be read (Symlink loop from" in refusal(folder)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert f"{name} is not a regular file" in refusal(folder)
+    assert valid_files(folder) == (None, frozenset())
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    assert f"{name} is not a regular file" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", *OWN])
+def test_a_link_to_a_file_of_the_folder_is_as_good_as_the_file(folder: Path, name: str) -> None:
+    (folder / name).rename(folder / "moved")
+    (folder / name).symlink_to("moved")
+    with pytest.warns(UserWarning, match="holds what its manifest does not list: moved"):
+        verify_bundle(folder)
+
+
+def test_a_folder_of_files_that_is_a_link_is_refused(folder: Path) -> None:
+    (folder / "plans").rename(folder.parent / "plans")
+    (folder / "plans").symlink_to(folder.parent / "plans")
+    assert "plans/model.fp16.sm80.plan is a link that leads out of the bundle" in refusal(folder)
+
+
+def test_unknown_files_are_named(folder: Path) -> None:
+    assert unknown_files(folder, read_manifest(folder)) == []
+    (folder / "plans" / "notes.txt").write_text("mine")
+    (folder / "empty").mkdir()
+    (folder / ".hidden").symlink_to("/etc")
+    os.mkfifo(folder / "pipe")
+    with pytest.warns(UserWarning, match="pipe") as told:
+        verify_bundle(folder)
+    assert str(told[0].message) == (
+        f"the bundle {folder} holds what its manifest does not list: .hidden, empty/, pipe, plans/notes.txt. "
+        "Nothing reads or checks it, and the next build removes it"
+    )
+
+
+def test_many_unknown_files_are_counted(folder: Path) -> None:
+    for number in range(12):
+        (folder / f"x{number:02}").touch()
+    with pytest.warns(UserWarning, match="x08, x09 and 2 more. Nothing reads"):
+        verify_bundle(folder)
+
+
 def test_links_in_a_circle_are_refused(folder: Path) -> None:
     (folder / "model.onnx").unlink()
     (folder / "model.onnx").symlink_to("model.onnx")
@@ -127,6 +186,8 @@ def test_what_is_no_bundle_says_so(folder: Path) -> None:
         b'{"schema_version": NaN}',
         b'{"flops": -Infinity}',
         b"[" * 100_000,
+        b'{"schema_version": 2, "schema_version": 2}',
+        b'\xef\xbb\xbf{"schema_version": 2}',
         json.dumps(document()).encode()[:-1],
     ],
 )

@@ -18,10 +18,10 @@ from pitome.models.presets import PRESETS
 from tests.tiny_models import tiny_model
 
 PREPROCESS = {
-    "clip": ("shortest", 224, "bicubic", 0.48145466, 0.26862954),
-    "vit": ("squash", 224, "bilinear", 0.5, 0.5),
-    "deit": ("shortest", 256, "bicubic", 0.485, 0.229),
-    "dinov2": ("shortest", 256, "bicubic", 0.485, 0.229),
+    "clip": ("shortest", 224, 3, 0.48145466, 0.26862954),
+    "vit": ("squash", 224, 2, 0.5, 0.5),
+    "deit": ("shortest", 256, 3, 0.485, 0.229),
+    "dinov2": ("shortest", 256, 3, 0.485, 0.229),
 }
 
 
@@ -92,14 +92,13 @@ def test_what_a_loader_needs_must_be_there() -> None:
 def test_default_preprocessing(name: str, wanted: tuple[Any, ...]) -> None:
     found = family_of_type(name).default_preprocess
     assert found is not None
-    assert found["image_size"] == 224
-    assert (
-        found["resize"],
-        found["resize_size"],
-        found["resample"],
-        found["mean"][0],
-        found["std"][0],
-    ) == wanted
+    assert (found.image_size, found.processor) == (224, None)
+    assert found.resize is not None
+    assert found.mean is not None
+    assert found.std is not None
+    edge = found.resize.shortest_edge or found.resize.height
+    way = "shortest" if found.resize.shortest_edge else "squash"
+    assert (way, edge, found.resize.resample, found.mean[0], found.std[0]) == wanted
 
 
 def test_texts_have_no_default_preprocessing() -> None:

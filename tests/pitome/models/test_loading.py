@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pitome.bundle import ImagePreprocess, ResizeRecord
 from pitome.errors import InputError
 from pitome.models.checkpoint import files_sha256
 from pitome.models.loading import load_model
@@ -94,7 +95,7 @@ def test_loaded_model_computes_what_was_saved(saved, kind):
     assert (loaded.name, loaded.source, loaded.random, loaded.seed) == (kind, str(folder), False, None)
     assert loaded.sha256 == files_sha256([folder / "model.safetensors"])
     assert loaded.family.shape(loaded.model).num_tokens == (18 if kind == "deit" else 17)
-    assert loaded.image_size == loaded.preprocess["image_size"] == loaded.config["image_size"] == 32
+    assert loaded.image_size == loaded.preprocess.image_size == loaded.config["image_size"] == 32
 
 
 def test_whole_clip_is_loaded_as_its_vision_tower(saved):
@@ -131,7 +132,12 @@ def test_pickled_and_split_checkpoints(saved, tmp_path):
     torch.testing.assert_close(_output(loaded.model, _images()), wanted, rtol=0, atol=1e-6)
     assert loaded.sha256 == files_sha256(parts)
     parts[0].unlink()
-    with pytest.raises(InputError, match="nor all parts of one"):
+    with pytest.raises(
+        InputError, match=r"it names model-00001-of-\d+\.safetensors, missing of its \d+ files"
+    ):
+        load_model(str(tmp_path / "split"))
+    (tmp_path / "split/model.safetensors.index.json").unlink()
+    with pytest.raises(InputError, match=r"parts of its weights: model-00001-of-\d+\.safetensors is missing"):
         load_model(str(tmp_path / "split"))
 
 
@@ -196,14 +202,17 @@ def test_preprocessing_is_the_checkpoints_own(saved):
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(content))
     loaded = load_model(str(folder), image_size=64)
-    assert loaded.preprocess == {
-        "image_size": 64,
-        "resize": "shortest",
-        "resize_size": 80,
-        "resample": "bicubic",
-        "mean": [0.1, 0.2, 0.3],
-        "std": [0.5, 0.5, 0.5],
-    }
+    assert loaded.preprocess == ImagePreprocess(
+        processor="ViTImageProcessor",
+        height=64,
+        width=64,
+        channels=3,
+        resize=ResizeRecord(height=80, width=80, resample=3),
+        crops=((64, 64),),
+        rescale_factor=1 / 255,
+        mean=(0.1, 0.2, 0.3),
+        std=(0.5, 0.5, 0.5),
+    )
 
 
 def _fails(folder, **options):
@@ -215,6 +224,10 @@ def _fails(folder, **options):
 def test_folder_without_config(saved):
     _, folder = saved("vit")
     (folder / "config.json").unlink()
+    assert _fails(folder).endswith(
+        "the folder has weights and no config.json. Put the config.json of their model beside them"
+    )
+    (folder / "model.safetensors").rename(folder / "weights.data")
     assert "the folder has no config.json. Give the folder that save_pretrained wrote" in _fails(folder)
 
 
@@ -242,12 +255,10 @@ def test_unknown_family(saved):
 def test_unknown_class_of_a_known_family(saved):
     _, folder = saved("vit")
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(
-        json.dumps({**config, "architectures": ["ViTForMaskedImageModeling"]})
-    )
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": ["ViTForDreams"]}))
     assert (
-        "a model of class ViTForMaskedImageModeling: family vit knows ViTForImageClassification, ViTModel. "
-        "Choose a checkpoint of one of these classes"
+        "a model of class ViTForDreams: family vit knows ViTForImageClassification, ViTModel, "
+        "ViTForMaskedImageModeling. Choose a checkpoint of one of these classes"
     ) in _fails(folder)
 
 

@@ -20,7 +20,7 @@ from pitome.models.preset_file import (
     write_preset_file,
 )
 from pitome.parameters import MergeParameters, to_float32
-from pitome.settings import MergeSettings
+from pitome.settings import MergeSettings, ScheduleOptions
 from tests.merge_parameters import merge_parameters
 from tests.pitome.models.test_preset_file import WHOLE, changed, write
 from tests.tiny_models import tiny_model
@@ -49,7 +49,9 @@ def numbers(method: MergeSettings, num_layers: int = 4) -> list[MergeParameters 
 
 
 def with_numbers(method: MergeSettings, parameters: Sequence[MergeParameters | None]) -> PresetFile:
-    return WHOLE.model_copy(update={"method": method, "energy": PresetEnergy.of(parameters)})
+    energy = PresetEnergy.of(parameters)
+    schedule = ScheduleOptions(r=(3, 2, *(0 for _ in parameters[2:])))
+    return WHOLE.model_copy(update={"method": method, "energy": energy, "schedule": schedule})
 
 
 SHARP = MergeSettings("pitome", margin=(0.9, 0.9), energy="sharp")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,7 @@ from pitome.models.preset_file import (
     write_preset_file,
 )
 from pitome.models.registry import resolve_model
+from pitome.option import option_text, options_of, read_value
 from pitome.settings import MergeSettings, ScheduleOptions
 from tests.checkout import ROOT
 from tests.tiny_models import tiny_model
@@ -170,28 +172,28 @@ REFUSALS = {
     "missing key": (changed('name = "pitome"', ""), "method.name: it is not there"),
     "text for a number": (
         changed("flops = 0.6", 'flops = "0.6"'),
-        "schedule.flops: Input should be a valid number",
+        "schedule.flops: should be a valid number",
     ),
     "number for a text": (
         changed('name = "clip-b16"', "name = 3"),
-        "model.name: Input should be a valid string",
+        "model.name: should be a valid string",
     ),
     "truth for a number": (
         changed("flops = 0.6", "flops = true"),
-        "schedule.flops: Input should be a valid number",
+        "schedule.flops: should be a valid number",
     ),
-    "one margin": (changed("[0.9, 0.9]", "[0.9]"), "method.margin: Field required"),
+    "one margin": (changed("[0.9, 0.9]", "[0.9]"), "method.margin[1]: it is missing"),
     "unknown shape": (
         changed('"constant"', '"round"'),
-        "schedule.shape: Input should be 'ratio', 'constant'",
+        "schedule.shape: should be 'ratio', 'constant'",
     ),
     "flops over one": (
         changed("flops = 0.6", "flops = 1.6"),
-        "schedule.flops: Input should be less than or equal to 1",
+        "schedule.flops: should be less than or equal to 1",
     ),
     "not a number": (
         changed("flops = 0.6", "flops = nan"),
-        "schedule.flops: Input should be a finite number",
+        "schedule.flops = nan should be a finite number",
     ),
     "two schedules": (
         changed("flops = 0.6", "flops = 0.6\nratio = 0.9"),
@@ -216,9 +218,43 @@ REFUSALS = {
     ),
     "large seed": (
         changed("candidates = 0.1", "seed = 99999999999999999999999"),
-        "SEED=99999999999999999999999: not a number from -9223372036854775808",
+        "method.seed: it is beyond a whole number of 64 bits",
     ),
     "short digest": (changed(DIGEST, "abc"), "model.sha256: String should match pattern"),
+    "one count for twelve layers": (
+        changed('flops = 0.6\nshape = "constant"', "num_merged = [1]"),
+        "schedule.num_merged: 1 counts for a model of 12 layers",
+    ),
+    "a negative count": (
+        changed('flops = 0.6\nshape = "constant"', f"num_merged = {[-1] * 12}"),
+        "schedule.num_merged: -1 tokens can't be merged",
+    ),
+    "counts with a point": (
+        changed('flops = 0.6\nshape = "constant"', f"num_merged = {[1.0] * 12}"),
+        "schedule.num_merged[0]: should be a valid integer, not 1.0",
+    ),
+    "a switch among counts": (
+        changed('flops = 0.6\nshape = "constant"', f"num_merged = [true{', 1' * 11}]"),
+        "schedule.num_merged[0]: should be a valid integer, not true",
+    ),
+    "a layer that is not there": (
+        changed('shape = "constant"', "layers = [12]"),
+        "schedule.layers: layers are from 0 to 11, not 12",
+    ),
+    "a nearly known key": (
+        changed("candidates = 0.1", "candidate = 0.1"),
+        "method.candidate: unknown key (did you mean candidates?)",
+    ),
+    "a table for a value": (changed("candidates = 0.1", "candidates = {a = 1}"), "method.candidates: "),
+    "a key twice": (changed("candidates = 0.1", "candidates = 0.1\ncandidates = 0.2"), "it is not TOML ("),
+    "true for the version": (
+        changed("schema_version = 1", "schema_version = true"),
+        "schema_version is True",
+    ),
+    "1.0 for the version": (changed("schema_version = 1", "schema_version = 1.0"), "schema_version is 1.0"),
+    "deep lists": ("a = " + "[" * 5000, "it is not TOML ("),
+    "a number of many digits": ("a = " + "1" * 5000, "it is not TOML ("),
+    "a mark in front": ("\ufeff" + TEXT, "it is not TOML ("),
     "a date": (changed('name = "clip-b16"', "name = 2020-01-01"), "no key takes a date"),
 }
 
@@ -231,6 +267,35 @@ def test_refusals_name_the_key(tmp_path: Path, case: str) -> None:
         read_preset_file(path)
     assert str(caught.value).startswith(f"the preset file {path}: ")
     assert reason in str(caught.value)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "x.preset.toml"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="it is not a regular file"):
+        read_preset_file(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match="it is not a regular file"):
+        read_preset_file(path)
+    path.rmdir()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="it is not a regular file"):
+        read_preset_file(path)
+    path.unlink()
+    path.write_bytes(b"#" * (1024 * 1024 + 1))
+    with pytest.raises(InputError, match="it is longer than 1,048,576 bytes"):
+        read_preset_file(path)
+    path.write_bytes(b'a = "\xff"')
+    with pytest.raises(InputError, match=r"it is not TOML \(byte 5 is not UTF-8\)"):
+        read_preset_file(path)
+
+
+def test_a_list_of_one_count_stays_a_list_on_the_command_line() -> None:
+    described = options_of(ScheduleOptions)["r"]
+    for counts in (3, (3,), (3, 2)):
+        name, text = option_text("r", described, counts)
+        assert read_value(ScheduleOptions, name, text) == counts
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -43,9 +43,9 @@ def test_preset_agrees_with_the_library_and_the_family(name):
         assert key in {**type(sizes)().to_dict(), **sizes.attribute_map} or key == "num_labels"
         assert key == "num_labels" or getattr(sizes, key) == value
     if family.modality == "text":
-        config.sequence_length = preset.preprocess["sequence_length"]
+        config.sequence_length = preset.sequence_length
     else:
-        sizes.image_size = preset.preprocess["image_size"]
+        sizes.image_size = preset.image_size
     with torch.device("meta"):
         model = model_class(config)
     shape = family.shape(model)
@@ -152,3 +152,40 @@ def test_folder_name_is_made_safe(tmp_path):
 def test_preset_names_ignore_case():
     assert resolve_preset("CLIP-B16") is PRESETS["clip-b16"]
     assert resolve_preset("clip") is None
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link to nothing"])
+def test_a_preset_that_something_else_is_named_as(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    assert resolve_model("deit-s16").notes == ()
+    if kind == "folder":
+        Path("deit-s16").mkdir()
+    elif kind == "file":
+        Path("deit-s16").touch()
+    else:
+        Path("deit-s16").symlink_to("nowhere")
+    found = resolve_model("deit-s16")
+    word = "folder" if kind == "folder" else "file"
+    assert found.kind == "preset"
+    assert found.notes == (
+        f"deit-s16 is the preset of that name, not the {word} deit-s16 here; "
+        f"MODEL=./deit-s16 means the {word}",
+    )
+
+
+def test_a_folder_that_is_named_as_an_id_of_the_hub_has_no_revision(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert resolve_model("org/name@main").kind == "hub"
+    Path("org/name").mkdir(parents=True)
+    with pytest.raises(InputError, match="org/name is a folder here, and a folder has no revisions"):
+        resolve_model("org/name@main")
+
+
+def test_the_note_reaches_the_terminal(tmp_path, monkeypatch):
+    from tests.cli.command_line import pitome
+
+    monkeypatch.chdir(tmp_path)
+    Path("deit-t16").mkdir()
+    outcome = pitome("engine", "deit-t16", "--weights", "random", "--dry-run")
+    assert outcome.code == 0
+    assert "deit-t16 is the preset of that name, not the folder deit-t16 here" in outcome.message

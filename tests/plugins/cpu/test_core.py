@@ -56,7 +56,7 @@ def test_the_core_merges_like_the_reference(table: str, index: int) -> None:
         accepted.append(result.assignment)
 
 
-@pytest.mark.parametrize("table", ["small", "medium"])
+@pytest.mark.parametrize("table", ["small", pytest.param("medium", marks=pytest.mark.full)])
 @pytest.mark.parametrize("threads", [2, *(pytest.param(number, marks=pytest.mark.full) for number in (3, 8))])
 def test_the_number_of_threads_changes_no_bit(table: str, threads: int) -> None:
     best = instruction_sets()[0]

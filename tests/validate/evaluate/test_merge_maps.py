@@ -13,6 +13,7 @@ from PIL import Image
 
 from pitome import compress
 from pitome.errors import InputError
+from pitome.models.preprocessing import make_preprocess
 from pitome.observe import observe_merges
 from pitome.validate.evaluate.merge_maps import (
     _spread,
@@ -25,7 +26,7 @@ from pitome.validate.evaluate.merge_maps import (
 from tests.compressed import compress_with
 from tests.tiny_models import IMAGE_SIZE, NUM_LAYERS, NUM_PATCHES, tiny_images, tiny_model
 
-PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+PREPROCESS = make_preprocess(IMAGE_SIZE, ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)), "squash")
 NAMES = ("noise", "more noise")
 
 
@@ -134,16 +135,10 @@ def test_text_maps_leave_padding_out():
 
 
 def test_maps_where_no_inputs_are_named():
-    preprocess = {
-        "image_size": IMAGE_SIZE,
-        "resize_size": IMAGE_SIZE,
-        "resize": "squash",
-        "resample": "bicubic",
-    }
     loaded = SimpleNamespace(
         name="tiny",
         family=SimpleNamespace(modality="image"),
-        preprocess=PREPROCESS | preprocess,
+        image_preprocess=PREPROCESS,
         tokenizer=None,
     )
     model = compress(tiny_model("ViTModel"), ratio=0.8, method="tome")

@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from pitome.errors import InputError
-from pitome.models.checkpoint import read_config, read_weights
+from pitome.models.checkpoint import read_config
+from pitome.models.weight_files import read_weights
 from pitome.validate.evaluate.text_tower import load_text_tower
 from tests.validate.evaluate.tasks.small_clip import LENGTH, write_clip
 

@@ -20,8 +20,11 @@ from pitome.validate.parity.graph_weights import deviation, used_weights
 from pitome.validate.parity.layer_arithmetic import layer_arithmetic
 from pitome.validate.samples import CheckedInputs, Samples
 from tests.tiny_models import (
+    IMAGE_SIZE,
+    PATCH_SIZE,
     SEQUENCE_LENGTH,
     VOCABULARY,
+    WIDTH,
     tiny_images,
     tiny_model,
     tiny_text_model,
@@ -296,3 +299,39 @@ def test_zero_biases_that_the_exporter_leaves_out(tmp_path: Path) -> None:
     names = {tensor.name for tensor in onnx.load(str(exported.graphs["fp32"])).graph.initializer}
     assert "classifier.bias" not in names
     assert exported.read(exported.graphs["fp32"], "fp32", IMAGE) == ()
+
+
+def clip_classifier() -> Any:
+    vision = {
+        "image_size": IMAGE_SIZE,
+        "patch_size": PATCH_SIZE,
+        "hidden_size": WIDTH,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 2,
+        "intermediate_size": 2 * WIDTH,
+    }
+    return tiny_model("CLIPForImageClassification", vision_config=vision, num_labels=7)
+
+
+def test_a_norm_that_no_output_depends_on_is_explained(tmp_path: Path) -> None:
+    """A CLIP classifier takes the mean of the last hidden state, and not what the last norm makes."""
+    exported = Exported.make(clip_classifier(), "logits", tmp_path, "fp32", "bf16")
+    for precision, path in exported.graphs.items():
+        (finding,) = exported.read(path, precision, IMAGE)
+        assert (finding.kind, finding.decides) == ("structure", False)
+        assert finding.text == (
+            "the graph has 9 of the model's 10 layer norms, without vision_model.post_layernorm"
+        )
+        assert finding.explanation == "no output depends on it, so the export leaves it out"
+
+
+def test_a_wrong_epsilon_is_found_beside_a_norm_that_is_left_out(tmp_path: Path) -> None:
+    exported = Exported.make(clip_classifier(), "logits", tmp_path, "fp32")
+
+    def change(model: onnx.ModelProto) -> None:
+        (epsilon,) = [a for a in nodes_of(model, "LayerNormalization")[1].attribute if a.name == "epsilon"]
+        epsilon.f = 1e-3
+
+    _, wrong = exported.read(exported.plant(change, tmp_path), "fp32", IMAGE)
+    assert (wrong.kind, wrong.decides) == ("epsilon", True)
+    assert wrong.text.startswith("the LayerNormalization epsilon of layer 0 (vision_model.encoder.layers.0.")

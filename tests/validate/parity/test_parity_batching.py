@@ -135,7 +135,9 @@ def test_old_records_have_nothing_of_it(bert: Exported, tmp_path: Path) -> None:
     assert ParityReport.model_validate(report).batching is not None
     del report["batching"]
     assert ParityReport.model_validate(report).batching is None
-    assert batching_rows(report) == []
+    sample = document()["parity"]  # the report is of another model than the sample manifest
+    del sample["batching"]
+    assert batching_rows(sample) == []
 
 
 def batching_rows(parity: dict[str, Any]) -> list[SummaryRow]:

@@ -220,8 +220,16 @@ def validation_record(thresholds: dict[str, Any] | None = None, **changes: Any) 
         {
             "bundle": "build/clip-b16",
             "verdict": "pass",
-            "reason": "every section meets its limits",
-            "sections": [{"name": "parity", "verdict": "pass", "reason": "every decision agrees"}],
+            "not_judged": 0,
+            "reason": "every part meets its limits",
+            "parts": [{"name": "parity", "verdict": "pass", "reason": "every decision agrees"}],
+            "required": ["parity"],
+            "accuracy": {
+                "verdict": "pass",
+                "reason": "r8 loses 0.10 points of 0.5",
+                "tasks": [accuracy_report()],
+            },
+            "latency": {"verdict": "not judged", "reason": "the bundle holds no latency"},
             "thresholds": Thresholds.model_validate(thresholds or {}),
             "parity": make_document()["parity"],
             "environment": environment(),

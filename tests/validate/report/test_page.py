@@ -114,7 +114,9 @@ def test_summary_is_the_command_lines(document):
         assert row.value in text
     values = {row.label: row for row in rows}
     assert values["Model"].tone == "warning"
-    assert values["Parity"].value == "pass: 138,335 of 138,336 decisions agree, 1 differ within rounding"
+    assert (
+        values["Parity"].value == "pass: 138,335 of 138,336 decisions agree in fp32, 1 differ within rounding"
+    )
     assert values["FLOPs per input"].value.startswith("17.6 G to 10.1 G multiply-adds (0.574 of the base")
     assert "1.49\N{MULTIPLICATION SIGN} (1.46 to 1.53)" in values["Speed-up, batch 1"].value
 
@@ -232,7 +234,8 @@ def test_real_weights_have_no_banner(bare):
 def test_failed_parity_is_loud(document):
     document["parity"]["verdict"] = "fail"
     document["parity"]["reason"] = "layer 3 merges other tokens"
-    document["parity"]["decisions"]["layers"][3]["unexplained"] = 7
+    wrong = document["parity"]["decisions"]["layers"][3]
+    wrong |= {"unexplained": 7, "agreed": wrong["agreed"] - 7}
     page = Page(render(document))
     assert "Parity: fail" in page.text
     assert "layer 3 merges other tokens" in page.text
@@ -253,14 +256,18 @@ def test_model_that_merges_nothing(document):
     document["schedule"] = {"tokens": [197] * 13, "num_merged": [0] * 12, "num_candidates": [0] * 12}
     document["flops"] = {"base": 10, "merged": 10, "ratio": 1.0, "bound": 1.0}
     document["graphs"][0] |= {"merges": 0, "flops": document["flops"]}
+    document["graphs"][0]["plans"][0]["merge_path"] = "none"
     document["parity"]["decisions"]["layers"] = []
+    document["parity"]["reported_decisions"] = []
+    for result in document["latency"]["results"]:
+        result |= {"bound": 1.0, "share_of_bound": result["speedup"]}
     text = Page(render(document)).text
     assert "nothing is merged" in text
     assert "No merge decides anything" in text
 
 
 def test_names_are_escaped(bare):
-    bare["model"]["name"] = bare["build"]["model"]["model"] = "<script>alert(1)</script>"
+    bare["model"]["name"], bare["build"]["model"]["model"] = "<script>", "<script>alert(1)</script>"
     bare["environment"]["packages"]["<b>"] = "<i>&"
     text = render(bare)
     assert "<script>" not in text

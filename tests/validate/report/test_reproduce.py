@@ -34,7 +34,8 @@ def commands(shown: ReportInput) -> dict[str, str | None]:
 
 def compared(document: dict[str, Any]) -> dict[str, Any]:
     """The document with a latency that ``pitome bench --all`` measured."""
-    more = {"batch": 1, "contestants": [contestant("merged", 1.5, 1)], "rounds": 20, "warmup_rounds": 3}
+    contestants = [contestant("merged", 1.5, 1), contestant("unmerged", None, 1)]
+    more = {"batch": 1, "contestants": contestants, "rounds": 20, "warmup_rounds": 3}
     configuration = {"batches": [1, 8], "threads": 2, "repeats": None, "min_seconds": 0.25, "seed": 0}
     configuration |= {"contestants": {}, "memory": True, "inputs": "seeded", "packages": {}}
     configuration |= {"python": "3.11.2", "cpu": "AMD EPYC"}

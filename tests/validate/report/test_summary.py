@@ -33,4 +33,8 @@ def test_the_way_of_the_merges(embedded: bool, text: str) -> None:
 
 def test_a_plan_without_merges() -> None:
     document = {**changed("graphs.0.plans.0.merge_path", "none"), "parity": None, "latency": None}
+    document["method"]["layers"] = [None, None]
+    document["schedule"] = {"tokens": [17, 17, 17], "num_merged": [0, 0], "num_candidates": [0, 0]}
+    document["graphs"][0] |= {"merges": 0, "plans": document["graphs"][0]["plans"][:1]}
+    document["native"] = []
     assert any(", no merges (" in row.value for row in summary_rows(Manifest.model_validate(document)))

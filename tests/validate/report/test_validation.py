@@ -116,7 +116,7 @@ def test_a_failed_validation_is_loud_though_parity_passed(document):
     validation = validation_record(
         verdict="fail",
         reason="accuracy: r8 loses 0.80 points, where 0.5 are allowed",
-        sections=[
+        parts=[
             {"name": "parity", "verdict": "pass", "reason": "every decision agrees"},
             {"name": "accuracy", "verdict": "fail", "reason": "r8 loses 0.80 points, where 0.5 are allowed"},
         ],
@@ -135,7 +135,9 @@ def test_a_failed_validation_is_loud_though_parity_passed(document):
     assert "Accuracyfailr8 loses 0.80 points, where 0.5 are allowed" in text
     assert "max_accuracy_drop.r80.5 pointsthe file" in text
     assert "arithmetic_factor2default" in text
-    assert "min_share_of_boundno limitdefault" in text
+    assert "min_speedup1default" in text
+    assert "No limit is set of min_free_running_agreement, " in text
+    assert ", min_share_of_bound, " in text
     assert "From my/limits.toml; what it leaves out has its default." in text
 
 
@@ -148,7 +150,7 @@ def test_what_a_validation_skipped_stands_where_it_is_missing(bare):
     ]
     text = flat(Page(render(bare, validation=validation_record(skipped=skipped))).text)
     for shown in (
-        "Validation: passevery section meets its limits. 4 parts were skipped.",
+        "Validation: passevery part meets its limits. 4 parts were skipped.",
         "r8PyPI can't be reached",
         "Not judged on a task.Skipped: r8: PyPI can't be reached.",
         "No merge maps were made.Skipped: there is no tokenizer.",

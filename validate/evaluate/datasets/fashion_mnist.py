@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,9 +13,12 @@ import numpy.typing as npt
 
 from pitome.errors import InputError
 from pitome.validate.evaluate.datasets.image_set import ImageSet
+from pitome.validate.evaluate.datasets.usable_images import loader
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from pitome.bundle import ImagePreprocess
 
 Split = Literal["train", "validation", "test"]
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -135,11 +137,7 @@ def to_pixels(images: npt.NDArray[np.uint8]) -> Tensor:
     return grey.unsqueeze(1).expand(-1, 3, -1, -1).contiguous()
 
 
-def read_split(split: Split, folder: Path | None = None) -> ImageSet:
-    """The same as `read_fashion_mnist`, as images that become pixels when they are asked for."""
+def read_split(split: Split, preprocess: ImagePreprocess, folder: Path | None = None) -> ImageSet:
+    """The same as `read_fashion_mnist`, as images that become a model's input when they are asked for."""
     found = read_fashion_mnist(split, folder)
-
-    def load(rows: Sequence[int]) -> Tensor:
-        return to_pixels(found.images[list(rows)])
-
-    return ImageSet(found.labels, CLASS_NAMES, load)
+    return ImageSet(found.labels, CLASS_NAMES, loader(lambda row: found.images[row], preprocess))

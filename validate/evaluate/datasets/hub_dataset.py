@@ -6,7 +6,7 @@ The ``datasets`` library is an optional dependency and is imported when it is ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,19 +16,32 @@ import numpy.typing as npt
 
 from pitome.errors import InputError
 from pitome.extras import install_command
+from pitome.models.tokenizer import Text
 from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
 from pitome.validate.evaluate.datasets.splits import Rows, first_of_shuffled, stratified_choice
-from pitome.validate.photos import to_tensor
+from pitome.validate.evaluate.datasets.usable_images import loader, usable_images
+from pitome.validate.samples import EXAMPLES, Skipped
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from pitome.bundle import ImagePreprocess
 
 NUM_VALIDATION = 5_000
 """Rows that are held out from the training split for choices, at most."""
 _TEST_SPLITS = ("test", "validation", "val", "valid", "dev")
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
 _TEXT_COLUMNS = ("text", "sentence", "content")
+_PAIR_COLUMNS = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("query", "passage"),
+    ("text1", "text2"),
+    ("text", "text_pair"),
+)
+"""Names that the two texts of a pair have, as in GLUE: a row with both is one input of two texts."""
+NO_TEXT = "the row holds no text"
 FORM = "hf:NAME[:CONFIGURATION][@REVISION] or hf:FOLDER"
 
 
@@ -45,27 +58,62 @@ class LabelledRows:
     labels: npt.NDArray[np.int64]
     """[rows]."""
     class_names: tuple[str, ...]
+    second: str | None = None
+    """Column of the second texts, where every row is a pair."""
 
     def chosen(self, places: Rows) -> LabelledRows:
         """Some of the rows."""
-        return LabelledRows(
-            self.table, self.rows[places], self.kind, self.column, self.labels[places], self.class_names
-        )
+        return replace(self, rows=self.rows[places], labels=self.labels[places])
 
     def texts(self) -> LabelledTexts:
-        """The rows as documents."""
-        found = self.table[self.column][[int(row) for row in self.rows]]
-        return LabelledTexts(tuple(found), self.labels, self.class_names)
+        """The rows as documents or pairs of them; those that hold no text are skipped.
 
-    def images(self, preprocess: Mapping[str, Any]) -> ImageSet:
-        """The rows as images, each decoded when it is asked for."""
-        import torch
+        Raises:
+            InputError: none holds one.
+        """
+        rows_of_table = [int(row) for row in self.rows]
+        columns = [name for name in (self.column, self.second) if name is not None]
+        found = list(zip(*(self.table[name][rows_of_table] for name in columns), strict=True))
+        kept = [place for place, row in enumerate(found) if all(isinstance(text, str) for text in row)]
+        if not kept:
+            raise self._nothing("a text")
+        missing = sorted(set(range(len(found))) - set(kept))
+        skipped: tuple[Skipped, ...] = ()
+        if missing:
+            rows = tuple(f"row {self.rows[place]}" for place in missing[:EXAMPLES])
+            skipped = (Skipped(len(missing), NO_TEXT, rows),)
+        texts: tuple[Text, ...] = tuple(
+            found[place][0] if self.second is None else found[place] for place in kept
+        )
+        return LabelledTexts(texts, self.labels[kept], self.class_names, skipped)
 
-        def load(places: Sequence[int]) -> Tensor:
-            found = self.table[self.column][[int(self.rows[place]) for place in places]]
-            return torch.stack([to_tensor(image, preprocess) for image in found])
+    def images(self, preprocess: ImagePreprocess) -> ImageSet:
+        """The rows as images, each decoded when it is asked for; those that can't be used are skipped.
 
-        return ImageSet(self.labels, self.class_names, load)
+        Raises:
+            InputError: none can be used.
+        """
+        named = ((f"row {row}", self._image(int(row))) for row in self.rows)
+        kept, skipped = usable_images(named, preprocess)
+        if not kept:
+            raise self._nothing("an image", *skipped)
+        load = loader(lambda place: self._image(int(self.rows[kept[place]])), preprocess)
+        return ImageSet(self.labels[kept], self.class_names, load, skipped)
+
+    def _image(self, row: int) -> Any:
+        """Bytes, or a path; None where the row has none. The library itself would stop at a damaged one."""
+        found = self.table[self.column][row]
+        if found is None:
+            return None
+        return found["path"] if found["bytes"] is None else found["bytes"]
+
+    def _nothing(self, what: str, *skipped: Skipped) -> InputError:
+        return InputError(
+            f"the column {self.column} of the dataset",
+            f"none of the {len(self.rows)} rows that were chosen has {what} that can be used"
+            + "".join(f": {part}" for part in skipped[:1]),
+            "Give another dataset, or choose by another seed or limit",
+        )
 
 
 @dataclass(frozen=True)
@@ -120,12 +168,18 @@ def read_hub_dataset(reference: str) -> HubDataset:
         InputError: the library is missing, the dataset can't be had, or its columns are not what is needed.
     """
     splits = _load(reference)
-    kind, column, label, names = _columns(reference, next(iter(splits.values())))
+    kind, column, second, label, names = _columns(reference, next(iter(splits.values())))
+
+    if kind == "image":
+        import datasets
+
+        undecoded = datasets.Image(decode=False)
+        splits = {name: table.cast_column(column, undecoded) for name, table in splits.items()}
 
     def rows_of(table: Any) -> LabelledRows:
         # The column itself is a sequence that numpy would read cell by cell; None is no label.
         labels = np.array([-1 if number is None else number for number in table[label][:]], np.int64)
-        return LabelledRows(table, np.arange(len(table)), kind, column, labels, names)
+        return LabelledRows(table, np.arange(len(table)), kind, column, labels, names, second)
 
     def read_train() -> LabelledRows:
         found = rows_of(splits["train"])
@@ -190,8 +244,10 @@ def _parse(reference: str) -> tuple[str, str | None, str | None]:
     return name, configuration or None, revision or None
 
 
-def _columns(reference: str, table: Any) -> tuple[Literal["image", "text"], str, str, tuple[str, ...]]:
-    """(kind, column, column of the labels, names of the classes)."""
+def _columns(
+    reference: str, table: Any
+) -> tuple[Literal["image", "text"], str, str | None, str, tuple[str, ...]]:
+    """(kind, column, column of the second texts of pairs, column of the labels, names of the classes)."""
     features = table.features
     kinds = {name: type(feature).__name__ for name, feature in features.items()}
     labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
@@ -199,9 +255,12 @@ def _columns(reference: str, table: Any) -> tuple[Literal["image", "text"], str,
     images = [name for name, kind in kinds.items() if kind == "Image"]
     names = tuple(features[label].names)
     if images:
-        return "image", _only(reference, "image", images, ("image", "img"), kinds), label, names
+        return "image", _only(reference, "image", images, ("image", "img"), kinds), None, label, names
     texts = [name for name, feature in features.items() if getattr(feature, "dtype", "") == "string"]
-    return "text", _only(reference, "text", texts, _TEXT_COLUMNS, kinds), label, names
+    for first, second in _PAIR_COLUMNS:
+        if first in texts and second in texts:
+            return "text", first, second, label, names
+    return "text", _only(reference, "text", texts, _TEXT_COLUMNS, kinds), None, label, names
 
 
 def _only(

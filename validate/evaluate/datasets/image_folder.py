@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,11 @@ import numpy.typing as npt
 from pitome.errors import InputError
 from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.splits import Rows, first_of_shuffled, stratified_choice
-from pitome.validate.photos import to_tensor
-from pitome.validate.samples import Skipped
+from pitome.validate.evaluate.datasets.usable_images import loader, usable_images
+from pitome.validate.samples import EXAMPLES, Skipped
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from pitome.bundle import ImagePreprocess
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 NUM_VALIDATION = 5_000
@@ -32,7 +32,7 @@ _TEST_FOLDERS = ("test", "val", "validation")
 def read_image_folder(
     path: Path,
     split: Literal["validation", "test"],
-    preprocess: Mapping[str, Any],
+    preprocess: ImagePreprocess,
     seed: int = 0,
     limit: int | None = None,
 ) -> ImageSet:
@@ -42,18 +42,18 @@ def read_image_folder(
     there is and "validation" a seeded, stratified choice from ``train`` (at most 5,000). Else ``path`` itself
     holds the class folders: a seeded, stratified fifth (at most 5,000) is "validation" and the rest "test".
 
-    Files are chosen by their names. Only those that are chosen are opened, and one that can't be is skipped
-    and counted: no other is taken for it.
+    Files are chosen by their names. Only those that are chosen are opened, and one that can't be used is
+    skipped and counted: no other is taken for it.
 
     Args:
         path: the folder.
         split: which images.
-        preprocess: `pitome.models.presets.Preprocess`.
+        preprocess: of the model.
         seed: of the choices.
         limit: at most so many images, the first of a seeded permutation of the split; None = all, in order.
 
     Raises:
-        InputError: as `class_names_of`, no class folder has an image, or none that is chosen can be opened.
+        InputError: as `class_names_of`, no class folder has an image, or none that is chosen can be used.
     """
     names = class_names_of(path)
     train, test = _parts(path)
@@ -92,6 +92,15 @@ def class_names_of(path: Path) -> tuple[str, ...]:
     return names
 
 
+def tested_folder(path: Path) -> Path:
+    """Where the images of the "test" split lie.
+
+    Raises:
+        InputError: a training folder without one to test on.
+    """
+    return _parts(path)[1]
+
+
 def class_folders(path: Path) -> tuple[str, ...]:
     """Names of the folders in a folder, sorted.
 
@@ -106,51 +115,6 @@ def class_folders(path: Path) -> tuple[str, ...]:
     return names
 
 
-def decode(path: Path, preprocess: Mapping[str, Any]) -> Tensor:
-    """An image file as float32 [3, S, S].
-
-    Raises:
-        InputError: it can't be decoded.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return to_tensor(image, preprocess)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"the image {path}", f"it can't be decoded ({error})", "Remove it, or replace it by a whole one"
-        ) from error
-
-
-def readable(paths: Sequence[Path]) -> tuple[list[int], tuple[Skipped, ...]]:
-    """Places of the files that begin as an image does, and what is left out. Only headers are read."""
-    from PIL import Image
-
-    kept: list[int] = []
-    missing = damaged = 0
-    for place, path in enumerate(paths):
-        try:
-            with Image.open(path):
-                kept.append(place)
-        except FileNotFoundError:
-            missing += 1
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            damaged += 1
-    skipped = [(missing, "the file is missing"), (damaged, "the file is no image that Pillow can open")]
-    return kept, tuple(Skipped(count, reason) for count, reason in skipped if count)
-
-
-def file_loader(paths: Sequence[Path], preprocess: Mapping[str, Any]) -> Any:
-    """Rows -> float32 [rows, 3, S, S], decoded at each call."""
-    import torch
-
-    def load(rows: Sequence[int]) -> Tensor:
-        return torch.stack([decode(paths[row], preprocess) for row in rows])
-
-    return load
-
-
 @dataclass(frozen=True)
 class _Listed:
     """Files by the names of their folders, none of them opened."""
@@ -161,6 +125,8 @@ class _Listed:
     """[files]."""
     others: int
     """Files whose names do not end as an image's does."""
+    no_files: tuple[str, ...]
+    """Pipes, devices and links that lead nowhere."""
 
 
 def _parts(path: Path) -> tuple[Path | None, Path]:
@@ -182,11 +148,15 @@ def _list(path: Path, names: Sequence[str]) -> _Listed:
     files: list[Path] = []
     labels: list[int] = []
     others = 0
+    no_files: list[str] = []
     for number, name in enumerate(names):
         folder = path / name
         entries = sorted(folder.rglob("*")) if folder.is_dir() else []
         found = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
         others += sum(entry.is_file() for entry in entries) - len(found)
+        no_files += [
+            str(entry.relative_to(path)) for entry in entries if not (entry.is_file() or entry.is_dir())
+        ]
         files += found
         labels += [number] * len(found)
     if not files:
@@ -195,21 +165,24 @@ def _list(path: Path, names: Sequence[str]) -> _Listed:
             f"its {len(names)} folders hold no image",
             f"Put images there ({', '.join(SUFFIXES)})",
         )
-    return _Listed(path, files, np.array(labels, np.int64), others)
+    return _Listed(path, files, np.array(labels, np.int64), others, tuple(no_files))
 
 
-def _open(listed: _Listed, rows: Rows, names: tuple[str, ...], preprocess: Mapping[str, Any]) -> ImageSet:
-    """Those of the files in ``rows`` that can be opened."""
+def _open(listed: _Listed, rows: Rows, names: tuple[str, ...], preprocess: ImagePreprocess) -> ImageSet:
+    """Those of the files in ``rows`` that the model can be given."""
     files = [listed.files[row] for row in rows]
-    kept, skipped = readable(files)
+    named = ((str(path.relative_to(listed.folder)), path) for path in files)
+    kept, skipped = usable_images(named, preprocess)
     if not kept:
         raise InputError(
             f"images in {listed.folder}",
-            f"none of the {len(files)} files that were chosen can be opened as an image",
+            f"none of the {len(files)} files that were chosen can be used: {skipped[0]}",
             "Replace them, or choose by another seed or limit",
         )
     if listed.others:
         skipped = (*skipped, Skipped(listed.others, "the name does not end as an image's does"))
-    return ImageSet(
-        listed.labels[rows[kept]], names, file_loader([files[place] for place in kept], preprocess), skipped
-    )
+    if listed.no_files:
+        count, first = len(listed.no_files), listed.no_files[:EXAMPLES]
+        skipped = (*skipped, Skipped(count, "no regular file, or a link that leads nowhere", first))
+    load = loader(lambda row: files[kept[row]], preprocess)
+    return ImageSet(listed.labels[rows[kept]], names, load, skipped)

@@ -27,7 +27,7 @@ class ImageSet:
     class_names: tuple[str, ...]
     """Name of each label; empty where a label is the number of a picture."""
     load: Callable[[Sequence[int]], Tensor]
-    """Rows -> float32 [rows, 3, S, S], as the model wants them."""
+    """Rows -> float32 [rows, C, H, W], as the model wants them."""
     skipped: tuple[Skipped, ...] = ()
 
     def __len__(self) -> int:
@@ -48,6 +48,10 @@ class ImageSet:
         return self.rows(first_of_shuffled(len(self), limit, seed))
 
 
+class UnknownClassesError(InputError):
+    """No class of a data set is one of the model's labels."""
+
+
 def class_numbers(names: Sequence[str], labels: Mapping[int, str]) -> list[int]:
     """The model's number of each class of a data set.
 
@@ -62,6 +66,7 @@ def class_numbers(names: Sequence[str], labels: Mapping[int, str]) -> list[int]:
             ImageNet's models 134 and 517 are both "crane".
 
     Raises:
+        UnknownClassesError: no name is a label, by any rule.
         InputError: no rule fits, or a name is that of two numbers.
     """
     whole, folded, parts = _numbers_by_label(labels)
@@ -77,7 +82,10 @@ def class_numbers(names: Sequence[str], labels: Mapping[int, str]) -> list[int]:
     if in_order and len(unknown) == len(names) and all(is_wordnet_id(name) for name in names):
         place = {name: number for number, name in enumerate(sorted(names))}
         return [place[name] for name in names]
-    raise InputError(
+    none_known = len(unknown) == len(names) and not any(
+        name.isdecimal() and int(name) in labels for name in names
+    )
+    raise (UnknownClassesError if none_known else InputError)(
         f"the classes {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}",
         f"the model has {len(labels)} labels ({', '.join(list(labels.values())[:3]) or 'none'}), and "
         f"{len(unknown)} of the {len(names)} classes are none of them ({', '.join(unknown[:3])})",

@@ -10,14 +10,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from pitome.errors import InputError
-from pitome.validate.evaluate.datasets.image_folder import file_loader, readable
 from pitome.validate.evaluate.datasets.image_set import ImageSet
 from pitome.validate.evaluate.datasets.splits import first_of_shuffled
+from pitome.validate.evaluate.datasets.usable_images import loader, usable_images
+from pitome.validate.samples import EXAMPLES, Skipped
+
+if TYPE_CHECKING:
+    from pitome.bundle import ImagePreprocess
 
 CAPTIONS_PER_IMAGE = 5
 """The first ones: COCO has a sixth or seventh for some images, which the protocol leaves out."""
@@ -37,17 +41,17 @@ def read_karpathy(
     description: Path,
     folder: Path,
     split: Literal["train", "validation", "test"],
-    preprocess: Mapping[str, Any],
+    preprocess: ImagePreprocess,
     limit: int | None = None,
     seed: int = 0,
 ) -> CaptionedImages:
-    """One split; images that are not in the folder are skipped and counted.
+    """One split; images that are not there or can't be used are skipped and counted.
 
     Args:
         description: the JSON file.
         folder: where its images lie, by their ``filename`` (Flickr30k), or by ``filepath/filename`` (COCO).
         split: "test" and "validation" as published; "train" with "restval".
-        preprocess: `pitome.models.presets.Preprocess`.
+        preprocess: of the model.
         limit: at most so many images, a seeded choice from those that are listed; None = all. For one that
             is then skipped no other is taken.
         seed: of the choice.
@@ -58,17 +62,25 @@ def read_karpathy(
     entries = [entry for entry in _entries(description) if entry.get("split") in _SPLITS[split]]
     entries = [entries[place] for place in first_of_shuffled(len(entries), limit, seed)]
     paths = [_image_path(folder, entry) for entry in entries]
-    kept, skipped = readable(paths)
+    named = zip((entry["filename"] for entry in entries), paths, strict=True)
+    kept, skipped = usable_images(
+        ((name, path if path.is_file() else None) for name, path in named), preprocess
+    )
     if not kept:
         raise InputError(
             f"the {split} images of {description.name} in {folder}",
-            f"{len(entries)} are listed, and none of them can be read",
+            f"{len(entries)} are listed, and none of them can be used"
+            + "".join(f": {part}" for part in skipped[:1]),
             "Name the folder of the images, for COCO the one that holds train2014 and val2014",
         )
     captions = tuple(_captions(entries[place], description) for place in kept)
-    images = ImageSet(
-        np.arange(len(kept)), (), file_loader([paths[place] for place in kept], preprocess), skipped
-    )
+    silent = [entries[place]["filename"] for place, found in zip(kept, captions, strict=True) if not found]
+    if silent:
+        skipped = (*skipped, Skipped(len(silent), "the image has no caption", tuple(silent[:EXAMPLES])))
+        kept = [place for place, found in zip(kept, captions, strict=True) if found]
+        captions = tuple(found for found in captions if found)
+    load = loader(lambda row: paths[kept[row]], preprocess)
+    images = ImageSet(np.arange(len(kept)), (), load, skipped)
     return CaptionedImages(images, captions)
 
 
@@ -115,10 +127,11 @@ def _image_path(folder: Path, entry: Mapping[str, Any]) -> Path:
 
 def _captions(entry: Mapping[str, Any], description: Path) -> tuple[str, ...]:
     try:
-        return tuple(str(sentence["raw"]) for sentence in entry["sentences"][:CAPTIONS_PER_IMAGE])
+        texts = [sentence["raw"] for sentence in entry["sentences"][:CAPTIONS_PER_IMAGE]]
     except (KeyError, TypeError) as error:
         raise InputError(
             f"the captions {description}",
             f"{entry['filename']} has a sentence without its text ({error})",
             "Give the published description",
         ) from error
+    return tuple(text for text in texts if isinstance(text, str))

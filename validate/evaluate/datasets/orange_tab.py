@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from pitome.models.tokenizer import Text
+from pitome.validate.samples import Skipped
 
 _TEXT_TYPES = ("string", "s", "text")
 _HEADER_ROWS = 3
@@ -22,17 +24,21 @@ _LONGEST_CELL = 1 << 24
 class LabelledTexts:
     """Documents with their classes."""
 
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
+    """Single ones, or pairs."""
     labels: npt.NDArray[np.int64]
     """[n], places in ``class_names``."""
     class_names: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
+    """What could not be used."""
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def rows(self, chosen: npt.NDArray[np.int64]) -> LabelledTexts:
         """Some of the documents."""
-        return LabelledTexts(tuple(self.texts[row] for row in chosen), self.labels[chosen], self.class_names)
+        texts = tuple(self.texts[row] for row in chosen)
+        return LabelledTexts(texts, self.labels[chosen], self.class_names, self.skipped)
 
 
 def read_tab(path: Path, class_names: Sequence[str] | None = None) -> LabelledTexts:

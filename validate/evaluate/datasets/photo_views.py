@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pitome.validate.photos import PHOTOS, real_photos
 from pitome.validate.samples import Samples, Skipped
+
+if TYPE_CHECKING:
+    from pitome.bundle import ImagePreprocess
 
 VALIDATION_PHOTOS = ("astronaut", "brick", "cell", "clock_motion", "coins", "gravel", "moon", "text")
 """Settings are chosen on views of these; the other twelve files are for the test."""
@@ -22,12 +25,12 @@ class PhotoViews:
     """Views of photos as a model's inputs, and which photo each one shows (`real_photos`)."""
 
     def __init__(
-        self, preprocess: Mapping[str, Any], limit: int | None = None, undivided: bool = False
+        self, preprocess: ImagePreprocess, limit: int | None = None, undivided: bool = False
     ) -> None:
         """Make the views.
 
         Args:
-            preprocess: `pitome.models.presets.Preprocess`.
+            preprocess: of the model.
             limit: at most so many views of each split, whole photos first.
             undivided: all 160 views in both splits, for comparisons that choose nothing.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.image_set import ImageSet
-from pitome.validate.samples import Samples, Skipped
+from pitome.validate.samples import Samples, Skipped, joined
 from pitome.validate.task import (
     Progress,
     Score,
@@ -52,11 +51,7 @@ class ImageTask(Task):
     @property
     def skipped(self) -> tuple[Skipped, ...]:
         """Images that could not be used, in the splits that were."""
-        counts: Counter[str] = Counter()
-        for split in sorted(self._used):
-            for part in self._splits[split].skipped:
-                counts[part.reason] += part.count
-        return tuple(Skipped(count, reason) for reason, count in counts.items())
+        return joined([part for split in sorted(self._used) for part in self._splits[split].skipped])
 
 
 class ImageClassification(ImageTask):

@@ -1,10 +1,10 @@
-"""Task names, and the tasks that fit a model."""
+"""The task of a name for a model, and the tasks that fit one."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,40 +12,54 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pitome.errors import InputError
+from pitome.models.answers import answer_kind
 from pitome.validate.evaluate.datasets.image_set import ImageSet, class_numbers
-from pitome.validate.evaluate.tasks.fidelity import Fidelity
+from pitome.validate.evaluate.tasks.fidelity import Fidelity, SampleSource
+from pitome.validate.evaluate.tasks.own_task import images_in_place_of, own_task
+from pitome.validate.evaluate.tasks.task_names import (
+    ALL_PHOTOS,
+    FASHION,
+    FASHION_FIDELITY,
+    FASHION_TASKS,
+    FIDELITY_TASKS,
+    FORMS,
+    PHOTOS,
+    RETRIEVAL,
+    TEXT_TASKS,
+    ZERO_SHOT,
+    check_task_name,
+)
+from pitome.validate.own_data import IMAGES, TEXTS, Progress, read_own_data, user_path
 from pitome.validate.task import Split, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pitome.models.loading import LoadedModel
+    from pitome.models.tokenizer import Text
     from pitome.validate.evaluate.datasets.hub_dataset import HubDataset
     from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
     from pitome.validate.evaluate.tasks.text_classification import TextClassification
     from pitome.validate.evaluate.text_tower import TextTower
 
-TEXT_TASKS = ("r8", "r52", "20newsgroups")
-FIDELITY_TASKS = tuple(f"{name}-fidelity" for name in TEXT_TASKS)
-FASHION, ZERO_SHOT, RETRIEVAL = "fashion-mnist", "fashion-mnist-zero-shot", "fashion-mnist-retrieval"
-PHOTOS, ALL_PHOTOS = "photos", "photos-all"
-FASHION_FIDELITY = f"{FASHION}-fidelity"
-FORMS = ("imagefolder:FOLDER", "hf:NAME[:CONFIGURATION][@REVISION]", "karpathy:JSON:IMAGES")
-"""Tasks on data that the user points at."""
 NUM_TEST = {"20newsgroups": 1500}
 """Documents of the test split that are used where no limit is given; all of them for the other corpora."""
 NUM_FIT, NUM_VALIDATION = 3000, 1000
 """Training documents that a head is fitted to, and that choices are made by."""
 CLASS_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a photo of the {}", "an image of a {}")
 """Captions of the classes of a user's data set."""
-_FASHION_TASKS = (FASHION, FASHION_FIDELITY, ZERO_SHOT, RETRIEVAL)
-_NAMES = (*TEXT_TASKS, *FIDELITY_TASKS, *_FASHION_TASKS, PHOTOS, ALL_PHOTOS)
-_DATA_KINDS = ("imagefolder", "hf", "karpathy")
+_EMBED_TEXTS = ("text-features", "text-embedding")
 _SPLITS: tuple[Split, ...] = ("validation", "test")
 
 
 def make_task(
-    name: str, loaded: LoadedModel, limit: int | None = None, seed: int = 0, folder: Path | None = None
+    name: str,
+    loaded: LoadedModel,
+    limit: int | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+    column: str | None = None,
+    progress: Progress | None = None,
 ) -> Task:
     """A task for a model.
 
@@ -54,9 +68,12 @@ def make_task(
             (classifiers of 28 px), "fashion-mnist-zero-shot", "fashion-mnist-retrieval" (CLIPs of 28 px),
             "fashion-mnist-fidelity" (both);
             "photos" (image models), "photos-all" (the same, with every photo in both splits);
-            or on data of the user's "imagefolder:FOLDER" (classifiers, and zero-shot
+            or on data of the user's without labels "images:FOLDER" (flat or nested) and "texts:FILE" (.txt
+            with a line each, .jsonl, .json, .csv or .tsv with a column), held against the unmerged model;
+            or with labels "imagefolder:FOLDER" (classifiers, and zero-shot
             with a CLIP, whose captions take the words of each class from ``FOLDER/classes.txt`` where that
-            is: lines such as "n01440764 tench"; else the folders' names, which must not be WordNet ids then),
+            is: lines such as "n01440764 tench"; else the folders' names; where these are no labels, it is
+            as "images:FOLDER"),
             "hf:NAME[:CONFIGURATION][@REVISION]" or "hf:FOLDER" (the same, and texts), and
             "karpathy:JSON:IMAGES" (retrieval with a CLIP). A split of the user's data is read when it is
             first used, and of it only what ``limit`` leaves.
@@ -64,54 +81,44 @@ def make_task(
         limit: at most so many samples of each split (a seeded choice); a head is fitted to all it needs.
         seed: of every choice of samples.
         folder: where the idx files of Fashion-MNIST lie; None = their usual place.
+        column: that the texts of "texts:FILE" stand in.
+        progress: called with (what is done, done, total) where data is read that may be much.
 
     Raises:
         InputError: an unknown name, a task that does not fit the model, or data that can't be had.
     """
     if limit is not None and limit < 2:
         raise InputError(f"{limit} samples", "an interval needs at least two", "Ask for 2 or more")
-    check_task_name(name)
+    check_task_name(name, column)
     kind, colon, place = name.partition(":")
+    if kind in (IMAGES, TEXTS):
+        own = read_own_data(name, loaded, limit=limit, seed=seed, column=column, progress=progress)
+        return own_task(own, loaded, _labels(loaded), seed=seed)
+    if kind == "imagefolder":
+        return _image_folder(name, place, loaded, limit, seed, progress)
     if colon:
-        return {"imagefolder": _image_folder, "hf": _hub, "karpathy": _karpathy}[kind](
-            name, place, loaded, limit, seed
-        )
+        return {"hf": _hub, "karpathy": _karpathy}[kind](name, place, loaded, limit, seed)
     if name in TEXT_TASKS:
         return _corpus(name, loaded, limit, seed)
     if name in FIDELITY_TASKS:
-        return Fidelity(name, _corpus(name.removesuffix("-fidelity"), loaded, limit, seed))
-    if name in _FASHION_TASKS:
+        return _fidelity(name, _corpus(name.removesuffix("-fidelity"), loaded, limit, seed), loaded)
+    if name in FASHION_TASKS:
         return _fashion(name, loaded, limit, seed, folder)
     from pitome.validate.evaluate.datasets.photo_views import PhotoViews
 
     _require(name, loaded, loaded.family.modality == "image", "an image model")
-    views = PhotoViews(loaded.preprocess, limit, undivided=name == ALL_PHOTOS)
-    return Fidelity(name, views, views.photos)
+    views = PhotoViews(loaded.image_preprocess, limit, undivided=name == ALL_PHOTOS)
+    return Fidelity(name, views, views.photos, answer_kind(loaded.model.config))
 
 
-def check_task_name(name: str) -> None:
-    """InputError where no task has this name, whatever the model."""
-    kind, colon, place = name.partition(":")
-    if name in _NAMES or (colon and place and kind in _DATA_KINDS):
-        return
-    known = ", ".join((*_NAMES, *FORMS))
-    raise InputError(f"the task {name}", "there is none of this name", f"Choose one of {known}")
-
-
-def check_data_folder(folder: Path | None, names: Collection[str]) -> None:
-    """InputError where a folder of data is given and none of these tasks reads it."""
-    if folder is not None and not set(names) & set(_FASHION_TASKS):
-        raise InputError(
-            f"the data in {folder} for {', '.join(names)}",
-            f"only {', '.join(_FASHION_TASKS)} read a folder of data",
-            f"Leave --data out, or name the data in the task: {', '.join(FORMS)}",
-        )
+def _fidelity(name: str, source: SampleSource, loaded: LoadedModel) -> Fidelity:
+    return Fidelity(name, source, answers=answer_kind(loaded.model.config))
 
 
 def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:
     """Names of the tasks that fit a model and need no data of the user's; none where nothing fits."""
     if loaded.family.modality == "text":
-        return ("r8", "20newsgroups") if loaded.task == "text-features" else ()
+        return ("r8", "20newsgroups") if loaded.task in _EMBED_TEXTS else ()
     if _is_of_fashion(loaded):
         return {"image-classification": (FASHION,), "image-embedding": (ZERO_SHOT, RETRIEVAL)}.get(
             loaded.task, (PHOTOS,)
@@ -119,7 +126,7 @@ def default_tasks(loaded: LoadedModel) -> tuple[str, ...]:
     return (PHOTOS,)
 
 
-def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[str]], dict[str, Tensor]]:
+def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[Text]], dict[str, Tensor]]:
     """Texts -> the model's inputs.
 
     Raises:
@@ -134,7 +141,7 @@ def text_encoder(loaded: LoadedModel) -> Callable[[Sequence[str]], dict[str, Ten
             "the model has no tokeniser",
             "Give a checkpoint folder with a tokenizer.json",
         )
-    return lambda texts: encode_texts(tokenizer, texts)
+    return lambda texts: encode_texts(tokenizer, texts, loaded.num_token_types)
 
 
 def _is_of_fashion(loaded: LoadedModel) -> bool:
@@ -161,7 +168,7 @@ def _require(name: str, loaded: LoadedModel, fits: bool, needed: str) -> None:
 def _corpus(name: str, loaded: LoadedModel, limit: int | None, seed: int) -> TextClassification:
     from pitome.validate.evaluate.datasets.text_corpora import read_corpus
 
-    _require(name, loaded, loaded.task == "text-features", "a text encoder")
+    _require(name, loaded, loaded.task in _EMBED_TEXTS, "a text encoder")
     train, test = read_corpus(name, "train"), read_corpus(name, "test")
     num_test = limit if limit is not None else NUM_TEST.get(name)
     return _with_head(name, train, test, loaded, num_test, limit, seed)
@@ -206,10 +213,13 @@ def _fashion(name: str, loaded: LoadedModel, limit: int | None, seed: int, folde
     kinds = wanted.get(name, ("image-embedding",))
     fits = loaded.task in kinds and loaded.image_size == IMAGE_SIZE
     _require(name, loaded, fits, f"{' or '.join(kinds)} at {IMAGE_SIZE} px")
-    splits = {split: read_split(split, folder).first_of_shuffled(limit, seed) for split in _SPLITS}
+    splits = {
+        split: read_split(split, loaded.image_preprocess, folder).first_of_shuffled(limit, seed)
+        for split in _SPLITS
+    }
     if name in (FASHION, FASHION_FIDELITY):
         classification = ImageClassification(FASHION, splits)
-        return classification if name == FASHION else Fidelity(name, classification)
+        return classification if name == FASHION else _fidelity(name, classification, loaded)
     return _image_text(name, splits, class_captions(), loaded, retrieval=name == RETRIEVAL)
 
 
@@ -238,14 +248,21 @@ def _text_tower(loaded: LoadedModel) -> TextTower:
     return load_text_tower(loaded.folder)
 
 
-def _image_folder(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: int) -> Task:
+def _image_folder(
+    name: str, place: str, loaded: LoadedModel, limit: int | None, seed: int, progress: Progress | None
+) -> Task:
     from pitome.validate.evaluate.datasets.image_folder import class_names_of, read_image_folder
 
-    _require(name, loaded, _classifies_images(loaded), "an image classifier, or a CLIP with its text tower")
-    path = Path(place).expanduser()
+    _require(name, loaded, loaded.family.modality == "image", "an image model")
+    path = user_path(place)
+    unlabelled = images_in_place_of(name, path, loaded, _labels(loaded))
+    if unlabelled is not None:
+        images, reason = unlabelled
+        own = read_own_data(images, loaded, limit=limit, seed=seed, progress=progress)
+        return own_task(own, loaded, _labels(loaded), seed=seed, in_place_of=reason)
 
     def read(split: Split) -> ImageSet:
-        return read_image_folder(path, split, loaded.preprocess, seed, limit)
+        return read_image_folder(path, split, loaded.image_preprocess, seed, limit)
 
     return _labelled_images(name, class_names_of(path), read, loaded, path)
 
@@ -278,6 +295,7 @@ def _labelled_images(
         words = words_of_classes(names, folder)
         captions = [[template.format(each) for template in CLASS_TEMPLATES] for each in words]
         return _image_text(name, LateSplits(read), captions, loaded)
+    _require_classes(name, loaded)
     labels = _labels(loaded)
     numbers = np.array(class_numbers(names, labels), np.int64)
     called = _names_by_number(labels)
@@ -287,6 +305,20 @@ def _labelled_images(
         return replace(images, labels=numbers[images.labels], class_names=called)
 
     return ImageClassification(name, LateSplits(numbered))
+
+
+def _require_classes(name: str, loaded: LoadedModel) -> None:
+    """InputError where no answer of the model can be wrong, or none is one class."""
+    kind = answer_kind(loaded.model.config)
+    if kind != "classes":
+        found = (
+            "a number, and a best class among one is always right" if kind == "numbers" else "several labels"
+        )
+        raise InputError(
+            f"the task {name} with {loaded.name}",
+            f"it counts right classes, and the model answers with {found}",
+            f"Choose a task of fidelity, such as {', '.join(default_tasks(loaded)) or 'none of these'}",
+        )
 
 
 def _labels(loaded: LoadedModel) -> dict[int, str]:
@@ -313,7 +345,7 @@ def _hub(name: str, place: str, loaded: LoadedModel, limit: int | None, seed: in
     _require(name, loaded, _classifies_images(loaded), "an image classifier, or a CLIP with its text tower")
 
     def read(split: Split) -> ImageSet:
-        return data.split(split, seed, limit).images(loaded.preprocess)
+        return data.split(split, seed, limit).images(loaded.image_preprocess)
 
     return _labelled_images(name, data.test.class_names, read, loaded)
 
@@ -323,12 +355,13 @@ def _hub_texts(name: str, data: HubDataset, loaded: LoadedModel, limit: int | No
     from pitome.validate.evaluate.tasks.text_labels import TextLabels
 
     _require(name, loaded, loaded.family.modality == "text", "a text model")
-    if loaded.task == "text-features":
+    if loaded.task in _EMBED_TEXTS:
         if data.train is None:
             raise InputError(
                 f"the task {name}", "there is no training split to fit a head to", "Give a dataset with one"
             )
         return _with_head(name, data.train.texts(), data.test.texts(), loaded, limit, limit, seed)
+    _require_classes(name, loaded)
     labels = _labels(loaded)
     numbers = np.array(class_numbers(data.test.class_names, labels), np.int64)
     called = _names_by_number(labels)
@@ -354,7 +387,7 @@ def _karpathy(name: str, place: str, loaded: LoadedModel, limit: int | None, see
     tower = _text_tower(loaded)
 
     def read(split: Split) -> CaptionedImages:
-        return read_karpathy(*files, split, loaded.preprocess, limit, seed)
+        return read_karpathy(*files, split, loaded.image_preprocess, limit, seed)
 
     found = LateSplits(read)
 

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pitome.errors import InputError
+from pitome.models.tokenizer import Text
 from pitome.runtime import Runtime
 from pitome.validate.evaluate.datasets.orange_tab import LabelledTexts
 from pitome.validate.evaluate.datasets.splits import held_out, stratified_choice
 from pitome.validate.evaluate.tasks.feature_cache import FeatureCache
 from pitome.validate.evaluate.tasks.linear_head import LinearHead, choose_head, fit_head
+from pitome.validate.outputs import SENTENCE_EMBEDDING
 from pitome.validate.padding_records import FULL_LENGTH, PADDED
-from pitome.validate.samples import Samples
+from pitome.validate.samples import Samples, Skipped, joined
 from pitome.validate.task import Progress, Score, Split, Task, require_output, run_samples
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def sentence_vectors(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 class TextClassification(Task):
-    """A corpus, a tokeniser, and a linear head on mean-pooled token vectors.
+    """A corpus, a tokeniser, and a linear head on the model's sentence embedding, or on the mean over its
+    token vectors where it has none.
 
     The training documents give a set to fit the head to and a validation set, disjoint and stratified by
     class. ``prepare`` fits the head to the unmerged model's features; its scaling and regularisation are
@@ -47,7 +50,7 @@ class TextClassification(Task):
         name: str,
         train: LabelledTexts,
         test: LabelledTexts,
-        encode: Callable[[Sequence[str]], dict[str, Tensor]],
+        encode: Callable[[Sequence[Text]], dict[str, Tensor]],
         *,
         num_fit: int = 3000,
         num_validation: int = 1000,
@@ -79,6 +82,7 @@ class TextClassification(Task):
             "validation": train.rows(validation),
             "test": test if chosen is None else test.rows(chosen),
         }
+        self._skipped = joined([*train.skipped, *test.skipped])
         self._encode, self._cache = encode, cache
         self._encoded: dict[str, Samples] = {}
         self._head: LinearHead | None = None
@@ -95,6 +99,11 @@ class TextClassification(Task):
     def labels(self, split: Split) -> npt.NDArray[np.int64]:
         """[n] class numbers."""
         return self._texts[split].labels
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Documents without a text."""
+        return self._skipped
 
     def prepare(self, unmerged: Runtime, progress: Progress | None = None) -> None:
         """Fit the head to the unmerged model's features; its settings are chosen on validation."""
@@ -177,6 +186,8 @@ class TextClassification(Task):
         return vectors["sentence"].numpy()
 
     def _reduce(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        if SENTENCE_EMBEDDING in outputs:
+            return {"sentence": outputs[SENTENCE_EMBEDDING].double()}
         return {"sentence": sentence_vectors(require_output(outputs, OUTPUT, self.name), inputs[MASK])}
 
     def _tokens(self, split: str) -> Samples:

@@ -10,6 +10,7 @@ from pitome.validate.evaluate.records import MeanRecord, ModelAccuracy, TaskAccu
 from pitome.validate.padding_records import BUCKET, PaddingRecord
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.numbers import DASH, Cell, Unit, p_value
+from pitome.validate.report.own_data import OwnDataView, own_data_view
 from pitome.validate.report.reproduce import validate_command
 from pitome.validate.report.sections.section import Section
 from pitome.validate.unmeasured_limits import ACCURACY
@@ -40,6 +41,8 @@ class TaskTable:
     models: tuple[str, ...]
     details: tuple[tuple[str, tuple[str, ...]], ...]
     """(what, one value per model)."""
+    own: OwnDataView | None
+    """Of the user's data without labels."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +58,20 @@ class AccuracyView:
 def accuracy_view(report: ReportInput) -> AccuracyView:
     """Always there."""
     return AccuracyView(
-        tuple(_table(task) for task in report.accuracy),
+        tuple(_table(task, report.pictures.get(task.task, {})) for task in report.accuracy),
         report.manifest.model.weights.random,
         report.why_skipped(ACCURACY),
     )
 
 
-def _table(task: TaskAccuracy) -> TaskTable:
+def _table(task: TaskAccuracy, pictures: Mapping[int, str]) -> TaskTable:
     unmerged = task.models[0].model
     rows = (
         _row(model, name, found, unmerged) for model in task.models for name, found in model.metrics.items()
     )
-    notes = [f"Skipped {part.count:,} samples: {part.reason}." for part in task.skipped]
+    own = own_data_view(task, pictures)
+    skipped = () if own is not None else task.skipped  # told with their names
+    notes = [f"Skipped {part.told}." for part in skipped]
     notes += [f"{name} did not run: {reason}." for name, reason in task.unavailable.items()]
     return TaskTable(
         title=f"{task.task}, {task.split}",
@@ -75,6 +80,7 @@ def _table(task: TaskAccuracy) -> TaskTable:
         padding=_padding_rows(task.padding),
         models=tuple(_name(model) for model in task.models),
         details=_detail_rows(task.models),
+        own=own,
     )
 
 

@@ -12,6 +12,7 @@ from pitome.bundle.parity_records import (
     LevelVerdict,
     ParityReport,
 )
+from pitome.validate.agreement_text import agreement_text
 from pitome.validate.report.charts import Chart, decisions_chart, first_differences_chart, margins_chart
 from pitome.validate.report.inputs import ReportInput
 from pitome.validate.report.reproduce import parity_check_command
@@ -71,8 +72,10 @@ class ParityView:
     arithmetic_factor: float = 2.0
     layers_within: int = 0
     """Layer norms within their limits."""
+    graph: tuple[tuple[str, str], ...] = ()
+    """(what a graph holds in another way than the model, why it is no defect; empty where it is one)."""
     task: tuple[tuple[str, str], ...] = ()
-    """(what, value): cosines, and top-1 agreement of classifiers."""
+    """(what, value): cosines, what was measured of numbers and labels, and top-1 agreement of classifiers."""
 
 
 def parity_view(report: ReportInput) -> ParityView:
@@ -93,6 +96,7 @@ def parity_view(report: ReportInput) -> ParityView:
         arithmetic=tuple(_arithmetic_rows(found)),
         arithmetic_factor=limits.arithmetic_factor,
         layers_within=sum(layer.passed for layer in found.layers),
+        graph=tuple(_graph_rows(found)),
         task=tuple(_task_rows(found)),
     )
 
@@ -145,11 +149,26 @@ def _arithmetic_rows(parity: ParityReport) -> Iterator[ArithmeticRow]:
             )
 
 
+def _graph_rows(parity: ParityReport) -> Iterator[tuple[str, str]]:
+    """On a page that passes, everything that was found is explained: by reading, or by what was measured."""
+    measured = "what the graph computes was measured, and every output is within its limits"
+    for finding in parity.graph:
+        explained = finding.explanation
+        if not explained and not finding.decides and parity.verdict == "pass":
+            explained = measured
+        yield finding.text, explained
+
+
 def _task_rows(parity: ParityReport) -> Iterator[tuple[str, str]]:
     for found in parity.task:
         yield (
             f"{found.vector}: cosine of {found.model} to {found.against} PyTorch",
             f"mean {found.mean:.5f}, lowest {found.minimum:.5f}",
+        )
+    for each in parity.agreement:
+        yield (
+            f"{each.vector}: {each.measure} of {each.model} to {each.against} PyTorch",
+            agreement_text(each),
         )
     for name, share in parity.top1_agreement.items():
         yield f"same top-1 class: {name}", f"{share:.1%}"

@@ -10,7 +10,9 @@ from pitome.validate.report.nested import leaves
 from pitome.validate.report.reproduce import validate_command
 from pitome.validate.report.sections.section import Section
 from pitome.validate.thresholds import Thresholds
-from pitome.validate.validation_records import SectionVerdict, SkippedPart
+from pitome.validate.validation_records import PartVerdict, PlanStatus, SkippedPart
+
+NO_LIMIT = "no limit"
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,12 @@ class Limit:
 class ValidationView:
     """Of a page that shows a validation."""
 
-    sections: tuple[SectionVerdict, ...]
+    parts: tuple[PartVerdict, ...]
+    plans: tuple[PlanStatus, ...]
     skipped: tuple[SkippedPart, ...]
     limits: tuple[Limit, ...]
+    unlimited: tuple[str, ...]
+    """Keys without a limit."""
     file: str | None
     """Of the limits; None: the defaults."""
 
@@ -39,24 +44,24 @@ def validation_view(report: ReportInput) -> ValidationView | None:
     found = report.validation
     if found is None:
         return None
-    limits = tuple(limit_rows(found.thresholds))
-    return ValidationView(found.sections, found.skipped, limits, found.thresholds_file)
+    rows = limit_rows(found.thresholds)
+    limits = tuple(row for row in rows if row.value != NO_LIMIT)
+    unlimited = tuple(row.key for row in rows if row.value == NO_LIMIT)
+    return ValidationView(found.parts, found.plans, found.skipped, limits, unlimited, found.thresholds_file)
 
 
 def limit_rows(thresholds: Thresholds) -> list[Limit]:
     """Every limit, whether it was set or not."""
-    usual = dict(leaves(Thresholds().model_dump(mode="json")))
+    of_file = {key for key, _ in leaves(thresholds.model_dump(mode="json", exclude_unset=True))}
     rows = []
     for key, value in leaves(thresholds.model_dump(mode="json")):
-        if key == "max_accuracy_drop":  # none is set
-            rows.append(Limit(key, "no limit", "default"))
-            continue
-        shown = (
-            "no limit" if value is None else f"{value:g}" if isinstance(value, int | float) else str(value)
-        )
-        if value is not None and key.startswith("max_accuracy_drop."):
-            shown += " point" if value == 1 else " points"
-        rows.append(Limit(key, shown, "default" if key in usual and usual[key] == value else "the file"))
+        if value is None or key == "max_accuracy_drop" or (key == "min_speedup" and not value):
+            shown = NO_LIMIT
+        else:
+            shown = f"{value:g}" if isinstance(value, int | float) else str(value)
+            if key.startswith("max_accuracy_drop."):
+                shown += " point" if value == 1 else " points"
+        rows.append(Limit(key, shown, "the file" if key in of_file else "default"))
     return rows
 
 

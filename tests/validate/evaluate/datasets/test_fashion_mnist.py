@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from pitome.bundle import ImagePreprocess
 from pitome.errors import InputError
+from pitome.models.presets import PRESETS
 from pitome.validate.evaluate.datasets import fashion_mnist
 from pitome.validate.evaluate.datasets.fashion_mnist import (
     CLASS_NAMES,
@@ -56,9 +58,12 @@ def test_pixels_are_normalised_and_equal_in_the_three_channels(folder):
 
 
 def test_images_become_pixels_when_they_are_asked_for(folder):
-    split = read_split("test", folder)
+    preset = PRESETS["fashion-vit"].preprocess
+    assert isinstance(preset, ImagePreprocess)
+    split = read_split("test", preset, folder)
     assert split.class_names == CLASS_NAMES
-    assert torch.equal(split.load([4, 1]), to_pixels(read_fashion_mnist("test", folder).images[[4, 1]]))
+    trained_on = to_pixels(read_fashion_mnist("test", folder).images[[4, 1]])
+    torch.testing.assert_close(split.load([4, 1]), trained_on, rtol=0, atol=1e-6)
 
 
 def test_the_folder_of_the_environment_variable(folder, monkeypatch):

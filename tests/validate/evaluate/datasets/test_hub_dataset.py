@@ -3,12 +3,14 @@
 import sys
 
 import datasets
+import numpy as np
 import pytest
 from PIL import Image
 
 from pitome.errors import InputError
 from pitome.models.preprocessing import make_preprocess
 from pitome.validate.evaluate.datasets.hub_dataset import _parse, read_hub_dataset
+from tests.pitome.images.image_files import saved
 from tests.validate.evaluate.datasets.small_hub import cut_off, images, red_levels, save, texts
 
 PLAIN = make_preprocess(8, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
@@ -80,6 +82,20 @@ def test_parquet_files(tmp_path):
     assert len(found.test.labels) == 8
 
 
+@pytest.mark.parametrize(
+    "columns", [("sentence1", "sentence2"), ("premise", "hypothesis"), ("question", "sentence")]
+)
+def test_two_columns_of_texts_are_pairs(tmp_path, columns):
+    rows = {columns[1]: ["b", None, "d"], columns[0]: ["a", "x", "c"], "label": [0, 1, 1]}
+    features = {name: datasets.Value("string") for name in columns}
+    features["label"] = datasets.ClassLabel(names=["no", "yes"])
+    table = datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+    found = read_hub_dataset(str(save(tmp_path / "saved", test=table))).test.texts()
+    assert found.texts == (("a", "b"), ("c", "d"))
+    assert found.labels.tolist() == [0, 1]
+    assert [part.count for part in found.skipped] == [1]
+
+
 def test_columns_that_can_not_be_told_apart(tmp_path):
     rows = {"question": ["a"], "answer": ["b"], "label": [0]}
     features = {name: datasets.Value("string") for name in ("question", "answer")}
@@ -112,3 +128,58 @@ def test_names_configurations_and_revisions(tmp_path):
     assert _parse(str(tmp_path)) == (str(tmp_path), None, None)
     with pytest.raises(InputError, match=r"it has no name\. Write hf:NAME"):
         _parse("@main")
+
+
+def undecoded(folder, rows):
+    """A dataset of files of images as bytes, whatever they are; None is no image."""
+    table = {
+        "picture": [None if content is None else {"bytes": content, "path": None} for content in rows],
+        "kind": [place % 2 for place in range(len(rows))],
+    }
+    features = {"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["ant", "bee"])}
+    datasets.Dataset.from_dict(table, features=datasets.Features(features)).save_to_disk(str(folder))
+    return read_hub_dataset(str(folder))
+
+
+def test_images_that_can_not_be_used_are_skipped_and_named(tmp_path):
+    generator = np.random.default_rng(0)
+    noise = [generator.integers(0, 256, (40, 40, 3), np.uint8) for _ in range(5)]
+    whole = [saved(Image.fromarray(each), "PNG") for each in noise]
+    long = saved(Image.new("RGB", (30_000, 1)), "PNG")
+    found = undecoded(tmp_path / "saved", [*whole, whole[0][:900], None, b"", long])
+    wide = make_preprocess(224, ((0.0,) * 3, (1.0,) * 3))
+    sets = [found.split(split, 0).images(wide) for split in ("validation", "test")]
+    assert sum(map(len, sets)) == 5
+    examples = sorted(example for each in sets for part in each.skipped for example in part.examples)
+    assert [example.partition(" (")[0] for example in examples] == [
+        "row 5: it can't be decoded",
+        "row 6",
+        "row 7: it is none of the formats that are read",
+        "row 8: it is 30000 x 1 and would be 6720000 x 224 resized: more than 33554432 pixels",
+    ]
+    for each in sets:
+        assert each.load(range(len(each))).shape == (len(each), 3, 224, 224)
+
+
+def test_no_image_can_be_used(tmp_path):
+    found = undecoded(tmp_path / "saved", [b"?"] * 5)
+    with pytest.raises(
+        InputError, match=r"column picture of the dataset: none of the 4 rows .* has an image"
+    ):
+        found.split("test", 0).images(PLAIN)
+
+
+def test_rows_without_a_text_are_skipped_and_named(tmp_path):
+    table = texts(10).map(lambda row: {"sentence": None if row["idx"] in (2, 7) else row["sentence"]})
+    folder = save(tmp_path / "saved", train=table, test=table)
+    found = read_hub_dataset(str(folder)).split("test", 0).texts()
+    assert (len(found), len(found.labels)) == (8, 8)
+    assert [str(part) for part in found.skipped] == ["2 samples: the row holds no text (row 2; row 7)"]
+    assert all("None" not in text for text in found.texts)
+
+
+def test_no_row_has_a_text(tmp_path):
+    table = texts(4).map(lambda row: {"sentence": None}, features=texts(4).features)
+    folder = save(tmp_path / "saved", train=table, test=table)
+    with pytest.raises(InputError, match=r"column sentence of the dataset: none of the 4 rows .* has a text"):
+        read_hub_dataset(str(folder)).split("test", 0).texts()

@@ -1,5 +1,7 @@
 """Class folders of images, written by the test."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -59,24 +61,67 @@ def test_what_is_no_image_is_counted(tmp_path):
     write_images(tmp_path, {"ant": 4, "bee": 4})
     (tmp_path / "ant" / "broken.jpg").write_bytes(b"no image")
     (tmp_path / "ant" / "notes.txt").write_text("hello")
+    os.mkfifo(tmp_path / "ant" / "pipe.png")
+    (tmp_path / "bee" / "link.png").symlink_to("nowhere")
+    (tmp_path / "bee" / "zero.png").symlink_to("/dev/zero")
     images = read_image_folder(tmp_path, "test", PLAIN)
     assert [(part.count, part.reason) for part in images.skipped] == [
-        (1, "the file is no image that Pillow can open"),
+        (1, "the image can't be used"),
         (1, "the name does not end as an image's does"),
+        (3, "no regular file, or a link that leads nowhere"),
     ]
+    assert images.skipped[2].examples == ("ant/pipe.png", "bee/link.png", "bee/zero.png")
+    assert images.skipped[0].examples[0].startswith("ant/broken.jpg: it is none of the formats that are read")
 
 
-def test_an_image_that_is_cut_off_is_named_when_it_is_needed(tmp_path):
+def noise_files(folder, count, cut):
+    """PNG files of noise, the first ``cut`` of them cut off in the middle."""
     generator = np.random.default_rng(0)
-    (tmp_path / "ant").mkdir()
-    for place in range(5):
+    folder.mkdir()
+    for place in range(count):
         noise = generator.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(tmp_path / "ant" / f"{place}.png")
-        content = (tmp_path / "ant" / f"{place}.png").read_bytes()
-        (tmp_path / "ant" / f"{place}.png").write_bytes(content[: len(content) // 2])
+        path = folder / f"{place}.png"
+        Image.fromarray(noise).save(path)
+        if place < cut:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_images_that_are_cut_off_are_skipped_and_the_first_ones_named(tmp_path):
+    noise_files(tmp_path / "ant", 12, cut=8)
     images = read_image_folder(tmp_path, "test", PLAIN)
-    with pytest.raises(InputError, match=r"the image .*\.png: it can't be decoded"):
-        images.load([0])
+    (skipped,) = images.skipped
+    assert (len(images), skipped.count, skipped.reason) == (3, 7, "the image can't be used")
+    assert len(skipped.examples) == 5
+    assert all("it can't be decoded (" in example for example in skipped.examples)
+    assert images.load(range(3)).shape == (3, 3, 8, 8)
+    assert str(skipped).startswith("7 samples: the image can't be used (ant/")
+    assert str(skipped).endswith("; and 2 more)")
+
+
+def test_all_images_cut_off(tmp_path):
+    noise_files(tmp_path / "ant", 5, cut=5)
+    with pytest.raises(InputError, match=r"none of the 4 files that were chosen can be used: 4 samples: "):
+        read_image_folder(tmp_path, "test", PLAIN)
+
+
+def test_a_very_long_image_is_skipped_and_a_photo_is_turned(tmp_path):
+    (tmp_path / "ant").mkdir()
+    Image.new("RGB", (30_000, 1)).save(tmp_path / "ant" / "0-long.png")
+    turned = Image.new("RGB", (16, 16))
+    turned.paste((255, 255, 255), (0, 0, 16, 8))
+    exif = Image.Exif()
+    exif[274] = 3
+    for place in range(1, 5):
+        turned.save(tmp_path / "ant" / f"{place}.jpg", quality=100, exif=exif)
+    wide = make_preprocess(224, ((0.0,) * 3, (1.0,) * 3))
+    sets = [read_image_folder(tmp_path, split, wide) for split in ("validation", "test")]
+    (skipped,) = (part for each in sets for part in each.skipped)
+    assert skipped.examples == (
+        "ant/0-long.png: it is 30000 x 1 and would be 6720000 x 224 resized: more than 33554432 pixels",
+    )
+    for each in sets:
+        for pixels in each.load(range(len(each))):
+            assert (pixels[:, 0].max() < 0.1, pixels[:, -1].min() > 0.9) == (True, True)
 
 
 def files_of_level(folder):
@@ -113,14 +158,12 @@ def test_no_other_image_is_taken_for_one_that_can_not_be_opened(tmp_path):
     images = read_image_folder(tmp_path, "test", PLAIN, limit=5)
     assert levels(images) == [before[0], *before[2:]]
     assert images.labels.tolist() == [level // 10 for level in levels(images)]
-    assert [(part.count, part.reason) for part in images.skipped] == [
-        (1, "the file is no image that Pillow can open")
-    ]
+    assert [(part.count, part.reason) for part in images.skipped] == [(1, "the image can't be used")]
     for level in before:
         files[level].write_bytes(b"no image")
     with pytest.raises(InputError) as caught:
         read_image_folder(tmp_path, "test", PLAIN, limit=5)
-    assert "none of the 5 files that were chosen can be opened as an image" in str(caught.value)
+    assert "none of the 5 files that were chosen can be used: 5 samples: " in str(caught.value)
 
 
 def test_classes_are_known_without_a_look_at_files(tmp_path):

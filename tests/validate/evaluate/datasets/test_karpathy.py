@@ -59,6 +59,16 @@ def test_a_missing_image_is_counted_and_its_captions_go_with_it(write):
     assert [(part.count, part.reason) for part in found.images.skipped] == [(1, "the file is missing")]
 
 
+def test_an_image_without_captions_is_skipped_and_named(write):
+    silent = entry(1, "test") | {"sentences": [{"raw": None}, {"raw": None}]}
+    partly = entry(2, "test", captions=2)
+    partly["sentences"][0]["raw"] = None
+    found = read_karpathy(*write([entry(0, "test"), silent, partly]), "test", PLAIN)
+    assert [len(captions) for captions in found.captions] == [5, 1]
+    assert len(found.images) == 2
+    assert [str(part) for part in found.images.skipped] == ["1 sample: the image has no caption (1.png)"]
+
+
 def test_a_limit_is_a_seeded_choice(write):
     files = write([entry(number, "test") for number in range(8)])
     first, again = (read_karpathy(*files, "test", PLAIN, limit=3) for _ in range(2))
@@ -98,7 +108,7 @@ def test_files_that_are_not_there(write, tmp_path):
 
 def test_no_image_at_all(write):
     files = write([entry(0, "test")], without=(0,))
-    with pytest.raises(InputError, match=r"1 are listed, and none of them can be read. Name the folder"):
+    with pytest.raises(InputError, match=r"1 are listed, and none of them can be used: 1 sample: the f"):
         read_karpathy(*files, "test", PLAIN)
 
 

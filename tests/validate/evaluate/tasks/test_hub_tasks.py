@@ -57,7 +57,7 @@ def test_images_with_a_classifier(classifier, tmp_path):
 
     @FunctionRuntime
     def by_red_level(inputs):
-        red = classifier.preprocess["mean"][0] + classifier.preprocess["std"][0] * inputs["pixel_values"]
+        red = classifier.preprocess.mean[0] + classifier.preprocess.std[0] * inputs["pixel_values"]
         level = (255 * red[:, 0, 0, 0]).round().long()
         return {"logits": torch.eye(3)[2 - level % 2]}  # even: ant, odd: bee
 

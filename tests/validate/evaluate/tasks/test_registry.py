@@ -27,7 +27,7 @@ def clip(tmp_path_factory):
 def write_images(folder, count=6, names=("ant", "bee")):
     generator = np.random.default_rng(0)
     for name in names:
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
         for place in range(count):
             noise = generator.integers(0, 256, (20, 18, 3), dtype=np.uint8)
             Image.fromarray(noise).save(folder / name / f"{place}.png")
@@ -58,11 +58,12 @@ def test_zero_shot_takes_the_words_of_wordnet_ids_from_a_file(clip, tmp_path):
     assert set(found.details["per_class"]) == set(IDS)
 
 
-def test_zero_shot_refuses_wordnet_ids_without_words(clip, tmp_path):
+def test_zero_shot_refuses_wordnet_ids_of_which_some_have_no_words(clip, tmp_path):
     write_images(tmp_path, names=IDS)
+    (tmp_path / "classes.txt").write_text("n01440764 tench\n")
     with pytest.raises(InputError) as caught:
         make_task(f"imagefolder:{tmp_path}", clip)
-    assert "2 of them are WordNet ids without words (n01440764, n01443537)" in str(caught.value)
+    assert "1 of them are WordNet ids without words (n01443537)" in str(caught.value)
     assert f"Write {tmp_path / 'classes.txt'} with a line for each class" in str(caught.value)
     (tmp_path / "classes.txt").write_text("n01440764 tench\nn01443537\n")
     with pytest.raises(InputError, match=r"line 2 of .*classes\.txt: it has no words for the class"):
@@ -79,10 +80,8 @@ def test_a_split_that_is_not_used_is_not_read(clip, tmp_path):
     assert task.skipped == ()
     task.score(PyTorchRuntime(clip.model, ("image_embeds",)), "test")
     assert task.count("test") == 12
-    assert [(part.count, part.reason) for part in task.skipped] == [
-        (1, "the file is no image that Pillow can open")
-    ]
-    with pytest.raises(InputError, match="none of the 2 files that were chosen can be opened as an image"):
+    assert [(part.count, part.reason) for part in task.skipped] == [(1, "the image can't be used")]
+    with pytest.raises(InputError, match="none of the 2 files that were chosen can be used"):
         task.count("validation")
 
 
@@ -154,15 +153,70 @@ def test_a_classifier_on_a_folder_with_its_labels(clip, tmp_path):
     assert score.details["per_class"]["bee"]["accuracy"] == 0
 
 
-def test_a_classifier_and_as_many_folders_of_other_names(clip, tmp_path):
+def classifier_of(clip, *labels):
+    return dataclasses.replace(
+        clip, task="image-classification", config=clip.config | {"id2label": dict(enumerate(labels))}
+    )
+
+
+def test_one_folder_that_is_named_by_a_label_makes_the_others_mistakes(clip, tmp_path):
     write_images(tmp_path)
-    config = clip.config | {"id2label": {0: "cat", 1: "dog"}}
-    classifier = dataclasses.replace(clip, task="image-classification", config=config)
     with pytest.raises(InputError) as caught:
-        make_task(f"imagefolder:{tmp_path}", classifier)
-    assert "the model has 2 labels (cat, dog), and 2 of the 2 classes are none of them (ant, bee)" in str(
+        make_task(f"imagefolder:{tmp_path}", classifier_of(clip, "cat", "bee"))
+    assert "the model has 2 labels (cat, bee), and 1 of the 2 classes are none of them (ant)" in str(
         caught.value
     )
+
+
+UNLABELLED = [
+    (("ant", "bee"), "image-classification", "(ant, bee) are no labels of the model"),
+    (("ant", "bee", "cow", "emu"), "image-classification", "(ant, bee, cow, ...) are no labels of the model"),
+    (("ant", "bee"), "image-features", "(ant, bee) are no labels: the model computes image-features"),
+    (
+        IDS,
+        "image-embedding",
+        "(n01440764, n01443537) are WordNet ids, and there is no classes.txt with words",
+    ),
+    ((), "image-classification", "has no class folders"),
+]
+
+
+@pytest.mark.parametrize(("names", "computes", "reason"), UNLABELLED)
+def test_folders_without_labels_are_judged_without_them(clip, tmp_path, names, computes, reason):
+    write_images(tmp_path, names=names or (".",))
+    model = dataclasses.replace(classifier_of(clip, "cat", "dog"), task=computes)
+    task = make_task(f"imagefolder:{tmp_path}", model)
+    assert task.name == f"images:{tmp_path}"
+    assert task.in_place_of.startswith(f"the class folders of imagefolder:{tmp_path} " if names else "image")
+    assert reason in task.in_place_of
+    assert task.count("test") == task.count("validation") == 6 * (len(names) or 1)
+    assert make_task(task.name, model).in_place_of is None
+
+
+def test_a_clip_without_its_text_tower_has_no_labels(tmp_path):
+    from tests.tiny_models import tiny_model
+
+    tiny_model("CLIPVisionModelWithProjection").save_pretrained(tmp_path / "tower")
+    write_images(tmp_path / "photos")
+    task = make_task(f"imagefolder:{tmp_path / 'photos'}", load_model(str(tmp_path / "tower")))
+    assert task.name == f"images:{tmp_path / 'photos'}"
+    assert "(ant, bee) are no labels: the checkpoint has no text tower that reads them" in task.in_place_of
+
+
+def test_of_training_and_test_folders_the_latter_are_judged(clip, tmp_path):
+    write_images(tmp_path / "train", 4)
+    write_images(tmp_path / "val", 2)
+    task = make_task(f"imagefolder:{tmp_path}", classifier_of(clip, "cat", "dog"))
+    assert (task.name, task.count("test")) == (f"images:{tmp_path / 'val'}", 4)
+
+
+def test_own_data_needs_two_samples_and_a_model_that_takes_them(clip, tmp_path):
+    write_images(tmp_path, 1, names=(".",))
+    with pytest.raises(InputError, match="1 sample can be used; an interval needs at least two"):
+        make_task(f"images:{tmp_path}", clip)
+    (tmp_path / "a.txt").write_text("a\nb\n")
+    with pytest.raises(InputError, match=r"the model takes images\. Give images:FOLDER"):
+        make_task(f"texts:{tmp_path / 'a.txt'}", clip)
 
 
 def test_a_classifier_on_wordnet_ids_with_two_equal_labels(clip, tmp_path):
@@ -203,7 +257,9 @@ def test_a_checkpoint_that_says_it_was_trained_on_fashion_mnist(clip, tmp_path):
     ("name", "found"),
     [
         ("mnist", "there is none of this name. Choose one of r8, r52"),
-        ("imagefolder:", "there is none of this name"),
+        ("imagefolder:", "the task imagefolder: it does not say on which data. Write imagefolder:FOLDER"),
+        ("images:", "the task images: it does not say on which data. Write images:FOLDER"),
+        ("images::", "there is no folder :"),
         ("r8", "it needs a text encoder, and the model computes image-embedding. Choose photos"),
         ("fashion-mnist", "it needs image-classification at 28 px"),
         ("fashion-mnist-retrieval", "it needs image-embedding at 28 px"),

@@ -26,7 +26,7 @@ from pitome.validate.report.charts import (
 )
 from pitome.validate.report.charts.pareto import pareto_points, score_limits
 from pitome.validate.report.charts.style import DARK, LIGHT, looks
-from pitome.validate.sweep.records import UNMERGED, SweepRecord
+from pitome.validate.sweep.records import UNMERGED, SweepRecord, parse_line
 from tests.validate.report import report_cases
 from tests.validate.report.manifest_document import latency_result, layer_parity
 from tests.validate.report.report_cases import SPEED, spectrum_report
@@ -39,7 +39,9 @@ def sweep_record(method: str, flops: float, score: float, speedup: float | None 
     interval = {"low": score - 0.01, "high": score + 0.02, "to_unmerged": None}
     speed = speedup and SPEED | {"speedup": speedup, "low": speedup - 0.1, "high": speedup + 0.1}
     record = report_cases.sweep_record(key, method, flops, score) | interval | {"speed": speed}
-    return SweepRecord.model_validate(record)
+    found = parse_line(record)
+    assert isinstance(found, SweepRecord)
+    return found
 
 
 SWEEP = [
