@@ -20,7 +20,13 @@ from pydantic import ValidationError
 
 from pitome.bundle.graph_records import PlanRecord
 from pitome.bundle.manifest import SCHEMA_VERSION, Manifest
-from pitome.bundle.record import DIGEST_NAME, MANIFEST_NAME, FileRecord, SizedFileRecord
+from pitome.bundle.record import (
+    DIGEST_NAME,
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    FileRecord,
+    SizedFileRecord,
+)
 from pitome.errors import BundleError, InputError
 from pitome.regular_file import UnusableFileError, read_regular_file
 from pitome.schema_errors import problems
@@ -151,8 +157,11 @@ def verify_bundle(folder: Path) -> Manifest:
 
 
 def unknown_files(folder: Path, manifest: Manifest) -> list[str]:
-    """What lies in a bundle's folder and is not in its manifest, by name; empty folders end in ``/``."""
-    listed = {record.file for record in manifest.files()} | {MANIFEST_NAME, DIGEST_NAME}
+    """What lies in a bundle's folder and is not in its manifest, by name; empty folders end in ``/``.
+
+    The signature is no unknown file: it is of the manifest too, so no manifest can list it.
+    """
+    listed = {record.file for record in manifest.files()} | {MANIFEST_NAME, DIGEST_NAME, SIGNATURE_NAME}
     return sorted(name for name in _names_in(folder, folder) if name not in listed)
 
 
