@@ -70,11 +70,7 @@ def load_plugin(
     heard = len(errors)
     if registry.load_library(str(library)) is None:
         reasons = [f"- {line.strip()}" for line in errors[heard:]]
-        raise BackendError(
-            asked, f"{backend.label} did not load the plugin library {shown}", remedy, reasons
-        )
+        raise BackendError(asked, f"{backend.label} did not load the plugin library {shown}", remedy, reasons)
     if registry.get_creator(*CREATOR) is None:
         name, version, namespace = CREATOR
-        raise BackendError(
-            asked, f"{shown} has no creator of {namespace}::{name} version {version}", remedy
-        )
+        raise BackendError(asked, f"{shown} has no creator of {namespace}::{name} version {version}", remedy)

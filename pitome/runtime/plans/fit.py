@@ -88,10 +88,10 @@ def misfits(plan: PlanRecord, machine: Machine, plugin: NativeRecord | None = No
     if installed is not None and not same_version(plan.backend_version, installed):
         yield other_version(backend, plan.backend_version, installed)
     if machine.gpu is not None and machine.gpu.target not in plan.targets:
-        targets = ", ".join(plan.targets)
+        targets, gpu = ", ".join(plan.targets), machine.gpu
         yield Misfit(
-            f"it is for {targets}, and this GPU ({machine.gpu.name}) is {machine.gpu.target}",
-            f"Run on one of {targets}, or run `pitome build` for this GPU: {_how_to_build(machine.gpu.target)}",
+            f"it is for {targets}, and this GPU ({gpu.name}) is {gpu.target}",
+            f"Run on one of {targets}, or run `pitome build` for this GPU: {_how_to_build(gpu.target)}",
         )
     if plan.merge_path == "plugin":
         yield from _plugin_misfits(plan, backend, installed, plugin)

@@ -59,7 +59,12 @@ class Lane:
     """
 
     def __init__(
-        self, context: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], largest: int, record: bool
+        self,
+        context: Any,
+        inputs: tuple[Tensor, ...],
+        outputs: tuple[Tensor, ...],
+        largest: int,
+        record: bool,
     ) -> None:
         self._context, self._inputs, self._outputs, self._record = context, inputs, outputs, record
         self.stream = Stream()

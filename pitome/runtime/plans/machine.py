@@ -52,7 +52,7 @@ def this_machine() -> Machine:
 
 
 def installed_version(backend: PlanBackend) -> str | None:
-    """The version of a backend's library without importing it where a package says it; None: not installed."""
+    """The version of a backend's library, imported only where no package says it; None: not installed."""
     if importlib.util.find_spec(backend.module) is None:
         return None
     for distribution in backend.distributions:
@@ -97,4 +97,6 @@ def first_gpu(asked: str = "a plan on a GPU") -> Gpu:
     return Gpu(told_name, f"sm{major}{minor}", f"{driver // 1000}.{driver % 1000 // 10}")
 
 
-_REMEDY = "Check with nvidia-smi that the driver runs and shows a GPU, and that CUDA_VISIBLE_DEVICES hides none"
+_REMEDY = (
+    "Check with nvidia-smi that the driver runs and shows a GPU, and that CUDA_VISIBLE_DEVICES hides none"
+)

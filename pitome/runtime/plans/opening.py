@@ -130,7 +130,9 @@ def _check_header(asked: str, backend: PlanBackend, machine: Machine, content: b
     writer = find_plan_backend("tensorrt_rtx" if header.by_rtx else "tensorrt")
     if writer != backend:
         raise BundleError(
-            asked, f"the file was written by {writer.label}, not {backend.label}", f"Use BACKEND={writer.name}"
+            asked,
+            f"the file was written by {writer.label}, not {backend.label}",
+            f"Use BACKEND={writer.name}",
         )
     installed = machine.versions[backend.name]
     if not same_version(header.version, installed):
