@@ -23,7 +23,6 @@ from pitome.bundle import (
     WeightsRecord,
     file_sha256,
 )
-from pitome.bundle.consistency import MAIN_GRAPH
 from pitome.bundle.portable import seen_from
 from pitome.compression import Compression
 from pitome.engine.checkpoint_files import CheckpointFiles
@@ -175,7 +174,7 @@ def graph_record(compression: Compression, exported: Sequence[Exported], num_mer
         num_merges: EnergyMerge operators in the graph.
     """
     return GraphRecord(
-        name=MAIN_GRAPH,
+        name="model",
         role="encoder",
         inputs=exported[0].inputs,
         outputs=exported[0].outputs,
