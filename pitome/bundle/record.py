@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 MANIFEST_NAME: Final = "manifest.json"
 DIGEST_NAME: Final = "manifest.json.sha256"
 SIGNATURE_NAME: Final = "model.sig"
-"""Of the signature, which is of all files but itself, the manifest among them: so the manifest can't list it."""
+"""Of the signature, which is of the manifest too: so no manifest can list it."""
 BOM_NAME: Final = "bom.cdx.json"
 
 _NAME_PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
