@@ -45,6 +45,13 @@ class Preset:
     description: str
     package: str | None = None
     """On PyPI, where ``source`` is "packaged"."""
+    text_config: Mapping[str, Any] | None = None
+    """Of a whole CLIP: the sizes of its text tower."""
+
+    @property
+    def whole_config(self) -> Mapping[str, Any]:
+        """``config``, with that of the text tower in it where there is one."""
+        return self.config if self.text_config is None else {**self.config, "text_config": self.text_config}
 
     @property
     def num_tokens(self) -> int:
@@ -106,6 +113,16 @@ def _clip(
         "layer_norm_eps": 1e-5,
         "projection_dim": 768 if size is _LARGE else 512,
     }
+    # Text towers of the same kind, two thirds as wide.
+    width = 768 if size is _LARGE else 512
+    text_config = {
+        **_mlp({"hidden_size": width, "num_hidden_layers": 12, "num_attention_heads": width // 64}),
+        "vocab_size": 49408,
+        "max_position_embeddings": 77,
+        "hidden_act": activation,
+        "layer_norm_eps": 1e-5,
+        "projection_dim": width,
+    }
     letter = "L" if size is _LARGE else "B"
     return Preset(
         name=name,
@@ -118,7 +135,8 @@ def _clip(
         task="image-embedding",
         prefix_tokens=1,
         source="hub",
-        description=f"CLIP ViT-{letter}/{patch_size} image encoder, {image_size} px, {hub_id.split('/')[0]}",
+        description=f"CLIP ViT-{letter}/{patch_size}, {image_size} px, {hub_id.split('/')[0]}",
+        text_config=text_config,
     )
 
 
@@ -189,6 +207,20 @@ def _dinov2(
 
 
 _FASHION = {"hidden_size": 96, "num_hidden_layers": 8, "num_attention_heads": 3}
+_FASHION_CAPTIONS: Mapping[str, Any] = {
+    "hidden_size": 64,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "vocab_size": 39,
+    "max_position_embeddings": 16,
+    "hidden_act": "gelu",
+    "layer_norm_eps": 1e-5,
+    "projection_dim": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": 38,
+}
 _FASHION_COLOURS = ((0.2860,) * 3, (0.3530,) * 3)
 
 
@@ -215,6 +247,7 @@ def _fashion(name: str, classifier: bool) -> Preset:
         description="ViT classifier for Fashion-MNIST, 28 px, 197 tokens"
         if classifier
         else "small CLIP for Fashion-MNIST with captions, on the vision tower of fashion-vit",
+        text_config=None if classifier else _FASHION_CAPTIONS,
     )
 
 
