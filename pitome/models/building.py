@@ -80,7 +80,7 @@ def build_model(source: Source, plan: ModelPlan, image_size: int | None, seed: i
     tensors, sha256 = read_weights(source.folder)
     half = None
     if plan.dual is not None:
-        # Without a text tower in it the checkpoint is that of an image encoder, whatever its config.json says.
+        # Without a text tower the checkpoint is that of an image encoder, whatever its config.json says.
         of_half = tensors_of_half(tensors)
         if of_half is not None:
             half = _loaded_half(plan.dual, of_half, source.text)

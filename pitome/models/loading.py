@@ -164,9 +164,7 @@ def _with_other_half(loaded: LoadedModel, plan: DualPlan, built: BuiltModel) -> 
         tokenizer=found.tokenizer,
         notes=(),
     )
-    return replace(
-        loaded, text=TextHalf(text, half.logit_scale, half.logit_bias), notes=tuple(notes)
-    )
+    return replace(loaded, text=TextHalf(text, half.logit_scale, half.logit_bias), notes=tuple(notes))
 
 
 def _refuse_option(name: str, value: int | None, inputs: str) -> None:

@@ -72,9 +72,7 @@ def tensors_of_half(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     of a text tower."""
     if not any(_OF_THE_TOWER.match(name) for name in tensors):
         return None
-    return {
-        name: tensor for name, tensor in tensors.items() if _OF_THE_TOWER.match(name) or name in SCALES
-    }
+    return {name: tensor for name, tensor in tensors.items() if _OF_THE_TOWER.match(name) or name in SCALES}
 
 
 def scale_and_bias(tensors: Mapping[str, Tensor], where: str) -> tuple[float, float | None]:
