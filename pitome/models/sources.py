@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pitome.errors import InputError
+from pitome.hub_answers import HubUnreachableError
 from pitome.models import hub
 from pitome.models.checkpoint import read_config
 from pitome.models.families import family_of_type
@@ -75,7 +76,7 @@ def find_source(
         return Source(config, INCLUDED_FOLDER, f"included with pitome, {preset.name}")
     try:
         return _from_reference(reference, progress)
-    except hub.HubUnreachableError as error:
+    except HubUnreachableError as error:
         if strict:
             raise
         warnings.warn(
@@ -115,7 +116,7 @@ def encoder_folder(folder: Path) -> Path:
 def _random_source(reference: ModelReference, progress: Progress | None) -> Source:
     if reference.preset is not None:
         preset = reference.preset
-        content = family_of_type(preset.family).config_content(preset.architecture, preset.config)
+        content = family_of_type(preset.family).config_content(preset.architecture, preset.whole_config)
         return Source(content, None, "random", random=True)
     found = _from_reference(reference, progress, with_weights=False)
     return Source(
