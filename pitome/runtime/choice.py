@@ -146,7 +146,7 @@ def ways_of(
         *_with_onnxruntime(graph, manifest, folder, wishes),
     ]
     if not found:
-        files = [record.file for record in (*graph.plans, *graph.onnx)]
+        files = [record.file for record in (*graph.plans, *graph.onnx, *manifest.native)]
         raise InputError(
             f"load {folder} with {wishes.asked}",
             f"the bundle's graph {graph.name} has {', '.join(files)}, and nothing that fits",
@@ -182,6 +182,8 @@ def _with_onnxruntime(graph: GraphRecord, manifest: Manifest, folder: Path, wish
     if wishes.backend not in (AUTO, ONNXRUNTIME):
         return
     library = next((each for each in manifest.native if each.kind == ONNXRUNTIME), None)
+    if wishes.native and graph.merges and library is None:
+        return
     for device in _devices(wishes):
         records = list(_graphs(graph, manifest, wishes, device))
         if records and (missing := _missing(device)) is not None:

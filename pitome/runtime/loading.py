@@ -20,6 +20,7 @@ from pitome.runtime.choice import AUTO, Chosen, ChosenGraph, Way, Wishes, wants_
 from pitome.runtime.contents import Contents
 from pitome.runtime.graph import OpenedGraph
 from pitome.runtime.opening import Opener
+from pitome.runtime.place import bundle_folder
 from pitome.runtime.plans import Machine, this_machine
 from pitome.runtime.private_files import PrivateFiles
 
@@ -37,6 +38,7 @@ def load(
     precision: str | None = None,
     native: bool | None = None,
     cuda_graphs: bool = False,
+    offline: bool | None = None,
 ) -> Bundle:
     """A bundle that is ready to run.
 
@@ -47,7 +49,7 @@ def load(
     that were checked.
 
     Args:
-        place: the bundle's folder.
+        place: the bundle's folder; or ``org/name`` or ``org/name@revision`` of the Hugging Face hub.
         device: "cpu", "cuda", or "tensorrt" (onnxruntime's provider of that name); "auto" = the best that
             this machine has.
         backend: "onnxruntime", "tensorrt" or "tensorrt_rtx" (plans); "auto" = the best that this machine can
@@ -59,16 +61,17 @@ def load(
         native: True = merges by the bundle's operator library for onnxruntime, or an error; False = without
             it; None = with it where it runs.
         cuda_graphs: replay plans from CUDA graphs: less time between kernels, more for a batch's first run.
+        offline: ask no hub, take what its cache has; None = as HF_HUB_OFFLINE says.
 
     Raises:
         BundleError: there is no bundle, it is damaged, of random weights or not signed as it must be
             (SignatureError), or its tokenizer can't be used.
         BackendError: nothing that it holds runs here; with the reason of each.
-        InputError: no such device, backend or precision, or the bundle has nothing of it.
+        InputError: no such device, backend or precision, or the bundle has nothing of it; or the hub has no
+            such bundle.
     """
-    loading = _Loading(
-        Path(place), Wishes(device, backend, precision, native), _threads(threads), cuda_graphs
-    )
+    wishes, number = Wishes(device, backend, precision, native), _threads(threads)
+    loading = _Loading(bundle_folder(place, offline), wishes, number, cuda_graphs)
     signed = None if require_signature is None else _signed(loading.folder, Path(require_signature))
     manifest = read_manifest(loading.folder, signed)
     _check_weights(loading.folder, manifest, allow_random)
