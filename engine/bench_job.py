@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pitome.bundle import LatencyReport, Manifest, verify_bundle
 from pitome.bundle.publishing import check_place
@@ -11,13 +15,23 @@ from pitome.engine.bundles import record_into
 from pitome.engine.options import COMPARISON_BATCHES, BenchOptions, CheckOptions
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Progress, Silent
-from pitome.errors import BackendError
-from pitome.runtime import CPU, installed_device
+from pitome.errors import BackendError, InputError
+from pitome.runtime import CPU, installed_device, parse_device
+from pitome.runtime.backends import AUTO, ONNXRUNTIME
 from pitome.runtime.native import NativeLibrary, describe_native
+from pitome.runtime.plans import Machine, this_machine
+
+if TYPE_CHECKING:
+    from pitome.bundle import PlanRecord
+    from pitome.engine.prepare import Prepared
+    from pitome.validate.bench.settings import LatencySettings
 
 
 def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None) -> LatencyReport:
-    """Merged against unmerged on onnxruntime, interleaved, or all contestants there are.
+    """Merged against unmerged in one runtime, interleaved, or all contestants there are on onnxruntime.
+
+    On a GPU (``device`` "cuda") that is the bundle's best plan that runs here, against the unmerged model's
+    plan, which is built for it; where none does, onnxruntime, and why is noted.
 
     Args:
         bundle: its folder.
@@ -26,9 +40,9 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
 
     Raises:
         BundleError: the bundle is damaged, or its model is not the one that is loaded now.
-        InputError: a number out of range, a device that onnxruntime does not have, or the file to resume
-            from is of another measurement.
-        BackendError: the operator library that was asked for does not load here.
+        InputError: a number out of range, a device that onnxruntime does not have, a backend that the bundle
+            has no plan of, or the file to resume from is of another measurement.
+        BackendError: the operator library or plan that was asked for does not run here.
     """
     from pitome.engine.comparison import (
         all_contestants,
@@ -42,19 +56,24 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
     progress = progress or Silent()
     manifest = verify_bundle(bundle)
     check = _checks(options, manifest.build.check or CheckOptions())
+    plan, machine = _chosen_plan(bundle, manifest, options, check.device, progress)
     settings = LatencySettings(
         check.batches,
         check.threads,
         min_seconds=check.latency_seconds,
         memory=options.everyone,
-        device=installed_device(check.device),
+        device=parse_device(check.device) if plan is not None else installed_device(check.device),
     )
     check_settings(settings)
+    if plan is not None:
+        _check_profile(plan, check.batches)
     if options.record:
         check_place(bundle)
     if options.resume is not None:
         check_log_file(options.resume)
     prepared = reload(bundle, manifest, progress, options.weights)
+    if plan is not None:
+        return _bench_plan(bundle, manifest, prepared, plan, machine, settings, options, progress)
     graph = manifest.onnx[0]
     merged = bundle / graph.file
     if options.everyone:
@@ -70,6 +89,92 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
 
         key = keys.latency_key(graph, prepared.loaded, check, native)
         record_into(bundle, manifest, {"latency": found, "latency_key": key})
+    return found
+
+
+def _chosen_plan(
+    bundle: Path, manifest: Manifest, options: BenchOptions, device: str, progress: Progress
+) -> tuple[PlanRecord | None, Machine]:
+    """The plan that is measured, or None for onnxruntime; why no better one is, is noted.
+
+    Raises:
+        InputError, BackendError: as ``choose_plan``; onnxruntime does not have the device either.
+    """
+    from pitome.engine.plan_bench import choose_plan
+
+    found: list[Machine] = []
+
+    def machine() -> Machine:
+        found.append(this_machine())
+        return found[-1]
+
+    backend = options.backend
+    for_graphs = "--all" if options.everyone else "--native" if options.native is not None else None
+    if for_graphs is not None and backend == AUTO:
+        backend = ONNXRUNTIME
+    elif for_graphs is not None and backend != ONNXRUNTIME:
+        raise InputError(
+            f"BACKEND={backend} with {for_graphs}",
+            "that measures graphs on onnxruntime, and there are no plans of them",
+            "Leave one of the two out",
+        )
+    plan, against = choose_plan(bundle, manifest, manifest.graphs[0], device, backend, machine)
+    if plan is None and against:
+        try:
+            installed_device(device)
+        except InputError as error:
+            lines = [f"- {each}" for each in against]
+            found_here = f"{error.found}, and no plan of the bundle can run:"
+            raise InputError(error.asked, found_here, error.remedy, lines) from None
+    for each in against:
+        progress.note(each)
+    if plan is not None:
+        progress.note(f"measured is {plan.file} on {found[0].gpu.name if found[0].gpu else 'a GPU'}")
+    elif against:
+        progress.note("so onnxruntime is measured")
+    return plan, found[0] if found else Machine()
+
+
+def _check_profile(plan: PlanRecord, batches: Sequence[int]) -> None:
+    smallest, _, largest = plan.profile
+    wrong = [batch for batch in batches if not smallest <= batch <= largest]
+    if wrong:
+        raise InputError(
+            f"batch {wrong[0]} of {plan.file}",
+            f"its profile goes from {smallest} to {largest}",
+            "Choose --batch within it, or build a plan with another PROFILE",
+        )
+
+
+def _bench_plan(
+    bundle: Path,
+    manifest: Manifest,
+    prepared: Prepared,
+    plan: PlanRecord,
+    machine: Machine,
+    settings: LatencySettings,
+    options: BenchOptions,
+    progress: Progress,
+) -> LatencyReport:
+    from pitome.engine.comparison import run_comparison
+    from pitome.engine.plan_bench import build_unmerged_plan, open_bundle_plan, plan_contestants
+
+    graph = manifest.graphs[0]
+    with tempfile.TemporaryDirectory(prefix="pitome-bench-") as folder:
+        unmerged = build_unmerged_plan(prepared.loaded, plan, Path(folder), progress)
+        contestants, told = plan_contestants(
+            partial(open_bundle_plan, bundle, manifest, graph, plan, machine),
+            plan,
+            unmerged,
+            machine,
+            graph.flops.bound,
+        )
+        found = run_comparison(contestants, settings, progress, options.resume, told)
+    if options.record:
+        ran = plan.model_copy(update={"executed": True})
+        plans = tuple(ran if each == plan else each for each in graph.plans)
+        graphs = (graph.model_copy(update={"plans": plans}), *manifest.graphs[1:])
+        record_into(bundle, manifest, {"graphs": graphs, "latency": found, "latency_key": None})
     return found
 
 

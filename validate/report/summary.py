@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pitome.bundle import Manifest, PlanRecord
 from pitome.option import option_text, options_of
 from pitome.settings import MergeSettings
-from pitome.validate.report.key_figures import deployed, device_of, precision_figures, slower_results
+from pitome.validate.report.key_figures import conditions_of, deployed, precision_figures, slower_results
 
 if TYPE_CHECKING:
     from pitome.bundle.latency_records import LatencyRecord, LatencyReport
@@ -265,8 +265,8 @@ def _latency_rows(latency: LatencyReport | None, merges: bool) -> list[SummaryRo
         low, high = result.speedup_interval
         unsteady = _unsteady(result)
         value = (
-            f"{times(result.speedup)} ({low:.2f} to {high:.2f}), bound {times(result.bound)}, fp32, "
-            f"{device_of(latency)}, {latency.threads} threads"
+            f"{times(result.speedup)} ({low:.2f} to {high:.2f}), bound {times(result.bound)}, "
+            f"{conditions_of(latency)}"
         )
         value += "; slower than not merging" if result in slower else ""
         value += f"; unsteady, {unsteady}: `pitome bench BUNDLE --record`" if unsteady else ""
