@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +11,16 @@ from pitome.bundle import LatencyReport, Manifest, verify_bundle
 from pitome.bundle.publishing import check_place
 from pitome.engine.bundles import record_into
 from pitome.engine.options import COMPARISON_BATCHES, BenchOptions, CheckOptions
+from pitome.engine.plan_bench import PlanOnGpu, choose_plan
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Progress, Silent
+from pitome.engine.steps import graph_named
 from pitome.errors import BackendError, InputError
 from pitome.runtime import CPU, installed_device, parse_device
 from pitome.runtime.backends import AUTO, ONNXRUNTIME
 from pitome.runtime.native import NativeLibrary, describe_native
-from pitome.runtime.plans import Machine, this_machine
 
 if TYPE_CHECKING:
-    from pitome.bundle import PlanRecord
     from pitome.engine.prepare import Prepared
     from pitome.validate.bench.settings import LatencySettings
 
@@ -56,7 +54,7 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
     progress = progress or Silent()
     manifest = verify_bundle(bundle)
     check = _checks(options, manifest.build.check or CheckOptions())
-    plan, machine = _chosen_plan(bundle, manifest, options, check.device, progress)
+    plan = _chosen_plan(bundle, manifest, options, check.device, progress)
     settings = LatencySettings(
         check.batches,
         check.threads,
@@ -66,24 +64,31 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
     )
     check_settings(settings)
     if plan is not None:
-        _check_profile(plan, check.batches)
+        plan.check_batches(check.batches)
     if options.record:
         check_place(bundle)
     if options.resume is not None:
         check_log_file(options.resume)
     prepared = reload(bundle, manifest, progress, options.weights)
     if plan is not None:
-        return _bench_plan(bundle, manifest, prepared, plan, machine, settings, options, progress)
-    graph = manifest.onnx[0]
+        found = _bench_plan(plan, prepared, settings, options.resume, progress)
+        found = found.model_copy(update={"graph": graph_named(prepared)})
+        if options.record:
+            graphs = plan.graphs_with_it_run()
+            record_into(bundle, manifest, {"graphs": graphs, "latency": found, "latency_key": None})
+        return found
+    measured = manifest.merged_graph
+    graph, bound = measured.own_files[0], measured.flops.bound
     merged = bundle / graph.file
     if options.everyone:
         contestants = all_contestants(prepared, merged, progress)
     else:
-        contestants = two_contestants(prepared.loaded, merged, manifest.flops.bound, progress)
+        contestants = two_contestants(prepared.loaded, merged, bound, progress)
     native = _native_library(bundle, manifest, options, check.device, progress)
     if native is not None:
-        contestants.append(native_contestant(merged, native, manifest.flops.bound))
+        contestants.append(native_contestant(merged, native, bound))
     found = run_comparison(contestants, settings, progress, options.resume)
+    found = found.model_copy(update={"graph": graph_named(prepared)})
     if options.record:
         from pitome.engine import keys
 
@@ -94,20 +99,12 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
 
 def _chosen_plan(
     bundle: Path, manifest: Manifest, options: BenchOptions, device: str, progress: Progress
-) -> tuple[PlanRecord | None, Machine]:
+) -> PlanOnGpu | None:
     """The plan that is measured, or None for onnxruntime; why no better one is, is noted.
 
     Raises:
         InputError, BackendError: as ``choose_plan``; onnxruntime does not have the device either.
     """
-    from pitome.engine.plan_bench import choose_plan
-
-    found: list[Machine] = []
-
-    def machine() -> Machine:
-        found.append(this_machine())
-        return found[-1]
-
     backend = options.backend
     for_graphs = "--all" if options.everyone else "--native" if options.native is not None else None
     if for_graphs is not None and backend == AUTO:
@@ -118,64 +115,33 @@ def _chosen_plan(
             "that measures graphs on onnxruntime, and there are no plans of them",
             "Leave one of the two out",
         )
-    plan, against = choose_plan(bundle, manifest, manifest.graphs[0], device, backend, machine)
-    if plan is None and against:
+    place, against = choose_plan(bundle, manifest, device, backend)
+    if place is None and against:
         try:
             installed_device(device)
         except InputError as error:
             lines = [f"- {each}" for each in against]
-            found_here = f"{error.found}, and no plan of the bundle can run:"
-            raise InputError(error.asked, found_here, error.remedy, lines) from None
+            found = f"{error.found}, and no plan of the bundle can run:"
+            raise InputError(error.asked, found, error.remedy, lines) from None
     for each in against:
         progress.note(each)
-    if plan is not None:
-        progress.note(f"measured is {plan.file} on {found[0].gpu.name if found[0].gpu else 'a GPU'}")
+    if place is not None and place.machine.gpu is not None:
+        progress.note(f"measured is {place.plan.file} on {place.machine.gpu.name}")
     elif against:
         progress.note("so onnxruntime is measured")
-    return plan, found[0] if found else Machine()
-
-
-def _check_profile(plan: PlanRecord, batches: Sequence[int]) -> None:
-    smallest, _, largest = plan.profile
-    wrong = [batch for batch in batches if not smallest <= batch <= largest]
-    if wrong:
-        raise InputError(
-            f"batch {wrong[0]} of {plan.file}",
-            f"its profile goes from {smallest} to {largest}",
-            "Choose --batch within it, or build a plan with another PROFILE",
-        )
+    return place
 
 
 def _bench_plan(
-    bundle: Path,
-    manifest: Manifest,
-    prepared: Prepared,
-    plan: PlanRecord,
-    machine: Machine,
-    settings: LatencySettings,
-    options: BenchOptions,
-    progress: Progress,
+    place: PlanOnGpu, prepared: Prepared, settings: LatencySettings, resume: Path | None, progress: Progress
 ) -> LatencyReport:
     from pitome.engine.comparison import run_comparison
-    from pitome.engine.plan_bench import build_unmerged_plan, open_bundle_plan, plan_contestants
+    from pitome.engine.plan_bench import build_unmerged_plan, plan_contestants
 
-    graph = manifest.graphs[0]
     with tempfile.TemporaryDirectory(prefix="pitome-bench-") as folder:
-        unmerged = build_unmerged_plan(prepared.loaded, plan, Path(folder), progress)
-        contestants, told = plan_contestants(
-            partial(open_bundle_plan, bundle, manifest, graph, plan, machine),
-            plan,
-            unmerged,
-            machine,
-            graph.flops.bound,
-        )
-        found = run_comparison(contestants, settings, progress, options.resume, told)
-    if options.record:
-        ran = plan.model_copy(update={"executed": True})
-        plans = tuple(ran if each == plan else each for each in graph.plans)
-        graphs = (graph.model_copy(update={"plans": plans}), *manifest.graphs[1:])
-        record_into(bundle, manifest, {"graphs": graphs, "latency": found, "latency_key": None})
-    return found
+        unmerged = build_unmerged_plan(prepared.loaded, place.plan, Path(folder), progress)
+        contestants, told = plan_contestants(place, unmerged)
+        return run_comparison(contestants, settings, progress, resume, told)
 
 
 def _native_library(

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from pitome.engine.progress import Progress
 from pitome.errors import BackendError, InputError
 from pitome.export.plans import PlanRequest, build_plan
 from pitome.runtime.backends import AUTO, ONNXRUNTIME, TENSORRT, find_plan_backend
-from pitome.runtime.plans import Machine, PlanOptions, PluginFile, open_plan, ranked_plans
+from pitome.runtime.plans import Machine, PlanOptions, PluginFile, open_plan, ranked_plans, this_machine
 
 if TYPE_CHECKING:
     from pitome.bundle import Manifest
@@ -25,22 +26,16 @@ if TYPE_CHECKING:
 
 
 def choose_plan(
-    bundle: Path,
-    manifest: Manifest,
-    graph: GraphRecord,
-    device: str,
-    backend: str,
-    machine: Callable[[], Machine],
-) -> tuple[PlanRecord | None, list[str]]:
+    bundle: Path, manifest: Manifest, device: str, backend: str, ask: Callable[[], Machine] = this_machine
+) -> tuple[PlanOnGpu | None, list[str]]:
     """The plan that is measured, and why those before it can't be; None: onnxruntime is.
 
     Args:
-        bundle: as errors say it.
-        manifest: of the bundle.
-        graph: whose plans there are.
+        bundle: its folder.
+        manifest: of the bundle, which was verified; the plans are those of the merged graph.
         device: value of ``--device``.
         backend: value of ``--backend``.
-        machine: asked only where a plan may be meant.
+        ask: for the machine; called only where a plan may be meant.
 
     Raises:
         InputError: a plan is asked for on another device than cuda, or the bundle has none of that backend.
@@ -51,6 +46,7 @@ def choose_plan(
     asked = f"BACKEND={backend} with DEVICE={device}"
     if device != "cuda":
         raise InputError(asked, "plans run on a GPU only", "Use --device cuda, or leave --backend out")
+    graph = manifest.merged_graph
     plans = [plan for plan in graph.plans if backend in (AUTO, plan.backend)]
     if backend != AUTO and not plans:
         there = ", ".join(plan.file for plan in graph.plans) or "none at all"
@@ -59,10 +55,11 @@ def choose_plan(
             f"{bundle} has no plan of {find_plan_backend(backend).label}; its plans are {there}",
             f"Run pitome build {bundle} --backend {backend}",
         )
-    against = []
-    for plan, reason in ranked_plans(plans, machine(), manifest.plugin) if plans else ():
+    against: list[str] = []
+    machine = ask() if plans else Machine()
+    for plan, reason in ranked_plans(plans, machine, manifest.plugin):
         if reason is None:
-            return plan, against
+            return PlanOnGpu(bundle, manifest, graph, plan, machine), against
         against.append(f"{plan.file} can't run here: {reason}")
     if backend != AUTO:
         raise BackendError(
@@ -74,31 +71,52 @@ def choose_plan(
     return None, against or [f"{bundle} has no plan"]
 
 
-def plan_options(manifest: Manifest, graph: GraphRecord) -> PlanOptions:
-    """How a bundle's plan is run when it is measured."""
-    limits = {tensor.name: tensor.below for tensor in graph.inputs if tensor.below is not None}
-    return PlanOptions(limits=limits, cuda_graphs=True, contexts=1)
+@dataclass(frozen=True)
+class PlanOnGpu:
+    """A plan of a bundle that was verified, and the machine whose GPU takes it."""
 
+    bundle: Path
+    manifest: Manifest
+    graph: GraphRecord
+    plan: PlanRecord
+    machine: Machine
 
-def open_bundle_plan(
-    bundle: Path, manifest: Manifest, graph: GraphRecord, plan: PlanRecord, machine: Machine
-) -> PlanEngine:
-    """A plan of a bundle that was verified, with the bundle's plugin library where it needs it.
+    def open(self) -> PlanEngine:
+        """To be measured, with the bundle's plugin library where it needs it.
 
-    Raises:
-        InputError, BackendError, BundleError: as ``open_plan``.
-    """
-    plugin = None
-    if plan.merge_path == "plugin" and not plan.plugin_embedded and manifest.plugin is not None:
-        plugin = PluginFile(bundle / manifest.plugin.file, manifest.plugin)
-    return open_plan(
-        plan.backend,
-        bundle / plan.file,
-        record=plan,
-        plugin=plugin,
-        options=plan_options(manifest, graph),
-        machine=machine,
-    )
+        Raises:
+            InputError, BackendError, BundleError: as ``open_plan``.
+        """
+        limits = {tensor.name: tensor.below for tensor in self.graph.inputs if tensor.below is not None}
+        plugin, library = None, self.manifest.plugin
+        if self.plan.merge_path == "plugin" and not self.plan.plugin_embedded and library is not None:
+            plugin = PluginFile(self.bundle / library.file, library)
+        return open_plan(
+            self.plan.backend,
+            self.bundle / self.plan.file,
+            record=self.plan,
+            plugin=plugin,
+            options=PlanOptions(limits=limits, cuda_graphs=True, contexts=1),
+            machine=self.machine,
+        )
+
+    def check_batches(self, batches: Sequence[int]) -> None:
+        """Refuse (InputError) a batch that is not within the plan's profile."""
+        smallest, _, largest = self.plan.profile
+        wrong = [batch for batch in batches if not smallest <= batch <= largest]
+        if wrong:
+            raise InputError(
+                f"batch {wrong[0]} of {self.plan.file}",
+                f"its profile goes from {smallest} to {largest}",
+                "Choose --batch within it, or build a plan with another PROFILE",
+            )
+
+    def graphs_with_it_run(self) -> tuple[GraphRecord, ...]:
+        """The graphs of the manifest, in which the plan is one that has run."""
+        ran = self.plan.model_copy(update={"executed": True})
+        plans = tuple(ran if each == self.plan else each for each in self.graph.plans)
+        graph = self.graph.model_copy(update={"plans": plans})
+        return tuple(graph if each == self.graph else each for each in self.manifest.graphs)
 
 
 def build_unmerged_plan(loaded: LoadedModel, plan: PlanRecord, folder: Path, progress: Progress) -> Path:
@@ -118,21 +136,19 @@ def build_unmerged_plan(loaded: LoadedModel, plan: PlanRecord, folder: Path, pro
         return build_plan(request, report).plan
 
 
-def plan_contestants(
-    merged: Callable[[], PlanEngine], plan: PlanRecord, unmerged: Path, machine: Machine, bound: float
-) -> tuple[list[Contestant], PlanRun]:
+def plan_contestants(place: PlanOnGpu, unmerged: Path) -> tuple[list[Contestant], PlanRun]:
     """The two plans as contestants, and what is told of where they run.
 
     Raises:
-        InputError, BackendError, BundleError: as ``open_plan``: both are opened once, before anything long.
+        InputError, BackendError, BundleError: as ``open_plan``: the bundle's is opened once, before anything
+            long.
     """
     from pitome.bundle import file_sha256
     from pitome.validate.bench.contestants import plan_contestant
 
-    gpu = machine.gpu
+    plan, machine, gpu = place.plan, place.machine, place.machine.gpu
     assert gpu is not None, "the plan was chosen for it"
-    options = PlanOptions(precision=plan.precision, cuda_graphs=True, contexts=1)
-    first = merged()
+    first = place.open()
     told = PlanRun(
         file=plan.file,
         backend=plan.backend,
@@ -144,8 +160,10 @@ def plan_contestants(
         launched=first.how,
     )
     first.close()
+    options = PlanOptions(precision=plan.precision, cuda_graphs=True, contexts=1)
     other = partial(open_plan, plan.backend, unmerged, options=options, machine=machine)
+    bound = place.graph.flops.bound
     return [
-        plan_contestant("merged", plan.backend, plan.sha256, merged, against="unmerged", bound=bound),
+        plan_contestant("merged", plan.backend, plan.sha256, place.open, against="unmerged", bound=bound),
         plan_contestant("unmerged", plan.backend, file_sha256(unmerged), other),
     ], told

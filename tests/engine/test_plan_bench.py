@@ -6,7 +6,6 @@ that a model does. The the rounds and the records above it are real.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,14 @@ import pytest
 from pitome.bundle import LatencyReport, Manifest
 from pitome.bundle.graph_records import PlanRecord
 from pitome.bundle.measured_consistency import check_latency
-from pitome.bundle.merge_records import FlopsRecord
 from pitome.cli.console import output_console
 from pitome.cli.tables import print_latency
 from pitome.engine.comparison import run_comparison
-from pitome.engine.plan_bench import choose_plan, plan_contestants
+from pitome.engine.plan_bench import PlanOnGpu, choose_plan, plan_contestants
 from pitome.engine.progress import Silent
 from pitome.errors import BackendError, InputError
 from pitome.runtime import parse_device
-from pitome.runtime.plans import Gpu, Machine, PlanOptions, open_plan
+from pitome.runtime.plans import Gpu, Machine
 from pitome.validate.bench.settings import LatencySettings
 from pitome.validate.report.key_figures import measured_on
 from tests.pitome.bundle.bundle_cases import document
@@ -47,8 +45,8 @@ def chosen(
     device: str = "cuda", backend: str = "auto", machine: Machine = TENSORRT, **changes: Any
 ) -> tuple[str | None, list[str]]:
     made = manifest(**changes)
-    plan, against = choose_plan(BUNDLE, made, made.graphs[0], device, backend, lambda: machine)
-    return plan and plan.file, against
+    place, against = choose_plan(BUNDLE, made, device, backend, lambda: machine)
+    return place and place.plan.file, against
 
 
 FITS = {"backend_version": "10.14.1.48", "targets": ["sm89"]}
@@ -66,7 +64,7 @@ def test_the_plan_that_fits_is_measured() -> None:
 def test_or_onnxruntime_is(device: str, backend: str) -> None:
     """Without looking for a GPU."""
     made = manifest()
-    assert choose_plan(BUNDLE, made, made.graphs[0], device, backend, pytest.fail) == (None, [])
+    assert choose_plan(BUNDLE, made, device, backend, pytest.fail) == (None, [])
 
 
 def test_where_no_plan_fits_each_says_why() -> None:
@@ -91,8 +89,9 @@ def test_a_backend_that_is_asked_for_and_can_not_run_is_an_error() -> None:
 def test_a_backend_that_the_bundle_has_no_plan_of() -> None:
     made = manifest()
     graph = made.graphs[0].model_copy(update={"plans": made.plans[:1]})
+    few = made.model_copy(update={"graphs": (graph, *made.graphs[1:])})
     with pytest.raises(InputError, match=r"no plan of TensorRT; its plans are plans/model\.fp16\.sm80\.plan"):
-        choose_plan(BUNDLE, made, graph, "cuda", "tensorrt", lambda: TENSORRT)
+        choose_plan(BUNDLE, few, "cuda", "tensorrt", lambda: TENSORRT)
 
 
 def test_a_plan_on_a_cpu() -> None:
@@ -107,6 +106,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LatencyReport:
     tensors = (FakeTensor("pixels", "FLOAT", (-1, 4)), FakeTensor("embeds", "FLOAT", (-1, 4), output=True))
     merged, unmerged = tmp_path / "merged.plan", tmp_path / "unmerged.plan"
     merged.write_bytes(fake_plan(tensors))
+    made = manifest()
     unmerged.write_bytes(fake_plan(tensors, seconds=0.0015))
     plan: PlanRecord = record_of(
         merged.read_bytes(),
@@ -116,9 +116,9 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LatencyReport:
         backend_version="10.14.1.48",
         profile=(1, 4, 8),
     )
-    options = PlanOptions(cuda_graphs=True)
-    opened = partial(open_plan, "tensorrt", merged, record=plan, options=options, machine=TENSORRT)
-    contestants, told = plan_contestants(opened, plan, unmerged, TENSORRT, 2.0)
+    contestants, told = plan_contestants(
+        PlanOnGpu(tmp_path, made, made.merged_graph, plan, TENSORRT), unmerged
+    )
     settings = LatencySettings((1, 8), min_seconds=0.01, device=parse_device("cuda"))
     return run_comparison(contestants, settings, Silent(), None, told)
 
@@ -128,10 +128,10 @@ def test_times_are_the_gpus(measured: LatencyReport) -> None:
         assert result.merged.median_milliseconds == pytest.approx(1.0)
         assert result.unmerged.median_milliseconds == pytest.approx(1.5)
         assert result.speedup == pytest.approx(1.5)
-        assert result.share_of_bound == pytest.approx(0.75)
+        assert result.share_of_bound == pytest.approx(1.5 * 0.75)
         assert result.onnxruntime is None
     assert [result.batch for result in measured.results] == [1, 8]
-    check_latency(measured, FlopsRecord(base=2, merged=1, ratio=0.5, bound=2.0))
+    check_latency(measured, manifest().merged_graph.flops)
 
 
 def test_what_ran_is_told(measured: LatencyReport) -> None:
@@ -165,4 +165,4 @@ def test_a_report_is_of_onnxruntime_or_of_a_plan(measured: LatencyReport) -> Non
         }
     )
     with pytest.raises(ValueError, match=r"latency.plan: either onnxruntime or a plan was measured"):
-        check_latency(wrong, FlopsRecord(base=2, merged=1, ratio=0.5, bound=2.0))
+        check_latency(wrong, manifest().merged_graph.flops)
