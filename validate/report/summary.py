@@ -127,9 +127,9 @@ def _plan_row(
 
 def _checkpoint_rows(manifest: Manifest) -> list[SummaryRow]:
     """What lies in the bundle of the checkpoint's files, and under which licence the model is said to be."""
-    if not manifest.assets:
+    roles = [asset.role for asset in manifest.assets if asset.role != "bom"]
+    if not roles:
         return []
-    roles = [asset.role for asset in manifest.assets]
     shown = ("processor", "tokenizer", "sentence", "config")
     told = [f"{roles.count(role)} {role}" for role in shown if role in roles]
     if manifest.model.num_labels is not None:
