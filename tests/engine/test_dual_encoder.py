@@ -67,7 +67,9 @@ def features(folder: Path, captions: list[str], images: torch.Tensor) -> tuple[A
 
 def test_both_graphs_are_built_checked_and_planned(whole: Path) -> None:
     folder = whole / "build" / "clip"
-    assert {path.name for path in folder.iterdir()} == FILES
+    found = {path.name for path in folder.iterdir()}
+    assert found >= FILES
+    assert {name for name in found if name.endswith((".onnx", ".plan"))} <= FILES
     manifest = verify_bundle(folder)
     image, text = manifest.graphs
     assert (image.merges, text.merges) == (2, 0)
