@@ -59,7 +59,7 @@ def push(
 
 
 def _document(plan: PushPlan) -> dict[str, Any]:
-    files = [{"file": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in plan.files]
+    files = [{"file": file.name, "bytes": file.size, "sha256": file.sha256} for file in plan.files]
     return {
         "bundle": str(plan.folder),
         "repository": plan.repository,
@@ -73,11 +73,11 @@ def _document(plan: PushPlan) -> dict[str, Any]:
 def _show_plan(console: Console, plan: PushPlan) -> None:
     console.print(
         f"{plan.folder} would go to {plan.repository}, branch {plan.revision}: {len(plan.files)} files, "
-        f"{plan.bytes:,} bytes in one commit",
+        f"{plan.size:,} bytes in one commit",
         soft_wrap=True,
     )
     for file in plan.files:
-        console.print(f"  {file.bytes:>15,}  {file.sha256[:12]}  {file.name}", soft_wrap=True)
+        console.print(f"  {file.size:>15,}  {file.sha256[:12]}  {file.name}", soft_wrap=True)
     console.print("The model card (README.md) would be:", soft_wrap=True)
     for line in plan.card.splitlines():
         console.print(f"  {line}".rstrip(), soft_wrap=True)

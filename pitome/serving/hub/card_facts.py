@@ -64,11 +64,12 @@ def card_facts(manifest: Manifest) -> Facts:
             each for each in card.datasets if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", each, re.ASCII)
         ]:
             facts["datasets"] = datasets
-    facts["tags"] = ["pitome", "token-merging", "onnx", model.family]
-    if any(graph.plans for graph in manifest.graphs):
-        facts["tags"].append("tensorrt")
-    if model.weights.random:
-        facts["tags"].append("random-weights")
+    plans = any(graph.plans for graph in manifest.graphs)
+    facts["tags"] = [
+        *("pitome", "token-merging", "onnx", model.family),
+        *(["tensorrt"] if plans else []),
+        *(["random-weights"] if model.weights.random else []),
+    ]
     return facts
 
 

@@ -117,7 +117,7 @@ def _speed(manifest: Manifest) -> str:
     rows = [_speed_row(each) for each in latency.results]
     graph = f", graph `{_code(latency.graph)}`" if latency.graph else ""
     where = (
-        f"Speed in fp32 on onnxruntime {plain(latency.onnxruntime)} ({plain(latency.provider)}{graph}), "
+        f"Speed in fp32 on onnxruntime {plain(latency.onnxruntime)} ({plain(latency.provider or 'no provider')}{graph}), "
         f"{latency.threads} threads, {plain(latency.cpu)}; the unmerged model in the same rounds:"
     )
     return f"{where}\n\n" + _table(

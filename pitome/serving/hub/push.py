@@ -49,7 +49,8 @@ class SentFile:
     """A file that is sent."""
 
     name: str
-    bytes: int
+    size: int
+    """Bytes."""
     sha256: str
     content: bytes | None = field(default=None, repr=False)
     """Of what is made or small; None = it is sent from the folder."""
@@ -68,9 +69,9 @@ class PushPlan:
     """What lies in the folder beside the bundle."""
 
     @property
-    def bytes(self) -> int:
-        """Of all files."""
-        return sum(file.bytes for file in self.files)
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
 
     @property
     def asked(self) -> str:

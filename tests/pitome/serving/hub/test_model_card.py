@@ -35,6 +35,7 @@ LATENCY: dict[str, Any] = {
             "merged": {"median_milliseconds": 40.0, "p95_milliseconds": 41.0, "per_second": 200.0},
             "unmerged": {"median_milliseconds": 50.0, "p95_milliseconds": 51.0, "per_second": 160.0},
             "steady": False,
+            "steady_reason": "it drifted",
             "rounds": 20,
             "warmup_rounds": 2,
             "threads": 2,

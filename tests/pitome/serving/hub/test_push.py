@@ -134,8 +134,8 @@ def test_what_is_planned_asks_nobody(client: Client, hub: Hub, folder: Path) -> 
     assert hub.requests == []
     assert {file.name for file in plan.files} == {*CONTENTS, *OWN, "README.md"}
     by_name = {file.name: file for file in plan.files}
-    assert (by_name["model.onnx"].bytes, by_name["model.onnx"].sha256) == (9, sha256(CONTENTS["model.onnx"]))
-    assert plan.bytes == sum(file.bytes for file in plan.files)
+    assert (by_name["model.onnx"].size, by_name["model.onnx"].sha256) == (9, sha256(CONTENTS["model.onnx"]))
+    assert plan.size == sum(file.size for file in plan.files)
 
 
 def test_files_of_ones_own_are_not_sent(client: Client, hub: Hub, folder: Path) -> None:
