@@ -11,6 +11,7 @@ namespace pitome::example {
 namespace {
 
 constexpr const char* kSeeHelp = "See --help";
+constexpr const char* kPictures = "pixel_values";  // the input of every graph of images
 
 Arguments checked(Arguments found) {
   if (found.bundle.empty()) throw Failure("a bundle", "none is named", kSeeHelp);
@@ -50,7 +51,9 @@ void answer(const Arguments& arguments, const Run& run) {
                   "mean nothing",
                   "Give --allow-random, to try out a program");
   }
-  const GraphRecord& graph = manifest.graph(arguments.graph);
+  const std::optional<std::string> input =
+      arguments.tensors.empty() ? std::string(kPictures) : arguments.tensors.front().first;
+  const GraphRecord& graph = manifest.graph(arguments.graph, input);
   const TensorRecord& output = wanted_output(graph, arguments.output);
   const std::vector<Tensor> inputs = arguments.pictures.empty()
                                          ? tensors_of_files(graph, arguments.tensors)

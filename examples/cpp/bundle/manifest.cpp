@@ -69,8 +69,9 @@ PlanRecord plan_record(const Json& record) {
 }
 
 GraphRecord graph_record(const Json& record) {
-  return {record["name"].text("name"),     record["role"].text("role"),        each(record, "inputs", tensor_record),
-          each(record, "outputs", tensor_record), record["merges"].integer("merges"), each(record, "onnx", onnx_record),
+  return {record["name"].text("name"),           record["role"].text("role"),
+          each(record, "inputs", tensor_record), each(record, "outputs", tensor_record),
+          record["merges"].integer("merges"),    each(record, "onnx", onnx_record),
           each(record, "plans", plan_record)};
 }
 
@@ -138,14 +139,20 @@ Manifest Manifest::read(const std::string& folder) {
   return found;
 }
 
-const GraphRecord& Manifest::graph(const std::optional<std::string>& role) const {
-  if (!role) return graphs.front();
+const GraphRecord& Manifest::graph(const std::optional<std::string>& role,
+                                   const std::optional<std::string>& input) const {
   std::vector<std::string> roles;
   for (const GraphRecord& graph : graphs) {
-    if (graph.role == *role) return graph;
+    const bool takes_it =
+        std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                    [&input](const TensorRecord& each) { return !input || each.name == *input; });
+    if (role ? graph.role == *role : takes_it) return graph;
     roles.push_back(graph.role);
   }
-  throw Failure("--graph " + *role, "the graphs of " + folder + " are " + listed(roles), "Name one of them");
+  const std::string known = "the graphs of " + folder + " are " + listed(roles);
+  if (role) throw Failure("--graph " + *role, known, "Name one of them");
+  throw Failure("the input " + input.value_or(""), known + ", and none has it",
+                "See graphs in manifest.json");
 }
 
 const NativeRecord* Manifest::library(const std::string& kind) const {

@@ -68,8 +68,9 @@ struct Manifest {
   // Reads the manifest of a bundle's folder, its digest first. Throws Failure.
   static Manifest read(const std::string& folder);
 
-  // The graph of that role; without one the first. Throws Failure where there is none.
-  const GraphRecord& graph(const std::optional<std::string>& role) const;
+  // The graph of that role; without one the first that has this input. Throws Failure where there is none.
+  const GraphRecord& graph(const std::optional<std::string>& role,
+                           const std::optional<std::string>& input) const;
   // The library for "onnxruntime" or "tensorrt"; null where the bundle has none.
   const NativeRecord* library(const std::string& kind) const;
 };

@@ -14,7 +14,7 @@ manifest says. A tensor's file holds its numbers, little-endian, of as many inpu
   --tensor NAME=FILE  an input of the graph; give each of them
   --native 1 | 0      merges by the bundle's operator library, where it has one, or by the function [1]
   --precision NAME    which file of the graph [fp32]
-  --graph ROLE        which graph of several [the first]
+  --graph ROLE        which graph of several [the one that has the input]
   --output NAME       which output [the first that has one vector for each input]
   --threads N         of onnxruntime [2]
   --save FILE         write the numbers (float32) there instead

@@ -13,7 +13,7 @@ manifest says. A tensor's file holds its numbers, little-endian, of as many inpu
   --tensor NAME=FILE  an input of the graph; give each of them
   --merge-path NAME   a plan whose merges are by function or plugin [function, where there is one]
   --precision NAME    of the graph that the plan was built from [fp16]
-  --graph ROLE        which graph of several [the first]
+  --graph ROLE        which graph of several [the one that has the input]
   --output NAME       which output [the first that has one vector for each input]
   --save FILE         write the numbers (float32) there instead
   --allow-random      run a bundle of random weights too
