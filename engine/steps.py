@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,7 +33,7 @@ from pitome.export.onnx import Precision, export_onnx
 from pitome.export.plans import BACKENDS, PlanRequest, build_plan, read_plugin_version
 from pitome.models.loading import LoadedModel
 from pitome.runtime import parse_device
-from pitome.runtime.native import NativeLibrary
+from pitome.runtime.native import NativeLibrary, oldest_glibc
 from pitome.validate.overflow_text import overflow_text
 
 if TYPE_CHECKING:
@@ -122,7 +123,14 @@ def place_plugin(place: Workplace, request: PlanRequest) -> NativeRecord | None:
     copy.unlink(missing_ok=True)  # it may be a link to the published bundle's
     shutil.copyfile(request.plugin, copy)
     version = read_plugin_version(copy)
-    return NativeRecord(file=PLUGIN_NAME, sha256=file_sha256(copy), kind="tensorrt", version=version)
+    return NativeRecord(
+        file=PLUGIN_NAME,
+        sha256=file_sha256(copy),
+        kind="tensorrt",
+        version=version,
+        arch=platform.machine(),
+        glibc=oldest_glibc(copy),
+    )
 
 
 def make_plans(

@@ -18,7 +18,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pitome.bundle.graph_records import PlanRecord
 from pitome.bundle.manifest import SCHEMA_VERSION, Manifest
 from pitome.bundle.record import DIGEST_NAME, MANIFEST_NAME, FileRecord, SizedFileRecord
 from pitome.errors import BundleError, InputError
@@ -185,31 +184,6 @@ def valid_files(folder: Path) -> tuple[Manifest | None, frozenset[str]]:
             continue
         intact.add(record.file)
     return manifest, frozenset(intact)
-
-
-def check_plan_usable(plan: PlanRecord, *, backend_version: str, target: str) -> None:
-    """Check that a plan suits the runtime and the GPU in front of it, before it is deserialised.
-
-    Args:
-        plan: the plan's record in the manifest.
-        backend_version: version of the installed runtime, such as ``"1.7.1.116"``.
-        target: the GPU, such as ``"sm89"``.
-
-    Raises:
-        BundleError: it was built by another version, or for other GPUs; says which.
-    """
-    found, remedies = [], []
-    if plan.backend_version != backend_version:
-        found.append(
-            f"it was built by {plan.backend} {plan.backend_version}, and {backend_version} is installed"
-        )
-        remedies.append(f"Install {plan.backend} {plan.backend_version}")
-    if target not in plan.targets:
-        found.append(f"it is for {', '.join(plan.targets)}, and this GPU is {target}")
-        remedies.append(f"Run on one of {', '.join(plan.targets)}")
-    if found:
-        again = f"or run `make engine` again with this runtime and TARGETS={target}"
-        raise BundleError(f"load {plan.file}", "; ".join(found), f"{'. '.join(remedies)}, {again}")
 
 
 def _error(folder: Path, found: str, remedy: str = _REBUILD) -> BundleError:
