@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from pitome.plugins.tools.cmake import CMakeBuild
-from pitome.plugins.tools.native_toolchain import find_onnxruntime_headers
 from pitome.plugins.tools.toolchain import cmake_places, find_cmake
 from tests.checkout import ROOT
 from tests.shared import shared_folder
@@ -46,21 +46,18 @@ def run_program(program: Path, *words: str | Path) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def onnxruntime_library() -> Path:
-    """The one in onnxruntime's Python package."""
-    import onnxruntime
-
-    (library,) = (Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*")
-    return library
-
-
 @pytest.fixture(scope="session")
 def run_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """examples/cpp/onnxruntime, built."""
+    """examples/cpp/onnxruntime, built as `make example` builds it; a warning is an error."""
 
     def make(folder: Path) -> None:
-        headers = find_onnxruntime_headers(os.environ, CACHE, print)
-        settings = {"ONNXRUNTIME_INCLUDE": headers.include, "ONNXRUNTIME_LIBRARY": onnxruntime_library()}
-        build_example("onnxruntime", folder, settings, "run_bundle")
+        done = subprocess.run(
+            [sys.executable, EXAMPLES / "build.py", folder / "example"],
+            env={**os.environ, "CXXFLAGS": "-Werror", "PITOME_CACHE": str(CACHE)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, f"{folder}/example/run_bundle\n"), done.stderr[-5000:]
 
-    return shared_folder(tmp_path_factory, "run-bundle", make) / "cmake" / "run_bundle"
+    return shared_folder(tmp_path_factory, "run-bundle", make) / "example" / "run_bundle"

@@ -1,4 +1,4 @@
-"""examples/cpp/onnxruntime runs bundles on the CPU: Python's numbers, and an error for all that does not fit."""
+"""examples/cpp/onnxruntime on the CPU: the numbers of Python, and an error for all that does not fit."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_token_ids_give_the_bits_of_python(
     )
 
 
-# --- what does not fit ---------------------------------------------------------------------------------------
+# --- what does not fit ------------------------------------------------------------------------------------
 
 
 def refused(ran: Ran) -> str:

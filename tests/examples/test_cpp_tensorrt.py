@@ -34,7 +34,7 @@ def rtx_library() -> Path:
 def rtx_headers(folder: Path) -> Path:
     """TensorRT's headers under the version of TensorRT-RTX 1.7.1, as its own headers define it.
 
-    What its interfaces look like, they do not say: what is compiled with them is never let near the library's.
+    They say nothing of its interfaces, so what is compiled with them never calls the library's.
     """
     headers = Path(shutil.copytree(find_tensorrt(os.environ, CACHE, print).include, folder / "include"))
     text = (headers / VERSION).read_text(encoding="utf-8")
@@ -93,8 +93,8 @@ def test_headers_of_another_major_version_are_refused_before_anything_is_called(
     run_plan: Path, bundles: Path, pictures: list[Path]
 ) -> None:
     assert refused(run_program(run_plan, bundles / "images", pictures[0])) == (
-        "running a plan: this program was compiled with the headers of TensorRT 10.14.1, and the library that is "
-        "loaded is of version 1.7.1. Compile it with the headers of that library"
+        "running a plan: this program was compiled with the headers of TensorRT 10.14.1, and the library "
+        "that is loaded is of version 1.7.1. Compile it with the headers of that library"
     )
 
 
