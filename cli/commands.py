@@ -13,9 +13,11 @@ from pitome.cli import (
     plans,
     plugin,
     results,
+    sign,
     sweep,
     tune,
     validate,
+    verify,
 )
 from pitome.cli.application import app
 
@@ -31,7 +33,9 @@ __all__ = [
     "plans",
     "plugin",
     "results",
+    "sign",
     "sweep",
     "tune",
     "validate",
+    "verify",
 ]

@@ -113,6 +113,11 @@ class GraphRecord(Record):
     onnx: tuple[OnnxRecord, ...] = Field(min_length=1, description="Its ONNX files")
     plans: tuple[PlanRecord, ...] = Field((), description="The plans that were built from them")
 
+    @property
+    def own_files(self) -> tuple[OnnxRecord, ...]:
+        """Its ONNX files but for those that hold the same once more as standard operators, fp32 first."""
+        return tuple(onnx for onnx in self.onnx if not onnx.inlined)
+
     def files(self) -> Iterator[FileRecord]:
         """Yield the record of every file of the graph."""
         for onnx in self.onnx:

@@ -110,7 +110,7 @@ class Manifest(Record):
     @property
     def onnx(self) -> tuple[OnnxRecord, ...]:
         """The ONNX files of all graphs, but for those that hold the same once more as standard operators."""
-        return tuple(onnx for graph in self.graphs for onnx in graph.onnx if not onnx.inlined)
+        return tuple(onnx for graph in self.graphs for onnx in graph.own_files)
 
     @property
     def plans(self) -> tuple[PlanRecord, ...]:

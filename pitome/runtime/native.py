@@ -97,6 +97,15 @@ class NativeLibrary:
         if digest != self.record.sha256:
             found = f"its SHA-256 is {digest}, that of the recorded file {self.record.sha256}"
             raise BackendError(asked, found, "Do not load it: build it again, or restore the file")
+        self.check_machine()
+
+    def check_machine(self) -> None:
+        """Whether this machine can load it, by what is recorded; the file is not looked at.
+
+        Raises:
+            BackendError: it is for another processor, a newer C library or a newer onnxruntime.
+        """
+        asked = f"the operator library {self.path}"
         if reason := unlike_this_system(self.record.arch, self.record.glibc):
             raise BackendError(asked, reason, _WITHOUT)
         self._check_onnxruntime(asked)

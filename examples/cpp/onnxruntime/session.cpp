@@ -1,8 +1,5 @@
 #include "session.h"
 
-#include <gnu/libc-version.h>
-#include <sys/utsname.h>
-
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -12,6 +9,7 @@
 #include <onnxruntime_cxx_api.h>
 
 #include "failure.h"
+#include "machine.h"
 
 namespace pitome::example {
 namespace {
@@ -31,29 +29,14 @@ void start_onnxruntime() {
   Ort::InitApi(api);
 }
 
-bool is_older(const std::string& version, const std::string& wanted) {
-  int have[2] = {}, need[2] = {};
-  std::sscanf(version.c_str(), "%d.%d", &have[0], &have[1]);
-  std::sscanf(wanted.c_str(), "%d.%d", &need[0], &need[1]);
-  return have[0] != need[0] ? have[0] < need[0] : have[1] < need[1];
-}
-
-// Whether this machine can load the library, before it does.
+// Whether this machine and this onnxruntime can load the library, before they do.
 void check_library(const NativeRecord& library) {
-  const std::string asked = "the operator library " + library.file.name;
-  struct utsname machine = {};
-  ::uname(&machine);
-  if (!library.arch.empty() && library.arch != machine.machine) {
-    throw Failure(asked, "it is for " + library.arch + ", this machine is " + machine.machine, kWithout);
-  }
-  if (!library.glibc.empty() && is_older(::gnu_get_libc_version(), library.glibc)) {
-    const std::string here = ::gnu_get_libc_version();
-    throw Failure(asked, "it needs glibc " + library.glibc + ", this machine has " + here, kWithout);
-  }
+  check_machine(library, kWithout);
   const std::string wanted = "1." + std::to_string(library.onnxruntime_api);
   const std::string version = OrtGetApiBase()->GetVersionString();
   if (is_older(version, wanted)) {
-    throw Failure(asked, "it needs onnxruntime " + wanted + ", this is " + version, kWithout);
+    throw Failure("the library " + library.file.name,
+                  "it needs onnxruntime " + wanted + ", this is " + version, kWithout);
   }
 }
 

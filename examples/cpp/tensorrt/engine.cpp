@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "failure.h"
+#include "machine.h"
 
 namespace pitome::example {
 namespace {
@@ -222,6 +223,7 @@ void load_plugin(nvinfer1::IRuntime& runtime, const Manifest& manifest, const st
     throw Failure(asked, "its merges are by the plugin, which the bundle does not have",
                   "Get the bundle again");
   }
+  check_machine(*library, "Use --merge-path function");
   // Until the process ends: the engine runs its code.
   static const PrivateFile file(read_listed(manifest.folder, library->file));
   if (runtime.getPluginRegistry().loadLibrary(file.path().c_str()) == nullptr) {

@@ -164,6 +164,7 @@ def document() -> dict[str, Any]:
                 "strict": False,
                 "seed": 0,
                 "sequence_length": None,
+                "tower": None,
             },
             "schedule": {"ratio": None, "r": [2, 0], "flops": None, "shape": None, "layers": None},
             "merge": settings(),
