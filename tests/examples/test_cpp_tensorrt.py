@@ -98,6 +98,7 @@ def test_headers_of_another_major_version_are_refused_before_anything_is_called(
     )
 
 
+@pytest.mark.full  # half a minute of compiling
 @pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so(run_rtx_plan: Path, bundles: Path, pictures: list[Path]) -> None:
     said = refused(run_program(run_rtx_plan, bundles / "images", pictures[0]))

@@ -1,4 +1,5 @@
-// Pillow's resize of 8 bits, step by step: the same sums in the same fixed-point numbers, so the same pixels.
+// The resize of 8 bits of Pillow 13, step by step: the same sums in the same fixed-point numbers, so the same
+// pixels.
 #pragma once
 
 #include "picture.h"
