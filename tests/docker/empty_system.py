@@ -86,7 +86,9 @@ class Settings:
             name: found[name] for name in ("index-url", "extra-index-url", "find-links") if name in found
         }
         named = [Path(path) for text in wanted.values() for path in re.findall(r"(/\w[\w/.-]*)", text)]
-        folders = tuple(sorted({folder for folder in named if folder.is_dir()}))
+        # The files of an index lie beside its pages.
+        beside = [folder.parent if folder.name == "simple" else folder for folder in named]
+        folders = tuple(sorted({folder for folder in beside if folder.is_dir()}))
         environment = {
             f"PIP_{name.replace('-', '_').upper()}": text.replace("\\n", " ") for name, text in wanted.items()
         }
