@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from pitome.bundle.hub import HubName, fetch_bundle, parse_hub_name
 from pitome.bundle.signing import sign_bundle, verify_signature
 from pitome.errors import BundleError, InputError, SignatureError
 from pitome.hub_answers import HubUnreachableError
+from tests import hub_server
 from tests.hub_server import NOWHERE, READER, Client, Hub, serving
 from tests.pitome.bundle.bundle_cases import CONTENTS, OWN, changed, make_bundle, write_raw
 from tests.pitome.bundle.keys import make_keys
@@ -303,6 +305,15 @@ def test_what_is_not_there(client: Client, commit: str, name: str, text: str) ->
 def test_the_hub_is_busy(client: Client, hub: Hub, commit: str, status: int, text: str) -> None:
     hub.faults["GET /api/models"] = status
     assert text in refusal().found
+
+
+@pytest.mark.parametrize("answer", [b"<html>a proxy</html>", b"[]", b"null", b"{}", b'{"siblings": 1}'])
+def test_what_is_no_hub(client: Client, hub: Hub, monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    def anything(self: Any, path: str, body: bytes) -> None:
+        self._answer(200, answer, Content_Type="application/json")
+
+    monkeypatch.setattr(hub_server._Handler, "_route", anything)
+    assert refusal().asked == f"the bundle {NAME}"
 
 
 def test_a_cache_that_can_not_be_written(client: Client, commit: str) -> None:
