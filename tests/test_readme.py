@@ -38,6 +38,7 @@ PAGES = (
     "docs/containers.md",
     "examples/cpp/README.md",
     "plugins/onnxruntime/README.md",
+    "docs/gpu.md",
 )
 
 
