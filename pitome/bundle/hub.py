@@ -123,11 +123,11 @@ def _from_cache(name: HubName, why: str) -> Path:
 
     manifest = get(MANIFEST_NAME, name.revision)
     if manifest is None:
-        raise HubUnreachableError(
-            str(name),
-            f"{why}, and the local cache has not this bundle",
-            "Fetch it once with a connection: pitome.load, or `hf download`",
-        )
+        found, remedy = "this bundle", "Fetch it once with a connection: pitome.load, or `hf download`"
+        if others := sorted(path.name for path in _place(name, "").glob("[0-9a-f]*")):
+            found = f"this revision of it, but {', '.join(others[:3])}"
+            remedy = f"Give {name.id}@{others[0]}, or fetch it once with a connection"
+        raise HubUnreachableError(str(name), f"{why}, and the local cache has not {found}", remedy)
     commit = manifest.parent.name
     if (ready := _place(name, commit)).is_dir():
         return _verified(name, ready)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pitome.bundle import GraphRecord, Manifest, PlanRecord
-from pitome.bundle.latency_records import LatencyRecord
+from pitome.bundle.latency_records import LatencyRecord, LatencyReport
 from pitome.bundle.parity_records import ParityReport
 from pitome.bundle.preprocess_record import ImagePreprocess
 from pitome.serving.hub.card_facts import base_models_of, card_facts, front_matter, printable
@@ -115,14 +115,18 @@ def _speed(manifest: Manifest) -> str:
     if latency is None:
         return "Speed: **not measured**."
     rows = [_speed_row(each) for each in latency.results]
-    graph = f", graph `{_code(latency.graph)}`" if latency.graph else ""
-    where = (
-        f"Speed in fp32 on onnxruntime {plain(latency.onnxruntime)} ({plain(latency.provider or 'no provider')}{graph}), "
-        f"{latency.threads} threads, {plain(latency.cpu)}; the unmerged model in the same rounds:"
-    )
+    where = f"Speed {_runtime(latency)}, {plain(latency.machine)}; the unmerged model in the same rounds:"
     return f"{where}\n\n" + _table(
         ("batch", "unmerged, ms", "this bundle, ms", "speed-up (95 % interval)"), rows
     )
+
+
+def _runtime(latency: LatencyReport) -> str:
+    graph = f", graph `{_code(latency.graph)}`" if latency.graph else ""
+    if latency.plan is not None:
+        return f"of a plan in {latency.plan.precision} by {plain(latency.provider)}{graph}"
+    version = f" {plain(latency.onnxruntime)}" if latency.onnxruntime else ""
+    return f"in fp32 on onnxruntime{version} ({plain(latency.provider)}{graph}), {latency.threads} threads"
 
 
 def _speed_row(found: LatencyRecord) -> tuple[str, ...]:

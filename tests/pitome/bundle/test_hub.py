@@ -143,7 +143,16 @@ def test_offline(client: Client, commit: str) -> None:
         assert fetch_bundle(name, offline=True) == got
     client.go_offline()
     assert fetch_bundle(NAME) == got
-    assert "has not this bundle" in refusal(f"{NAME}@another").found
+    assert "has not this revision of it" in refusal(f"{NAME}@another").found
+
+
+def test_offline_after_a_commit_the_branch_is_not_known_and_the_commit_is_named(
+    client: Client, commit: str
+) -> None:
+    fetch_bundle(f"{NAME}@{commit}")
+    error = refusal(offline=True)
+    assert error.found.endswith(f"the local cache has not this revision of it, but {commit}")
+    assert error.remedy == f"Give {NAME}@{commit}, or fetch it once with a connection"
 
 
 def test_offline_from_what_the_hubs_own_tool_fetched(client: Client, commit: str) -> None:
