@@ -13,7 +13,7 @@ import pytest
 from pitome.bundle import Manifest
 from pitome.parameters import MergeParameters
 from pitome.runtime.choice import Way, Wishes, ways_of
-from pitome.runtime.devices import CPU, Provider
+from pitome.runtime.devices import CPU, parse_device
 from pitome.runtime.onnxruntime import open_session, partitions, placement
 from pitome.runtime.plans import Gpu, Machine
 from tests.operator_model import operator_model
@@ -120,12 +120,12 @@ def test_wishes_leave_out_what_does_not_fit(wishes: dict[str, Any], files: list[
     assert [way.record.file for way in of(manifest(), **wishes)] == files
 
 
-def test_pieces_are_counted_where_there_is_a_choice(tmp_path: Path) -> None:
-    """The CPU under another name is a device that nodes may or may not be with."""
+def test_pieces_are_counted_of_tensorrts_provider(tmp_path: Path) -> None:
     onnx.save(operator_model(MergeParameters(4, 16, 1), 33, 8, 8), tmp_path / "merge.onnx")
     session = open_session(tmp_path / "merge.onnx")
     assert (partitions(session, CPU), placement(session)) == (None, {})
-    also = replace(CPU, name="also the CPU")
-    session = open_session(tmp_path / "merge.onnx", device=also)
-    assert partitions(session, also) == 1
-    assert partitions(session, replace(also, providers=(Provider("CUDAExecutionProvider"),))) == 0
+    told = open_session(tmp_path / "merge.onnx", device=replace(CPU, name="one that is told of"))
+    tensorrt = parse_device("tensorrt")
+    assert partitions(told, tensorrt) == 0
+    for part in told.get_provider_graph_assignment_info():  # what is read of each
+        assert part.ep_name == "CPUExecutionProvider"
