@@ -104,8 +104,12 @@ class _Images:
 
 
 def short_reason(error: InputError) -> str:
-    """Why an image was not embedded: what was found, without the place, which its id says."""
-    return error.found
+    """Why an image was not embedded: what was found, without the place, which its id says.
+
+    Which formats are read depends on how Pillow was built, and is the same for all images.
+    """
+    known = "it is none of the formats that are read"
+    return known if error.found.startswith(known) else error.found
 
 
 def _serve(connection: Connection, memory: int) -> None:

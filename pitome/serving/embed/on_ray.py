@@ -54,7 +54,9 @@ class RayWorkers:
         facts = self.facts()
         threads = self._options.threads or 1
         processes = max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
-        shards = ray.data.from_items([{_SHARD: number} for number in numbers], override_num_blocks=len(numbers))
+        shards = ray.data.from_items(
+            [{_SHARD: number} for number in numbers], override_num_blocks=len(numbers)
+        )
         computed = shards.map_batches(
             _ShardActor,
             fn_constructor_args=(self._bundle, replace(self._options, threads=threads), asdict(facts)),
