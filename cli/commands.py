@@ -14,9 +14,11 @@ from pitome.cli import (
     plans,
     plugin,
     results,
+    sign,
     sweep,
     tune,
     validate,
+    verify,
 )
 from pitome.cli.application import app
 
@@ -33,7 +35,9 @@ __all__ = [
     "plans",
     "plugin",
     "results",
+    "sign",
     "sweep",
     "tune",
     "validate",
+    "verify",
 ]

@@ -29,15 +29,20 @@ def engine(
         from pitome.cli.tables import print_schedule, schedule_rows
         from pitome.engine import build
         from pitome.engine.checks import check_all
+        from pitome.engine.records import flops_record, sum_of_flops
 
         chosen = with_preset_file(options, given, display.note)
         if not dry_run:
             return show_built(build(chosen, display, command_line()))
         prepared, _ = check_all(chosen, display)
         name, compression = prepared.loaded.name, prepared.compression
-        count = compression.flops
-        totals = {"base": count.base, "merged": count.merged, "ratio": count.ratio, "bound": count.bound}
+        graphs = {graph.name: flops_record(graph.compression) for graph in prepared.graphs}
+        totals = sum_of_flops(list(graphs.values())).model_dump()
         document = {"model": name, "layers": schedule_rows(compression), "flops": totals}
-        return document, lambda console: print_schedule(console, name, compression)
+        if prepared.text is None:
+            return document, lambda console: print_schedule(console, name, compression)
+        text = prepared.text.compression.flops
+        document["graphs"] = {graph: flops.model_dump() for graph, flops in graphs.items()}
+        return document, lambda console: print_schedule(console, name, compression, text)
 
     run(work, as_json)

@@ -15,6 +15,7 @@ from pitome.validate.report.summary import giga, megabytes, summary_rows, times
 
 if TYPE_CHECKING:
     from pitome.compression import Compression
+    from pitome.flops import FlopsCount
 
 STYLES = {"plain": "", "good": "green", "bad": "bold red", "warning": "bold yellow"}
 
@@ -43,8 +44,10 @@ def _numbers(headings: Sequence[str]) -> list[Column]:
     return [Column(heading, right=True) for heading in headings]
 
 
-def print_schedule(console: Console, name: str, compression: Compression) -> None:
-    """Tokens and FLOPs of each layer."""
+def print_schedule(
+    console: Console, name: str, compression: Compression, text: FlopsCount | None = None
+) -> None:
+    """Tokens and FLOPs of each layer; of a dual encoder also the FLOPs of its text graph."""
     headings = ("layer", "tokens", "merged", "candidates", "margin", "FLOPs before", "FLOPs after")
     table = ResultTable(f"{name}: tokens and FLOPs of one input (multiply-adds)", _numbers(headings))
     for row in schedule_rows(compression):
@@ -59,7 +62,7 @@ def print_schedule(console: Console, name: str, compression: Compression) -> Non
         )
     flops = compression.flops
     table.add_row(
-        "all",
+        "all" if text is None else "all, image",
         str(compression.schedule.tokens[-1]),
         "",
         "",
@@ -69,10 +72,13 @@ def print_schedule(console: Console, name: str, compression: Compression) -> Non
         style="bold",
         section=True,
     )
+    if text is not None:
+        work = giga(text.base)
+        table.add_row("text, not merged", "", "", "", "", work, work, style="bold")
     console.print(table)
-    console.print(
-        f"{flops.ratio:.3f} of the FLOPs are left, so the speed-up is bound by {times(flops.bound)}"
-    )
+    left = flops.ratio if text is None else (flops.merged + text.merged) / (flops.base + text.base)
+    told = "" if text is None else f" ({flops.ratio:.3f} of the image graph's)"
+    console.print(f"{left:.3f} of the FLOPs are left{told}, so the speed-up is bound by {times(1 / left)}")
 
 
 def schedule_rows(compression: Compression) -> list[dict[str, Any]]:
@@ -145,8 +151,14 @@ def print_accuracy(console: Console, report: dict[str, Any]) -> None:
         console.print(f"not run: {name}: {reason}", style="yellow")
 
 
-def print_parity(console: Console, parity: dict[str, Any]) -> None:
-    """Decisions per layer, the arithmetic, and the first thing wrong, of a parity report."""
+def print_parity(console: Console, parity: dict[str, Any], graph: str | None = None) -> None:
+    """Decisions per layer, the arithmetic, and the first thing wrong, of a parity report.
+
+    Args:
+        console: to print to.
+        parity: the report.
+        graph: name of the graph that it is of, where there are several.
+    """
     reduced = [found["decisions"] for found in parity["reduced"] if found["decisions"]]
     for decisions in (parity["decisions"], *parity["reported_decisions"], *reduced):
         if decisions:
@@ -159,7 +171,8 @@ def print_parity(console: Console, parity: dict[str, Any]) -> None:
         )
     measures = ("error", "PyTorch's", "limit", "rms", "PyTorch's rms", "rms limit", "passed")
     columns = [Column("output", free=True), Column("precision"), *_numbers(measures)]
-    table = ResultTable("Arithmetic, same decisions, against float64", columns)
+    of_graph = f" of the {graph} graph" if graph else ""
+    table = ResultTable(f"Arithmetic{of_graph}, same decisions, against float64", columns)
     names = ("error", "torch_error", "limit", "rms_error", "torch_rms_error", "rms_limit")
     for record in parity["arithmetic"]:
         numbers = [f"{record[name]:.3g}" for name in names]
@@ -211,7 +224,8 @@ def print_latency(console: Console, latency: dict[str, Any]) -> None:
     threads = latency["threads"]
     headings = ("batch", "p50 ms", "p95 ms", "per second", "ratio (95 %)", "bound", "share")
     columns = [Column("contestant", free=True), *_numbers((*headings, "peak memory", "steady"))]
-    table = ResultTable(f"Latency in shared rounds on a CPU, {threads} threads", columns)
+    of_graph = f" of the {latency['graph']} graph" if latency.get("graph") else ""
+    table = ResultTable(f"Latency{of_graph} in shared rounds on a CPU, {threads} threads", columns)
     unsteady = []
     for batch, found in _batches(latency):
         for place, record in enumerate(found):

@@ -40,8 +40,9 @@ def print_validation(console: Console, record: ValidationRecord, *, details: boo
     console.print(table)
     for task in record.accuracy.tasks:
         print_own_data(console, task)
-    for failure in record.parity.failures[1:_MOST_FAILURES]:
-        console.print(f"failed too: {_short(failure)}", style=STYLES["bad"])
+    for parity in (record.parity, *record.other_parity.values()):
+        for failure in parity.failures[1:_MOST_FAILURES]:
+            console.print(f"failed too: {_short(failure)}", style=STYLES["bad"])
     for plan in record.plans:
         console.print(f"plan {plan.file}: {plan.status}")
     for row in record.skipped:
@@ -54,6 +55,8 @@ def print_validation(console: Console, record: ValidationRecord, *, details: boo
 def _print_details(console: Console, record: ValidationRecord) -> None:
     document: dict[str, Any] = record.model_dump(mode="json")
     print_parity(console, document["parity"])
+    for name, parity in document["other_parity"].items():
+        print_parity(console, parity, name)
     for accuracy in document["accuracy"]["tasks"]:
         print_accuracy(console, accuracy)
 
@@ -61,6 +64,8 @@ def _print_details(console: Console, record: ValidationRecord) -> None:
 def _numbers(record: ValidationRecord, part: str) -> Iterator[str]:
     if part == "parity":
         yield from _of_parity(record.parity)
+        for name, parity in record.other_parity.items():
+            yield from (f"{name} graph: {told}" for told in _of_parity(parity))
     if part == "accuracy":
         for task in record.accuracy.tasks:
             yield _of_task(task)

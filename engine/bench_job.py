@@ -11,6 +11,7 @@ from pitome.engine.bundles import record_into
 from pitome.engine.options import COMPARISON_BATCHES, BenchOptions, CheckOptions
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Progress, Silent
+from pitome.engine.steps import graph_named
 from pitome.errors import BackendError
 from pitome.runtime import CPU, installed_device
 from pitome.runtime.native import NativeLibrary, describe_native
@@ -55,16 +56,18 @@ def bench(bundle: Path, options: BenchOptions, progress: Progress | None = None)
     if options.resume is not None:
         check_log_file(options.resume)
     prepared = reload(bundle, manifest, progress, options.weights)
-    graph = manifest.onnx[0]
+    measured = manifest.merged_graph
+    graph, bound = measured.own_files[0], measured.flops.bound
     merged = bundle / graph.file
     if options.everyone:
         contestants = all_contestants(prepared, merged, progress)
     else:
-        contestants = two_contestants(prepared.loaded, merged, manifest.flops.bound, progress)
+        contestants = two_contestants(prepared.loaded, merged, bound, progress)
     native = _native_library(bundle, manifest, options, check.device, progress)
     if native is not None:
-        contestants.append(native_contestant(merged, native, manifest.flops.bound))
+        contestants.append(native_contestant(merged, native, bound))
     found = run_comparison(contestants, settings, progress, options.resume)
+    found = found.model_copy(update={"graph": graph_named(prepared)})
     if options.record:
         from pitome.engine import keys
 

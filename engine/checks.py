@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from pitome.bundle.build_options import DEFAULT_PLUGIN, MergePath
+from pitome.bundle.graph_records import GraphRecord, Role
 from pitome.bundle.publishing import check_place
 from pitome.bundle.verification import read_manifest, weights_named
-from pitome.compression import Compression
 from pitome.engine.checkpoint_files import read_checkpoint
 from pitome.engine.graph_cache import check_cache
 from pitome.engine.operator_library import check_merges, check_native
@@ -54,7 +55,8 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
     check_place(bundle_folder(options.place, resolve_model(options.model.model).name))
     prepared = prepare(options.model, options.schedule, options.merge, progress)
     if plan is not None:
-        _check_plans(plan, count_merges(prepared.compression))
+        for graph in prepared.graphs:
+            _check_plans(plan_of_graph(plan, graph.role), graph.num_merges)
     loaded = prepared.loaded
     final = bundle_folder(options.place, f"{loaded.name}-random" if loaded.random else loaded.name)
     check_place(final)
@@ -64,7 +66,7 @@ def check_all(options: EngineOptions | ExportOptions, progress: Progress) -> tup
     if isinstance(options, EngineOptions):
         prepared = with_own_inputs(prepared, options.check, progress)
         check_cache(loaded)
-        check_merges(options.check, count_merges(prepared.compression))
+        check_merges(options.check, prepared.num_merges)
     return prepared, final
 
 
@@ -88,13 +90,23 @@ def bundle_folder(place: PlaceOptions, own: str) -> Path:
     return place.out / name
 
 
-def plan_requests(
-    folder: Path, options: PlanOptions, onnx_name: str, num_merges: int
-) -> tuple[PlanRequest, ...]:
-    """The plans that the options ask for, with the backend's usual values where they leave them open.
+def plan_of_graph(options: PlanOptions, role: Role) -> PlanOptions:
+    """The options as they are of one graph: a text graph merges nothing, so it needs no library, and runs on
+    every GPU that one of the merged graph's plans is for."""
+    if role != "text-encoder":
+        return options
+    targets = options.targets_of(options.chosen_paths[-1]) or None  # the plugin, whose GPUs are more, is last
+    return replace(options, targets=targets, merge_path=None, plugin=None, embed_plugin=False)
 
-    A plan is named after its precision, its backend and what computes its merges; one without merges is the
-    same whichever way they would have gone, and is built once.
+
+def plan_requests(
+    folder: Path, options: PlanOptions, onnx_name: str, num_merges: int, graph: str = "model"
+) -> tuple[PlanRequest, ...]:
+    """The plans of a graph that the options ask for, with the backend's usual values where they leave them
+    open.
+
+    A plan is named after its graph, its precision, its backend and what computes its merges; one without
+    merges is the same whichever way they would have gone, and is built once.
 
     Raises:
         InputError: merge paths that there are not.
@@ -108,7 +120,7 @@ def plan_requests(
         way = merge_path if num_merges else "none"
         return PlanRequest(
             onnx=folder / onnx_name,
-            plan=folder / f"model.{options.precision}.{options.backend}.{way}.plan",
+            plan=folder / f"{graph}.{options.precision}.{options.backend}.{way}.plan",
             backend=options.backend,
             targets=options.targets_of(merge_path),
             profile=options.profile,
@@ -122,9 +134,14 @@ def plan_requests(
     return tuple(request(path) for path in (paths if num_merges else paths[:1]))
 
 
-def count_merges(compression: Compression) -> int:
-    """How many EnergyMerge nodes the graph has."""
-    return compression.method.operator_nodes(compression.schedule.num_merged)
+def graph_requests(folder: Path, graph: GraphRecord, options: PlanOptions) -> tuple[PlanRequest, ...]:
+    """The plans of a graph that lies in ``folder``, as the options ask for them of the whole model.
+
+    Raises:
+        InputError: as `plan_requests`.
+    """
+    onnx = next(each for each in graph.onnx if each.precision == options.precision and not each.inlined)
+    return plan_requests(folder, plan_of_graph(options, graph.role), onnx.file, graph.merges, graph.name)
 
 
 def _check_plans(options: PlanOptions, num_merges: int) -> None:

@@ -59,7 +59,12 @@ def _of_model(manifest: Manifest, loaded: LoadedModel) -> Iterator[tuple[str, ob
     yield "family", model.family, loaded.family.name
     yield "task", model.task, loaded.task
     yield "preprocess", model.preprocess, loaded.preprocess
-    yield "max_length", model.max_length, loaded.sequence_length
+    text = loaded.text
+    length = loaded.sequence_length if text is None else text.loaded.sequence_length
+    yield "max_length", model.max_length, length
+    yield "system", model.system is None, text is None
+    yield "logit_scale", model.logit_scale, None if text is None else text.logit_scale
+    yield "logit_bias", model.logit_bias, None if text is None else text.logit_bias
     yield "sentence", model.sentence, sentence_record(loaded)
 
 

@@ -28,7 +28,7 @@ def export(options: ExportOptions, progress: Progress | None = None, command: st
     with build_folder(final) as folder:
         before, intact = valid_files(final)
         place = Workplace(folder, final, progress, before, intact)
-        exported = export_graphs(place, prepared, options.precision, inlined=options.place.inlined)
+        graphs = export_graphs(place, prepared, options.precision, inlined=options.place.inlined)
         record = BuildRecord(
             command=command or command_of("export", options),
             model=options.model,
@@ -36,11 +36,11 @@ def export(options: ExportOptions, progress: Progress | None = None, command: st
             merge=options.merge,
             precision=options.precision,
         )
-        manifest = first_manifest(place, prepared, exported, record)
+        manifest = first_manifest(place, prepared, graphs, record)
         same = before is not None and before.onnx == manifest.onnx
         if before is not None and same and place.take_over(*_plan_files(before)):
-            kept = ("native", "parity", "parity_key", "latency", "latency_key")
-            manifest = with_plans(manifest, before.plans)
+            kept = ("native", "parity", "other_parity", "parity_key", "latency", "latency_key")
+            manifest = with_plans(manifest, {graph.name: graph.plans for graph in before.graphs})
             manifest = manifest.model_copy(update={name: getattr(before, name) for name in kept})
         elif before is not None and before.plans:
             names = ", ".join(plan.file for plan in before.plans)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pitome import __version__
-from pitome.bundle import BuildRecord, FileRecord, Manifest, file_sha256, valid_files, write_manifest
+from pitome.bundle import (
+    BuildRecord,
+    FileRecord,
+    GraphRecord,
+    Manifest,
+    file_sha256,
+    valid_files,
+    write_manifest,
+)
 from pitome.bundle.publishing import build_folder
 from pitome.compression import Compression
 from pitome.engine import records, steps
 from pitome.engine.checkpoint_files import read_checkpoint
-from pitome.engine.checks import check_all, count_merges
+from pitome.engine.checks import check_all
 from pitome.engine.command import command_of
 from pitome.engine.operator_library import place_native
 from pitome.engine.options import EngineOptions
 from pitome.engine.portable_build import portable_build
 from pitome.engine.prepare import Prepared
 from pitome.engine.progress import Progress, Silent
-from pitome.engine.records import Exported
 from pitome.engine.workplace import Workplace
 from pitome.export.onnx import Precision
 
@@ -52,14 +59,16 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
     with build_folder(final) as folder:
         before, intact = valid_files(final)
         place = Workplace(folder, final, progress, before, intact)
-        exported = export_graphs(place, prepared, options.plan.precision, inlined=options.place.inlined)
-        onnx = [each.onnx for each in exported]
-        num_merges = count_merges(prepared.compression)
-        plans, plugin = steps.make_plans(place, onnx[-1], options.plan, num_merges)
-        operator = place_native(place, options.check, num_merges)
+        graphs = export_graphs(place, prepared, options.plan.precision, inlined=options.place.inlined)
+        made = {graph.name: steps.make_plans(place, graph, options.plan) for graph in graphs}
+        plugin = next((library for _, library in made.values() if library is not None), None)
+        operator = place_native(place, options.check, prepared.num_merges)
         native = operator.library
+        onnx = {graph.name: graph.own_files for graph in graphs}
         parity, parity_key = steps.check_parity(place, prepared, onnx, options.check, native)
-        latency, latency_key = steps.measure_latency(place, prepared, onnx[0], options.check, native)
+        latency, latency_key = steps.measure_latency(
+            place, prepared, onnx[prepared.name][0], options.check, native
+        )
         record = BuildRecord(
             command=command or command_of("engine", options),
             model=options.model,
@@ -70,13 +79,14 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
             check=options.check,
         )
         # Its records must fit each other at every step, so the plan comes with its options.
-        manifest = first_manifest(place, prepared, exported, record.model_copy(update={"plan": None}))
-        manifest = with_plans(manifest, plans).model_copy(
+        manifest = first_manifest(place, prepared, graphs, record.model_copy(update={"plan": None}))
+        manifest = with_plans(manifest, {name: plans for name, (plans, _) in made.items()}).model_copy(
             update={
                 "build": portable_build(record, final),
                 "native": tuple(each for each in (plugin, native and native.record) if each is not None),
                 "native_left_out": operator.left_out,
-                "parity": parity,
+                "parity": parity.merged,
+                "other_parity": parity.others,
                 "parity_key": parity_key,
                 "latency": latency,
                 "latency_key": latency_key,
@@ -88,8 +98,8 @@ def build(options: EngineOptions, progress: Progress | None = None, command: str
 
 def export_graphs(
     place: Workplace, prepared: Prepared, precision: Precision, *, inlined: bool = False
-) -> tuple[Exported, ...]:
-    """The fp32 graph, which is always there, and the one of the plan's precision.
+) -> tuple[GraphRecord, ...]:
+    """Every graph in fp32, which is always there, and in the plan's precision.
 
     Args:
         place: where they go.
@@ -98,14 +108,17 @@ def export_graphs(
         inlined: write each as standard operators alone too.
     """
     wanted: tuple[Precision, ...] = ("fp32",) if precision == "fp32" else ("fp32", precision)
-    exported = (steps.export_graph(place, prepared, each) for each in wanted)
-    if not inlined or count_merges(prepared.compression) == 0:  # the graph is standard operators as it is
-        return tuple(exported)
-    return tuple(steps.inline_graph(place, each, count_merges(prepared.compression)) for each in exported)
+    found = []
+    for graph in prepared.graphs:
+        exported = [steps.export_graph(place, graph, each) for each in wanted]
+        if inlined and graph.num_merges:  # else the graph is standard operators as it is
+            exported = [steps.inline_graph(place, each, graph.num_merges) for each in exported]
+        found.append(records.graph_record(graph, exported))
+    return tuple(found)
 
 
 def first_manifest(
-    place: Workplace, prepared: Prepared, exported: Sequence[Exported], build: BuildRecord
+    place: Workplace, prepared: Prepared, graphs: Sequence[GraphRecord], build: BuildRecord
 ) -> Manifest:
     """The manifest of a bundle that holds graphs and the checkpoint's files, which are put there."""
     compression = prepared.compression
@@ -116,18 +129,18 @@ def first_manifest(
         model=records.model_record(prepared.loaded, kept, place.final),
         method=records.method_record(compression),
         schedule=records.schedule_record(compression),
-        flops=records.flops_record(compression),
-        graphs=(records.graph_record(compression, exported, count_merges(compression)),),
+        flops=records.sum_of_flops([graph.flops for graph in graphs]),
+        graphs=tuple(graphs),
         assets=kept.write(place.folder),
         build=portable_build(build, place.final),
         environment=records.environment_record(),
     )
 
 
-def with_plans(manifest: Manifest, plans: Sequence[records.PlanRecord]) -> Manifest:
-    """The same with other plans of its one graph."""
-    (graph,) = manifest.graphs
-    return manifest.model_copy(update={"graphs": (graph.model_copy(update={"plans": tuple(plans)}),)})
+def with_plans(manifest: Manifest, plans: Mapping[str, Sequence[records.PlanRecord]]) -> Manifest:
+    """The same with other plans of its graphs, by their names."""
+    graphs = (graph.model_copy(update={"plans": tuple(plans[graph.name])}) for graph in manifest.graphs)
+    return manifest.model_copy(update={"graphs": tuple(graphs)})
 
 
 def finish(folder: Path, manifest: Manifest, compression: Compression | None) -> Manifest:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pitome.bundle import Manifest, NativeRecord, OnnxRecord, PlanRecord, file_sha256, verify_bundle
+from pitome.bundle import GraphRecord, Manifest, NativeRecord, PlanRecord, file_sha256, verify_bundle
 from pitome.bundle.publishing import build_folder, check_place
 from pitome.engine import steps
 from pitome.engine.bundles import place_over
-from pitome.engine.checks import plan_requests
+from pitome.engine.checks import graph_requests
 from pitome.engine.main_job import Built, finish, with_plans
 from pitome.engine.options import PlanOptions
 from pitome.engine.progress import Progress, Silent
@@ -32,38 +32,42 @@ def add_plan(bundle: Path, options: PlanOptions, progress: Progress | None = Non
     """
     progress = progress or Silent()
     manifest = verify_bundle(bundle)
-    graph = _graph_in(bundle, manifest.onnx, options.precision)
-    num_merges = manifest.graphs[0].merges
-    requests = plan_requests(bundle, options, graph.file, num_merges)
+    _check_precision(bundle, manifest.merged_graph, options.precision)
+    requests = [request for graph in manifest.graphs for request in graph_requests(bundle, graph, options)]
     for request in requests:
         check_request(request)
     check_place(bundle)
     names = [request.plan.name for request in requests]
-    others = tuple(other for other in manifest.plans if other.file not in names)
-    kept = _kept_plugin(bundle, manifest, others, requests)
+    others = {
+        graph.name: tuple(plan for plan in graph.plans if plan.file not in names) for graph in manifest.graphs
+    }
+    staying = tuple(plan for plans in others.values() for plan in plans)
+    kept = _kept_plugin(bundle, manifest, staying, requests)
     with build_folder(bundle) as folder:
         place = place_over(folder, bundle, manifest, progress)
         for name in names:
             (folder / name).unlink(missing_ok=True)
         if kept is None and manifest.plugin is not None:
             (folder / manifest.plugin.file).unlink()
-        plans, plugin = steps.make_plans(place, graph, options, num_merges)
+        made = {graph.name: steps.make_plans(place, graph, options) for graph in manifest.graphs}
+        plugin = next((library for _, library in made.values() if library is not None), None)
         libraries = [library for library in manifest.native if library.kind != "tensorrt"]
         libraries += [library for library in [plugin or kept] if library is not None]
-        manifest = with_plans(manifest, (*others, *plans)).model_copy(update={"native": tuple(libraries)})
+        plans = {name: (*others[name], *new) for name, (new, _) in made.items()}
+        manifest = with_plans(manifest, plans).model_copy(update={"native": tuple(libraries)})
         manifest = finish(folder, manifest, None)
     return Built(bundle, manifest, tuple(place.reused))
 
 
-def _graph_in(bundle: Path, graphs: Sequence[OnnxRecord], precision: str) -> OnnxRecord:
-    for graph in graphs:
-        if graph.precision == precision:
-            return graph
-    raise BundleError(
-        f"a plan in {precision} from {bundle}",
-        f"its graphs are in {', '.join(graph.precision for graph in graphs)}",
-        f"Export it with PRECISION={precision} first",
-    )
+def _check_precision(bundle: Path, graph: GraphRecord, precision: str) -> None:
+    """The graphs of a bundle are all there in the same precisions."""
+    found = [onnx.precision for onnx in graph.own_files]
+    if precision not in found:
+        raise BundleError(
+            f"a plan in {precision} from {bundle}",
+            f"its graphs are in {', '.join(found)}",
+            f"Export it with PRECISION={precision} first",
+        )
 
 
 def _kept_plugin(

@@ -84,8 +84,9 @@ def _checked(
 ) -> tuple[Manifest, tuple[PlanRequest, ...]]:
     """A bundle's manifest, and what is to be built of it."""
     manifest = verify_bundle(bundle)
-    (graph,) = [onnx for onnx in manifest.onnx if onnx.precision == manifest.precision]
-    merges = manifest.graphs[0].merges
+    merged = manifest.merged_graph
+    (graph,) = [onnx for onnx in merged.own_files if onnx.precision == manifest.precision]
+    merges = merged.merges
     if not merges:
         raise InputError(
             f"plans of {bundle} by both merge paths", "its graph merges nothing", "Name another bundle"

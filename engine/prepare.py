@@ -8,6 +8,8 @@ from pathlib import Path
 from torch import nn
 
 from pitome.bundle import Manifest
+from pitome.bundle.consistency import GRAPHS
+from pitome.bundle.graph_records import Role
 from pitome.compression import Compression, compress
 from pitome.engine.described_model import check_described
 from pitome.engine.options import CheckOptions, MergeSettings, ModelOptions, ScheduleOptions
@@ -17,6 +19,8 @@ from pitome.errors import BundleError, InputError
 from pitome.models.loading import LoadedModel, load_model
 from pitome.models.registry import resolve_model
 from pitome.validate.own_data import OwnSamples, left_out_text
+
+UNMERGED = MergeSettings("none")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,26 @@ class Prepared:
     compression: Compression
     own: OwnSamples | None = None
     """The user's images or texts that parity is checked on; None: those of scikit-image or this package."""
+    name: str = "model"
+    """Of its graph, whose files are called so."""
+    role: Role = "encoder"
+    text: Prepared | None = None
+    """Of a dual encoder: the text tower, which is not merged."""
+
+    @property
+    def graphs(self) -> tuple[Prepared, ...]:
+        """What becomes a graph each: the model, or the towers of a system, the merged one first."""
+        return (self,) if self.text is None else (self, self.text)
+
+    @property
+    def of_graph(self) -> str:
+        """Which graph of several it is, as titles of steps say it; nothing where there is one."""
+        return "" if self.role == "encoder" else f" of the {self.name} graph"
+
+    @property
+    def num_merges(self) -> int:
+        """How many EnergyMerge nodes the graph has."""
+        return self.compression.method.operator_nodes(self.compression.schedule.num_merged)
 
 
 def with_own_inputs(prepared: Prepared, check: CheckOptions, progress: Progress) -> Prepared:
@@ -64,13 +88,31 @@ def prepare(
             model.seed,
             progress=lambda text: report(text, 0, 0),
             sequence_length=model.sequence_length,
+            tower=model.tower,
         )
+    _check_tower(model, loaded)
     for note in loaded.notes:
         progress.note(note)
     compressed = compress(loaded.model, schedule, merge)
     compression = compressed.compression
     assert isinstance(compression, Compression)
-    return Prepared(loaded, compressed, compression)
+    prepared = Prepared(loaded, compressed, compression)
+    return prepared if loaded.text is None else _with_text(prepared, loaded.text.loaded)
+
+
+def _check_tower(model: ModelOptions, loaded: LoadedModel) -> None:
+    if model.tower is not None and loaded.family.modality == "text":
+        raise InputError(f"TOWER={model.tower}", "the model takes texts", "Leave TOWER out")
+
+
+def _with_text(image: Prepared, loaded: LoadedModel) -> Prepared:
+    """Both towers of a dual encoder; the one for texts goes through the same steps and merges nothing."""
+    (image_name, image_role), (text_name, text_role) = GRAPHS["dual-encoder"].items()
+    compressed = compress(loaded.model, settings=UNMERGED)
+    compression = compressed.compression
+    assert isinstance(compression, Compression)
+    text = Prepared(loaded, compressed, compression, name=text_name, role=text_role)
+    return replace(image, name=image_name, role=image_role, text=text)
 
 
 def reload(bundle: Path, manifest: Manifest, progress: Progress, where: str | None = None) -> Prepared:

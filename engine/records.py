@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pitome.bundle import (
     EnvironmentRecord,
@@ -20,10 +21,10 @@ from pitome.bundle import (
     ScheduleRecord,
     SizedFileRecord,
     TensorRecord,
+    TextPreprocess,
     WeightsRecord,
     file_sha256,
 )
-from pitome.bundle.consistency import MAIN_GRAPH
 from pitome.bundle.portable import seen_from
 from pitome.compression import Compression
 from pitome.engine.checkpoint_files import CheckpointFiles
@@ -33,6 +34,9 @@ from pitome.export.onnx import OnnxFile
 from pitome.export.plans import PlanResult
 from pitome.models.loading import LoadedModel
 from pitome.runtime.installation import DISTRIBUTIONS
+
+if TYPE_CHECKING:
+    from pitome.engine.prepare import Prepared
 
 _PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "tensorrt-rtx-cu13", "numpy")
 
@@ -52,15 +56,20 @@ def model_record(loaded: LoadedModel, kept: CheckpointFiles, bundle: Path) -> Mo
         revision=loaded.revision,
         seed=loaded.seed,
     )
+    text = loaded.text
     return ModelRecord(
         name=loaded.name,
         family=loaded.family.name,
+        system=None if text is None else "dual-encoder",
+        text=None if text is None else TextPreprocess.model_validate(text.loaded.preprocess),
+        logit_scale=None if text is None else text.logit_scale,
+        logit_bias=None if text is None else text.logit_bias,
         task=loaded.task,
         weights=weights,
         preprocess=loaded.preprocess,
         normalised=_normalised(loaded),
         sentence=sentence_record(loaded),
-        max_length=loaded.sequence_length,
+        max_length=loaded.sequence_length if text is None else text.loaded.sequence_length,
         num_labels=len(kept.labels) or None,
         card=kept.card,
         notes=(*loaded.notes, *kept.notes),
@@ -166,21 +175,26 @@ def exported_file(exported: Exported, folder: Path, num_merges: int) -> OnnxFile
     )
 
 
-def graph_record(compression: Compression, exported: Sequence[Exported], num_merges: int) -> GraphRecord:
-    """The one graph of a plain encoder, without plans.
+def sum_of_flops(parts: Sequence[FlopsRecord]) -> FlopsRecord:
+    """The work of all graphs."""
+    base, merged = sum(part.base for part in parts), sum(part.merged for part in parts)
+    return FlopsRecord(base=base, merged=merged, ratio=merged / base, bound=base / merged)
+
+
+def graph_record(prepared: Prepared, exported: Sequence[Exported]) -> GraphRecord:
+    """A graph, without plans.
 
     Args:
-        compression: how the model was compressed.
+        prepared: what it was exported from.
         exported: its ONNX files, one for each precision.
-        num_merges: EnergyMerge operators in the graph.
     """
     return GraphRecord(
-        name=MAIN_GRAPH,
-        role="encoder",
+        name=prepared.name,
+        role=prepared.role,
         inputs=exported[0].inputs,
         outputs=exported[0].outputs,
-        merges=num_merges,
-        flops=flops_record(compression),
+        merges=prepared.num_merges,
+        flops=flops_record(prepared.compression),
         onnx=(
             *(each.onnx for each in exported),
             *(each.inlined for each in exported if each.inlined is not None),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitome.bundle import (
+    GraphRecord,
     LatencyReport,
     NativeRecord,
     OnnxRecord,
@@ -19,7 +21,7 @@ from pitome.bundle import (
 from pitome.bundle.manifest import PLUGIN_NAME
 from pitome.compression import Compression
 from pitome.engine import keys, records
-from pitome.engine.checks import plan_requests
+from pitome.engine.checks import graph_requests
 from pitome.engine.options import CheckOptions, PlanOptions
 from pitome.engine.portable_build import portable_parity
 from pitome.engine.prepare import Prepared
@@ -32,7 +34,7 @@ from pitome.export.onnx import Precision, export_onnx
 from pitome.export.plans import BACKENDS, PlanRequest, build_plan, read_plugin_version
 from pitome.models.loading import LoadedModel
 from pitome.runtime import parse_device
-from pitome.runtime.native import NativeLibrary
+from pitome.runtime.native import NativeLibrary, oldest_glibc
 from pitome.validate.overflow_text import overflow_text
 
 if TYPE_CHECKING:
@@ -44,20 +46,22 @@ NUM_PROBED = 4
 
 
 def export_graph(place: Workplace, prepared: Prepared, precision: Precision) -> Exported:
-    """The merged graph in one precision.
+    """A graph in one precision.
 
     Raises:
         ParityError: the precision can't hold the model's numbers.
     """
     loaded, compression = prepared.loaded, prepared.compression
     key = keys.onnx_key(loaded, compression, precision)
+    name = f"{prepared.name}.onnx" if precision == "fp32" else f"{prepared.name}.{precision}.onnx"
     for graph in place.before.graphs if place.before else ():
         for record in graph.onnx:
-            if record.key == key and place.take_over(record, *record.external_data):
+            # Of the image graph alone and of a whole CLIP's the file is the same under another name.
+            same = (record.key, record.file) == (key, name)
+            if same and place.take_over(record, *record.external_data):
                 return Exported(record, graph.inputs, graph.outputs)
     if precision != "bf16":  # its range is that of fp32
         require_finite(prepared, precision, place.progress)
-    name = "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
     with place.progress.step(f"Export {name}") as report:
         file = export_onnx(
             prepared.compressed,
@@ -80,7 +84,7 @@ def require_finite(prepared: Prepared, precision: Precision, progress: Progress)
     from pitome.validate.parity.overflow import overflow_of
 
     loaded = prepared.loaded
-    with progress.step(f"Run PyTorch in {precision}"):
+    with progress.step(f"Run PyTorch in {precision}{prepared.of_graph}"):
         inputs = checked_inputs(loaded, NUM_PROBED, own=prepared.own)
         samples = inputs.all.rows(inputs.subset(NUM_PROBED))
         found = overflow_of(prepared.compressed, precision, loaded.family.outputs[loaded.task], samples)
@@ -122,16 +126,24 @@ def place_plugin(place: Workplace, request: PlanRequest) -> NativeRecord | None:
     copy.unlink(missing_ok=True)  # it may be a link to the published bundle's
     shutil.copyfile(request.plugin, copy)
     version = read_plugin_version(copy)
-    return NativeRecord(file=PLUGIN_NAME, sha256=file_sha256(copy), kind="tensorrt", version=version)
+    return NativeRecord(
+        file=PLUGIN_NAME,
+        sha256=file_sha256(copy),
+        kind="tensorrt",
+        version=version,
+        arch=platform.machine(),
+        glibc=oldest_glibc(copy),
+    )
 
 
 def make_plans(
-    place: Workplace, graph: OnnxRecord, options: PlanOptions, num_merges: int
+    place: Workplace, graph: GraphRecord, options: PlanOptions
 ) -> tuple[tuple[PlanRecord, ...], NativeRecord | None]:
     """The plans of one graph, and the plugin library that one of them was built with."""
-    requests = plan_requests(place.folder, options, graph.file, num_merges)
+    onnx = next(each for each in graph.onnx if each.precision == options.precision and not each.inlined)
+    requests = graph_requests(place.folder, graph, options)
     libraries = {request: place_plugin(place, request) for request in requests}
-    plans = tuple(_make_plan(place, graph, request, plugin) for request, plugin in libraries.items())
+    plans = tuple(_make_plan(place, onnx, request, plugin) for request, plugin in libraries.items())
     return plans, next((plugin for plugin in libraries.values() if plugin is not None), None)
 
 
@@ -150,24 +162,56 @@ def _make_plan(
     return records.plan_record(result, key)
 
 
+@dataclass(frozen=True)
+class CheckedParity:
+    """What the parity check found."""
+
+    merged: ParityReport
+    others: dict[str, ParityReport]
+    """Of the other graphs, by name."""
+
+
 def check_parity(
     place: Workplace,
     prepared: Prepared,
-    graphs: Sequence[OnnxRecord],
+    graphs: Mapping[str, Sequence[OnnxRecord]],
     options: CheckOptions,
     native: NativeLibrary | None = None,
-) -> tuple[ParityReport, str]:
-    """The parity report and its key; with the operator library the fp32 graph is checked both ways.
+) -> tuple[CheckedParity, str]:
+    """The parity of all graphs, and its key; with the operator library the merged fp32 graph is checked both
+    ways.
+
+    Args:
+        place: where the files lie.
+        prepared: the model.
+        graphs: name of a graph -> its files in all precisions.
+        options: how much is checked.
+        native: the operator library.
 
     Raises:
         ParityError: a graph does not compute what PyTorch computes.
     """
     own = prepared.own.record if prepared.own is not None else None
-    key = keys.parity_key(tuple(graphs), prepared.loaded, options, native, own)
-    if place.before and place.before.parity and place.before.parity_key == key:
+    files = tuple(file for found in graphs.values() for file in found)
+    key, before = keys.parity_key(files, prepared.loaded, options, native, own), place.before
+    if before and before.parity and before.parity_key == key:
         place.reuse("parity")
-        return place.before.parity, key  # its own data is named as seen from the bundle
-    with place.progress.step("Check parity") as report:
+        # Its own data is named as seen from the bundle.
+        return CheckedParity(before.parity, before.other_parity), key
+    first, *others = prepared.graphs
+    found = _parity_of(place, first, graphs[first.name], options, native)
+    of_others = {other.name: _parity_of(place, other, graphs[other.name], options) for other in others}
+    return CheckedParity(found, of_others), key
+
+
+def _parity_of(
+    place: Workplace,
+    prepared: Prepared,
+    graphs: Sequence[OnnxRecord],
+    options: CheckOptions,
+    native: NativeLibrary | None = None,
+) -> ParityReport:
+    with place.progress.step(f"Check parity{prepared.of_graph}") as report:
         precisions = [graph.precision for graph in graphs if graph.precision == "bf16"]
         found = run_parity(
             prepared,
@@ -177,14 +221,15 @@ def check_parity(
             report,
             torch_precisions=precisions,
         )
-    _require_parity(found, f"parity of {place.final.name} with PyTorch")
+    asked = f"parity{prepared.of_graph} of {place.final.name}"
+    _require_parity(found, f"{asked} with PyTorch")
     found = portable_parity(found, place.final)
     if native is None:
-        return found, key
+        return found
     with place.progress.step("Check parity by the operator library") as report:
         by_native = _native_parity(prepared, place.folder / graphs[0].file, options, native, report)
-    _require_parity(by_native, f"parity of {place.final.name} by {native.record.file} with PyTorch")
-    return found.model_copy(update={"native_decisions": by_native.decisions}), key
+    _require_parity(by_native, f"{asked} by {native.record.file} with PyTorch")
+    return found.model_copy(update={"native_decisions": by_native.decisions})
 
 
 def _native_parity(
@@ -242,7 +287,7 @@ def run_parity(
     thresholds: Thresholds | None = None,
     torch_precisions: Sequence[str] = (),
 ) -> ParityReport:
-    """The parity report, whatever its verdict; thresholds None = the defaults."""
+    """The parity report of one graph, whatever its verdict; thresholds None = the defaults."""
     from pitome.validate.checked_inputs import checked_inputs
     from pitome.validate.parity.check import check_parity
 
@@ -268,7 +313,8 @@ def measure_latency(
     options: CheckOptions,
     native: NativeLibrary | None = None,
 ) -> tuple[LatencyReport, str]:
-    """The latency report of merged against unmerged on onnxruntime, interleaved, and its key.
+    """The latency report of the merged graph against the unmerged one on onnxruntime, interleaved, and its
+    key.
 
     With the operator library, that is the third contestant.
     """
@@ -290,4 +336,10 @@ def measure_latency(
     contestants = two_contestants(prepared.loaded, merged, bound, place.progress)
     if native is not None:
         contestants.append(native_contestant(merged, native, bound))
-    return run_comparison(contestants, settings, place.progress), key
+    found = run_comparison(contestants, settings, place.progress)
+    return found.model_copy(update={"graph": graph_named(prepared)}), key
+
+
+def graph_named(prepared: Prepared) -> str | None:
+    """The merged graph's name, where there are several."""
+    return prepared.name if prepared.text is not None else None

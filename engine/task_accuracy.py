@@ -102,7 +102,9 @@ def measure_tasks(
 
     loaded = prepared.loaded
     outputs = loaded.family.outputs[loaded.task]
-    files: dict[str, Path] = {graph.precision: bundle / graph.file for graph in manifest.onnx}
+    files: dict[str, Path] = {
+        graph.precision: bundle / graph.file for graph in manifest.merged_graph.own_files
+    }
     graphs, unavailable = graph_runtimes(files, check.threads, parse_device(check.device))
     found = []
     for task in tasks:

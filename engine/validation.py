@@ -17,6 +17,7 @@ from pitome.engine.portable_build import portable_parity
 from pitome.engine.prepare import reload, with_own_inputs
 from pitome.engine.progress import Progress, Report, Silent
 from pitome.engine.speed_verdict import judged_latency
+from pitome.engine.steps import CheckedParity
 from pitome.engine.task_accuracy import make_tasks, measure_tasks, own_pictures
 from pitome.engine.validation_checks import (
     check_options,
@@ -95,8 +96,10 @@ def validate_bundle(
     skipped: list[SkippedPart] = []
     sweep = sweep_of_model(bundle, manifest, prepared.loaded, options, skipped)
     tasks = make_tasks(prepared.loaded, options, limits, skipped, progress)
-    with progress.step("Check parity") as report:
-        parity = steps.run_parity(prepared, bundle, manifest.onnx, check, report, limits, ("bf16",))
+    parity, *of_others = (
+        _parity(graph, bundle, manifest, check, limits, progress) for graph in prepared.graphs
+    )
+    others = {graph.name: found for graph, found in zip(prepared.graphs[1:], of_others, strict=True)}
     measured = measure_tasks(tasks, bundle, manifest, prepared, check, progress)
     for row in skipped:
         progress.note(f"skipped: {row.what}: {row.reason}")
@@ -105,7 +108,7 @@ def validate_bundle(
     latency = judged_latency(manifest, limits, unmeasured["latency"])
     parts = part_verdicts(
         (
-            ("parity", judged_parity(parity, unmeasured["parity"])),
+            ("parity", judged_parity({prepared.name: parity, **others}, unmeasured["parity"])),
             ("accuracy", accuracy),
             ("latency", latency),
         ),
@@ -114,7 +117,7 @@ def validate_bundle(
     verdict = judged_bundle(parts)
     command = command or shlex.join(["pitome", "validate", str(bundle)])
     if options.record and verdict.verdict == "pass":
-        _record_parity(bundle, manifest, prepared, parity, check, limits, command)
+        _record_parity(bundle, manifest, prepared, CheckedParity(parity, others), check, limits, command)
     with progress.step("Write the report") as report:
         maps, spectrum = _pictures(prepared, skipped, report)
         page = page_of(bundle, options)
@@ -123,9 +126,10 @@ def validate_bundle(
             **verdict.model_dump(),
             parts=parts,
             required=required,
-            plans=_plans(manifest, parity),
+            plans=_plans(manifest, {prepared.name: parity, **others}),
             thresholds=limits,
             parity=parity,
+            other_parity=others,
             accuracy=accuracy,
             latency=latency,
             unmeasured=tuple(each for part in PARTS for each in unmeasured[part]),
@@ -141,11 +145,25 @@ def validate_bundle(
     return record
 
 
+def _parity(
+    graph: Prepared,
+    bundle: Path,
+    manifest: Manifest,
+    check: CheckOptions,
+    limits: Thresholds,
+    progress: Progress,
+) -> ParityReport:
+    """Of one graph of the bundle."""
+    (record,) = (each for each in manifest.graphs if each.name == graph.name)
+    with progress.step(f"Check parity{graph.of_graph}") as report:
+        return steps.run_parity(graph, bundle, record.own_files, check, report, limits, ("bf16",))
+
+
 def _record_parity(
     bundle: Path,
     manifest: Manifest,
     prepared: Prepared,
-    parity: ParityReport,
+    parity: CheckedParity,
     check: CheckOptions,
     limits: Thresholds,
     command: str,
@@ -154,11 +172,13 @@ def _record_parity(
     from pitome.engine import keys
 
     # Other limits may have let pass what a build would not: it is not to reuse that.
-    own = parity.own_data
+    own = parity.merged.own_data
     same_limits = limits == Thresholds()
     key = keys.parity_key(manifest.onnx, prepared.loaded, check, own=own) if same_limits else None
-    found = portable_parity(parity, bundle).model_copy(update={"command": portable_command(command)})
-    record_into(bundle, manifest, {"parity": found, "parity_key": key})
+    told = {"command": portable_command(command)}
+    found = portable_parity(parity.merged, bundle).model_copy(update=told)
+    others = {name: each.model_copy(update=told) for name, each in parity.others.items()}
+    record_into(bundle, manifest, {"parity": found, "other_parity": others, "parity_key": key})
 
 
 def _unmeasured(
@@ -175,10 +195,11 @@ def _unmeasured(
     return {part: tuple(each for each in found if each.part == part) for part in PARTS}
 
 
-def _plans(manifest: Manifest, parity: ParityReport) -> tuple[PlanStatus, ...]:
+def _plans(manifest: Manifest, parity: Mapping[str, ParityReport]) -> tuple[PlanStatus, ...]:
     return tuple(
-        PlanStatus(file=plan.file, executed=plan.executed, status=plan_status(plan, manifest, parity))
-        for plan in manifest.plans
+        PlanStatus(file=plan.file, executed=plan.executed, status=plan_status(plan, parity[graph.name]))
+        for graph in manifest.graphs
+        for plan in graph.plans
     )
 
 
@@ -203,6 +224,7 @@ def _page(
             manifest,
             prepared.compression.flops,
             parity=record.parity,
+            other_parity=record.other_parity,
             latency=manifest.latency,
             accuracy=record.accuracy.tasks,
             sweep=shown.sweep,

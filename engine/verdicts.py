@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pitome.bundle.parity_records import LevelVerdict
 from pitome.errors import InputError
 from pitome.validate.own_data_limits import judge_own_data
 from pitome.validate.thresholds import Thresholds, Verdict, judge_accuracy_drop
@@ -26,6 +27,9 @@ ALWAYS_REQUIRED: tuple[PartName, ...] = ("parity",)
 """Where decisions can't be judged, nothing is known of the graph: that passes nowhere."""
 
 
+_WORSE: Sequence[LevelVerdict] = ("pass", "not judged", "fail")
+
+
 def required_parts(names: Sequence[str]) -> tuple[PartName, ...]:
     """The parts that fail where they are not judged, in their order.
 
@@ -42,12 +46,22 @@ def required_parts(names: Sequence[str]) -> tuple[PartName, ...]:
     return tuple(part for part in PARTS if part in (*ALWAYS_REQUIRED, *names))
 
 
-def judged_parity(parity: ParityReport, unmeasured: Sequence[UnmeasuredLimit]) -> Judged:
-    """The report's own verdict, and limits that nothing measured."""
+def judged_parity(graphs: Mapping[str, ParityReport], unmeasured: Sequence[UnmeasuredLimit]) -> Judged:
+    """The worst of the reports' own verdicts, and limits that nothing measured.
+
+    Args:
+        graphs: name of a graph -> what was found of it.
+        unmeasured: limits of parity that nothing measured.
+    """
     missing = [each.reason for each in unmeasured]
-    if parity.verdict == "fail" or not missing:
-        return Judged(verdict=parity.verdict, reason="; ".join([parity.reason, *missing]))
-    return Judged(verdict="fail", reason="; ".join(missing))
+    worst = max((found.verdict for found in graphs.values()), key=_WORSE.index)
+    if worst != "fail" and missing:
+        return Judged(verdict="fail", reason="; ".join(missing))
+    told = {
+        name: found.reason for name, found in graphs.items() if worst == "pass" or found.verdict != "pass"
+    }
+    reasons = [*told.values()] if len(graphs) == 1 else [f"{name}: {reason}" for name, reason in told.items()]
+    return Judged(verdict=worst, reason="; ".join([*reasons, *missing]))
 
 
 def judged_accuracy(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pitome.observe import observe_merges
     from pitome.op import energy_merge
     from pitome.parameters import MergeParameters
+    from pitome.runtime.loading import load
     from pitome.schedule import TokenSchedule
     from pitome.settings import MergeSettings, ScheduleOptions
 
@@ -38,6 +39,7 @@ __all__ = [
     "__version__",
     "compress",
     "energy_merge",
+    "load",
     "load_model",
     "observe_merges",
     "preprocess",
@@ -50,6 +52,7 @@ _WITHOUT_TORCH = {
     "MergeSettings": "pitome.settings",
     "ScheduleOptions": "pitome.settings",
     "TokenSchedule": "pitome.schedule",
+    "load": "pitome.runtime.loading",
     "preprocess": "pitome.images.for_bundle",
 }
 _WITH_TORCH = {

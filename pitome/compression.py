@@ -89,6 +89,13 @@ def compress(
     planned = _schedule(schedule, ratio, r, flops)
     if not isinstance(planned, TokenSchedule):
         planned = choose_schedule(sizes, chosen, planned)
+    if family.causal and not planned.merges_nothing:
+        raise InputError(
+            f"merges in a {type(model).__name__}",
+            "it is causal: a token sees only those in front of it, and a merged one would stand at several "
+            "places",
+            "Compress its vision tower, or choose METHOD=none",
+        )
     compression = describe_compression(family, sizes, chosen, planned)
 
     compressed = _copy_sharing_parameters(model)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
+
+SignatureFault = Literal["missing", "damaged", "key", "changed", "added", "removed"]
+"""What is wrong with a signature, or with the files that it is of."""
 
 
 class PitomeError(Exception):
@@ -47,6 +51,17 @@ class BackendError(PitomeError):
 
 class BundleError(PitomeError):
     """A bundle that is incomplete, tampered with, or of another version or target."""
+
+
+class SignatureError(BundleError):
+    """A signature that is not there, is not of this key, or is not of these files; ``kind`` says which.
+
+    The kinds are ``missing``, ``damaged``, ``key``, ``changed``, ``added`` and ``removed``.
+    """
+
+    def __init__(self, kind: SignatureFault, asked: str, found: str, remedy: str) -> None:
+        self.kind = kind
+        super().__init__(asked, found, remedy)
 
 
 class ParityError(PitomeError):

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pitome.errors import BackendError
 
-Extra = Literal["cpu", "gpu", "build", "validate"]
+Extra = Literal["cpu", "gpu", "build", "validate", "sign"]
 
 EXTRA_OF: dict[str, Extra] = {
     "onnxruntime": "cpu",
@@ -31,6 +31,9 @@ EXTRA_OF: dict[str, Extra] = {
     "torch": "build",
     "transformers": "build",
     "yaml": "build",
+    "OpenSSL": "sign",
+    "cryptography": "sign",
+    "model_signing": "sign",
     "datasets": "validate",
     "scipy": "validate",
     "sklearn": "validate",

@@ -48,10 +48,12 @@ def _named(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
 def prepare_texts(
     model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Check the texts, and make their mask [B, L] into the bool [B, 1, 1, L] that every block takes.
+    """Check the texts, and make their mask [B, L] into the bool [B, 1, 1, L] that every block takes; of a
+    causal model it is [B, 1, L, L].
 
     Padding is set to the model's own padding token: a real token may choose a padding one as its target, so
-    what stands there must not depend on who padded the text (METHOD.md section 4).
+    what stands there must not depend on who padded the text (METHOD.md section 4). In a causal model nothing
+    merges and no token sees the padding behind it, so that stays as it is.
     """
     given = _named(model, args, kwargs)
     given.pop("self", None)
@@ -80,6 +82,9 @@ def prepare_texts(
             "the class token stands there, and a text of padding only has nothing to compute",
             'Pad behind the texts (padding_side="right" of the tokenizer), and leave empty texts out',
         )
+    if model.compression.family.causal:
+        given[ATTENTION_MASK] = mask[:, None, None, :] & mask.new_ones(length, length).tril()
+        return (), given
     blank = {INPUT_IDS: model.config.pad_token_id or 0, TOKEN_TYPE_IDS: 0}
     for name, value in blank.items():
         if given.get(name) is not None:

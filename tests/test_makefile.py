@@ -63,6 +63,7 @@ VALUES = {
     "TARGETS": "sm89",
     "TASK": "photos",
     "THRESHOLDS": "limits.toml",
+    "TOWER": "image",
     "WEIGHTS": "random",
 }
 

@@ -241,15 +241,17 @@ def test_every_package_of_an_extra_is_known_by_its_import_name() -> None:
     """So that a missing one is an error that names the extra."""
     of_distribution = {
         "cuda-python": "cuda",
+        "model-signing": "model_signing",
         "onnx-ir": "onnx_ir",
         "onnxruntime-gpu": "onnxruntime",
+        "pyopenssl": "OpenSSL",
         "pyyaml": "yaml",
         "scikit-image": "skimage",
         "scikit-learn": "sklearn",
         "tensorrt-rtx-cu13": "tensorrt_rtx",
     }
     expected: dict[str, set[str]] = {}
-    for extra in ("cpu", "gpu", "build", "validate"):
+    for extra in ("cpu", "gpu", "build", "sign", "validate"):
         for line in EXTRAS[extra]:
             name = Requirement(line).name
             if name != "pitome":

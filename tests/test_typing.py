@@ -17,7 +17,7 @@ PLANTED = '''"""Calls a function of export with the wrong type."""
 
 from pathlib import Path
 
-from pitome.export.plans.plan_header import read_plan_version
+from pitome.runtime.plans.plan_header import read_plan_version
 
 
 def right(plan: Path) -> str:

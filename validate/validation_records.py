@@ -101,6 +101,9 @@ class ValidationRecord(BundleJudgement):
     plans: tuple[PlanStatus, ...] = ()
     thresholds: Thresholds
     parity: ParityReport
+    other_parity: dict[str, ParityReport] = Field(
+        default={}, description="of the bundle's other graphs, by name, which merge nothing"
+    )
     accuracy: JudgedAccuracy
     latency: JudgedLatency
     unmeasured: tuple[UnmeasuredLimit, ...] = Field(

@@ -2,9 +2,9 @@
 
 from pitome.export.plans.base import PlanRequest, PlanResult, Progress
 from pitome.export.plans.checks import BACKENDS, check_request
-from pitome.export.plans.plan_header import read_plan_version
 from pitome.export.plans.plugin_library import read_plugin_version
 from pitome.export.plans.process import build_plan
+from pitome.runtime.plans.plan_header import read_plan_version
 
 __all__ = [
     "BACKENDS",

@@ -5,13 +5,13 @@ No classic TensorRT has run this yet.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 from pitome.errors import BackendError, InputError
 from pitome.export.plans.base import PlanRequest
 from pitome.runtime.backends import TENSORRT
+from pitome.runtime.plans.machine import first_gpu
 
 
 class TensorRT:
@@ -48,33 +48,12 @@ def machine_target() -> str:
         BackendError: cuda-python is not installed, or there is no NVIDIA driver or GPU.
     """
     try:
-        driver: Any = importlib.import_module("cuda.bindings.driver")
-    except ImportError as error:
+        return first_gpu("BACKEND=tensorrt").target
+    except BackendError as error:
+        if error.found.startswith("cuda-python"):
+            raise
         raise BackendError(
-            "BACKEND=tensorrt", f"cuda-python is not installed ({error})", f"Run {TENSORRT.install}"
-        ) from error
-    capability = driver.CUdevice_attribute
-    try:
-        _ask(driver.cuInit(0))
-        device = _ask(driver.cuDeviceGet(0))
-        major = _ask(
-            driver.cuDeviceGetAttribute(capability.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device)
-        )
-        minor = _ask(
-            driver.cuDeviceGetAttribute(capability.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device)
-        )
-    except RuntimeError as error:  # cuda-python raises it too, where libcuda cannot be loaded
-        raise BackendError(
-            "BACKEND=tensorrt",
-            f"TensorRT builds on the GPU it builds for, and none answers here ({error})",
+            error.asked,
+            f"TensorRT builds on the GPU it builds for, and {error.found}",
             "Run this on a machine with an NVIDIA GPU and driver, or use BACKEND=tensorrt_rtx",
         ) from error
-    return f"sm{major}{minor}"
-
-
-def _ask(answer: tuple[Any, ...]) -> Any:
-    """Return the value of one driver call, which comes as ``(status, value)``."""
-    status, *values = answer
-    if int(status) != 0:
-        raise RuntimeError(str(status))
-    return values[0] if values else None

@@ -9,9 +9,9 @@ from typing import Any
 from pitome.errors import InputError
 from pitome.export.plans.base import PlanRequest
 from pitome.runtime.backends import TENSORRT_RTX
+from pitome.runtime.plans.fit import RTX_TARGETS
 
-TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
-"""What TensorRT-RTX 1.7 compiles for. Written down here so that a check needs no import of the library."""
+TARGETS = RTX_TARGETS
 
 _LIBRARIES, _UNVERSIONED = "tensorrt_rtx_libs", "libtensorrt_rtx.so"
 

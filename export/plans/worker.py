@@ -28,7 +28,7 @@ from pitome.errors import BackendError, PitomeError
 from pitome.export.plans.base import PlanRequest
 from pitome.export.plans.checks import check_plugin_choice, find_backend
 from pitome.export.plans.network import build_network
-from pitome.export.plans.plan_header import read_plan_version
+from pitome.runtime.plans.plan_header import read_plan_version
 
 CANCEL_SECONDS = 3.0
 """How long a cancelled build may take to come to its next step before the process ends."""

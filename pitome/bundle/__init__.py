@@ -18,7 +18,6 @@ from pitome.bundle.record import (
     SizedFileRecord,
 )
 from pitome.bundle.verification import (
-    check_plan_usable,
     digest_of,
     file_sha256,
     is_bundle,
@@ -58,7 +57,6 @@ __all__ = [
     "TensorRecord",
     "TextPreprocess",
     "WeightsRecord",
-    "check_plan_usable",
     "digest_of",
     "file_sha256",
     "is_bundle",

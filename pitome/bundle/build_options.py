@@ -8,6 +8,7 @@ from typing import Annotated, Literal, cast, get_args
 
 from pitome.bundle.record import Precision
 from pitome.errors import InputError
+from pitome.models.task import Tower
 from pitome.option import Option, named
 from pitome.runtime.devices import CPU, device_names
 from pitome.settings import MAX_SEED, MIN_SEED, commas, parse_switch
@@ -113,6 +114,13 @@ class ModelOptions(ModelChoice):
             "1: an unreachable hub is an error, not random weights.", parse=parse_switch, format=_switch_text
         ),
     ] = False
+    tower: Annotated[
+        Tower | None,
+        Option(
+            "Of a whole CLIP: image for its image graph alone, both for its text graph too; both by default.",
+            choices=get_args(Tower),
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

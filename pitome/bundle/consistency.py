@@ -6,16 +6,19 @@ were measured are held against each other in ``measured_consistency.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pitome.bundle.build_record import AccuracyRecord, BuildRecord
-from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord, TensorRecord
+from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord, Role, TensorRecord
 from pitome.bundle.merge_records import FlopsRecord, MethodRecord, ScheduleRecord
 from pitome.bundle.model_records import ModelRecord
 from pitome.bundle.record import AssetRecord, FileRecord, NativeRecord
 
-MAIN_GRAPH = "model"
-"""Name of the only graph of a plain encoder."""
+GRAPHS: Mapping[str | None, Mapping[str, Role]] = {
+    None: {"model": "encoder"},
+    "dual-encoder": {"image": "image-encoder", "text": "text-encoder"},
+}
+"""By system the names of its graphs, in order, with their roles; a plain encoder is a system of one."""
 
 
 def once(values: Iterable[object], place: str) -> None:
@@ -56,6 +59,13 @@ def check_model(model: ModelRecord, assets: Sequence[AssetRecord], build: BuildR
     has_labels = any(asset.role == "labels" for asset in assets)
     if has_labels != (model.num_labels is not None):
         raise ValueError("model.num_labels: it is there where assets has a file of labels, and only there")
+    if (model.logit_bias is not None) > (model.logit_scale is not None):
+        raise ValueError("model.logit_bias: it stands beside logit_scale")
+    for name in ("text", "logit_scale"):
+        if (getattr(model, name) is not None) != (model.system == "dual-encoder"):
+            raise ValueError(f"model.{name}: it is there where system is dual-encoder, and only there")
+    if model.system == "dual-encoder" and model.task != "image-embedding":
+        raise ValueError(f"model.task: {model.task}, where a dual encoder is of image-embedding")
     if (model.preprocess.kind == "image") != model.task.startswith("image-"):
         raise ValueError(f"model.task: {model.task}, where preprocess is of kind {model.preprocess.kind}")
 
@@ -102,8 +112,10 @@ def check_graphs(graphs: Sequence[GraphRecord], model: ModelRecord) -> None:
     outputs = {f"{graph.name}.{output.name}" for graph in graphs for output in graph.outputs}
     if len({graph.name for graph in graphs}) != len(graphs):
         raise ValueError("two graphs have one name")
-    if model.system is None and [graph.name for graph in graphs] != [MAIN_GRAPH]:
-        raise ValueError(f"graphs: a model that is no system has one, and its name is {MAIN_GRAPH}")
+    wanted = GRAPHS[model.system]
+    if {graph.name: graph.role for graph in graphs} != wanted or [each.name for each in graphs] != [*wanted]:
+        told = " and ".join(f"{name} ({role})" for name, role in wanted.items())
+        raise ValueError(f"graphs: {model.system or 'a model that is no system'} has {told}")
     for number, graph in enumerate(graphs):
         place = f"graphs[{number}]"
         _check_labels(graph, model.num_labels, f"{place}.outputs")
@@ -153,14 +165,17 @@ def _check_plans(graph: GraphRecord, place: str) -> None:
 
 
 def check_merges(graphs: Sequence[GraphRecord], method: MethodRecord, flops: FlopsRecord) -> None:
-    """Of one graph: as many operators as the method has, and all of the work."""
-    if len(graphs) != 1:
-        return
+    """The first graph has as many operators as the method has, no other has any; their work is all of it."""
     operators = sum(layer is not None for layer in method.layers)
+    for number, graph in enumerate(graphs):
+        if number and (graph.merges or graph.flops.base != graph.flops.merged):
+            raise ValueError(f"graphs[{number}]: only the first graph merges and saves work")
     if graphs[0].merges != operators:
         raise ValueError(f"graphs[0].merges: {graphs[0].merges}, where the method has {operators} operators")
-    if graphs[0].flops != flops:
-        raise ValueError("graphs[0].flops: it is not the flops of the only graph")
+    found = (sum(graph.flops.base for graph in graphs), sum(graph.flops.merged for graph in graphs))
+    if (flops.base, flops.merged) != found:
+        what = "it is not the flops of the only graph" if len(graphs) == 1 else "flops is not their sum"
+        raise ValueError(f"graphs[0].flops: {what}")
 
 
 def check_build(build: BuildRecord, graphs: Sequence[GraphRecord]) -> None:
@@ -168,11 +183,14 @@ def check_build(build: BuildRecord, graphs: Sequence[GraphRecord]) -> None:
     for number, graph in enumerate(graphs):
         if build.precision not in [onnx.precision for onnx in graph.onnx if not onnx.inlined]:
             raise ValueError(f"build.precision: graphs[{number}] has none in {build.precision}")
-    plans = [plan for graph in graphs for plan in graph.plans]
-    if build.plan is not None and not any(
-        (plan.precision, plan.backend) == (build.plan.precision, build.plan.backend) for plan in plans
-    ):
-        raise ValueError(f"build.plan: there is no plan in {build.plan.precision} of {build.plan.backend}")
+        if build.plan is not None and not any(
+            (plan.precision, plan.backend) == (build.plan.precision, build.plan.backend)
+            for plan in graph.plans
+        ):
+            of_graph = "" if len(graphs) == 1 else f" for graphs[{number}]"
+            raise ValueError(
+                f"build.plan: there is no plan in {build.plan.precision} of {build.plan.backend}{of_graph}"
+            )
 
 
 def check_native(native: Sequence[NativeRecord], left_out: str | None, plans: Sequence[PlanRecord]) -> None:
@@ -188,19 +206,29 @@ def check_native(native: Sequence[NativeRecord], left_out: str | None, plans: Se
 
 
 def check_inputs(graphs: Sequence[GraphRecord], model: ModelRecord) -> None:
-    """The first input of a plain encoder is as large as preprocessing makes it."""
-    if model.system is not None:
-        return
+    """The first input of each graph is as large as preprocessing makes it; embeddings that are compared have
+    one width."""
+    if model.text is not None:
+        _check_input(graphs[1], (model.text.sequence_length,), "graphs[1]", "text")
+        if model.max_length != model.text.sequence_length:
+            raise ValueError(f"model.max_length: {model.max_length}, where model.text has another length")
+        image, text = (graph.outputs[0].shape[-1] for graph in graphs)
+        if image != text:
+            raise ValueError(f"graphs[1].outputs: embeddings of {text} numbers, where images have {image}")
     if model.preprocess.kind == "image":
         wanted: tuple[int, ...] = (model.preprocess.image_size,) * 2
     else:
         wanted = (model.preprocess.sequence_length,)
         if model.max_length is not None and model.max_length < model.preprocess.sequence_length:
             raise ValueError(f"model.max_length: {model.max_length}, where texts have {wanted[0]} tokens")
-    found = _static(graphs[0].inputs[0])[-len(wanted) :]
+    _check_input(graphs[0], wanted, "graphs[0]", "preprocess")
+
+
+def _check_input(graph: GraphRecord, wanted: tuple[int, ...], place: str, made_by: str) -> None:
+    found = _static(graph.inputs[0])[-len(wanted) :]
     if found != wanted:
         raise ValueError(
-            f"graphs[0].inputs[0].shape: it ends in {_sizes(found)}, and preprocess makes {_sizes(wanted)}"
+            f"{place}.inputs[0].shape: it ends in {_sizes(found)}, and {made_by} makes {_sizes(wanted)}"
         )
 
 

@@ -20,6 +20,8 @@ from pitome.bundle.record import (
     Text,
 )
 
+Role = Literal["encoder", "image-encoder", "text-encoder"]
+
 
 class TensorRecord(Record):
     """An input or output of a graph."""
@@ -96,7 +98,10 @@ class GraphRecord(Record):
     """One graph of the model, in every precision and compiled form."""
 
     name: Text = Field(description="Name of the graph, unique in the bundle")
-    role: Text = Field(description="What it is in the model, such as `encoder`")
+    role: Role = Field(
+        description="What it is in the model: `encoder` of a model of one graph, `image-encoder` and "
+        "`text-encoder` of a dual encoder"
+    )
     speed: Text | None = Field(None, description="Name of its schedule, where the bundle has several")
     length: Positive | None = Field(None, description="Tokens of its texts, where there are several lengths")
     weights_file: FileName | None = Field(None, description="File of the weights that it shares with others")
@@ -107,6 +112,11 @@ class GraphRecord(Record):
     flops: FlopsRecord = Field(description="Work per input, before and after")
     onnx: tuple[OnnxRecord, ...] = Field(min_length=1, description="Its ONNX files")
     plans: tuple[PlanRecord, ...] = Field((), description="The plans that were built from them")
+
+    @property
+    def own_files(self) -> tuple[OnnxRecord, ...]:
+        """Its ONNX files but for those that hold the same once more as standard operators, fp32 first."""
+        return tuple(onnx for onnx in self.onnx if not onnx.inlined)
 
     def files(self) -> Iterator[FileRecord]:
         """Yield the record of every file of the graph."""

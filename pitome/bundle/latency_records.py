@@ -137,6 +137,7 @@ class LatencyReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    graph: str | None = Field(None, description="name of the graph, where the bundle has several")
     results: tuple[LatencyRecord, ...] = Field(min_length=1)
     threads: int = Field(ge=1)
     onnxruntime: str

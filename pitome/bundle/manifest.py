@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from pitome.bundle import consistency, measured_consistency
 from pitome.bundle.build_record import AccuracyRecord, BuildRecord, EnvironmentRecord
-from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord
+from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord, Role
 from pitome.bundle.latency_records import LatencyReport
 from pitome.bundle.merge_records import FlopsRecord, MethodRecord, ScheduleRecord
 from pitome.bundle.model_records import ModelRecord
@@ -40,8 +40,8 @@ class Manifest(Record):
     pitome_version: Text = Field(description="Version of pitome that wrote the bundle")
     created: UtcTime = Field(description="UTC time of the build, ISO 8601; no other file has a time in it")
     model: ModelRecord = Field(description="Which model")
-    method: MethodRecord = Field(description="How tokens are merged")
-    schedule: ScheduleRecord = Field(description="How many tokens each layer has")
+    method: MethodRecord = Field(description="How the merged graph merges tokens")
+    schedule: ScheduleRecord = Field(description="How many tokens each layer of the merged graph has")
     flops: FlopsRecord = Field(description="Work per input of all graphs, before and after")
     graphs: tuple[GraphRecord, ...] = Field(min_length=1, description="The graphs of the model")
     assets: tuple[AssetRecord, ...] = Field((), description="Files that belong to the model")
@@ -52,7 +52,10 @@ class Manifest(Record):
     )
     build: BuildRecord = Field(description="The options it was built with")
     accuracy: tuple[AccuracyRecord, ...] = Field((), description="What tasks said of it")
-    parity: ParityReport | None = Field(None, description="What the parity check found")
+    parity: ParityReport | None = Field(None, description="What the parity check found of the merged graph")
+    other_parity: dict[Text, ParityReport] = Field(
+        {}, description="What it found of the other graphs, by name: they merge nothing, so decide nothing"
+    )
     parity_key: Sha256 | None = Field(None, description="Digest of what parity was checked on")
     latency: LatencyReport | None = Field(None, description="What the latency measurement found")
     latency_key: Sha256 | None = Field(None, description="Digest of what latency was measured on")
@@ -76,14 +79,38 @@ class Manifest(Record):
     def _what_was_measured_fits(self) -> Self:
         if self.parity is not None:
             measured_consistency.check_parity(self.parity, self.schedule)
+        others = [graph.name for graph in self.graphs if graph != self.merged_graph]
+        measured_consistency.check_other_parity(self.parity, self.other_parity, others)
         if self.latency is not None:
-            measured_consistency.check_latency(self.latency, self.flops)
+            measured_consistency.check_latency(self.latency, self.merged_graph.flops)
+            measured_consistency.check_measured_graph(self.latency, self.merged_graph.name, others)
         return self
+
+    def graph(self, role: Role) -> GraphRecord | None:
+        """The graph of that role; None where the bundle has none."""
+        return next((graph for graph in self.graphs if graph.role == role), None)
+
+    @property
+    def merged_graph(self) -> GraphRecord:
+        """The graph that method, schedule, parity and latency are of; its schedule may merge nothing."""
+        return next(graph for graph in self.graphs if graph.role != "text-encoder")
+
+    @property
+    def image_graph(self) -> GraphRecord | None:
+        """The graph that takes images, if there is one."""
+        plain = self.graph("encoder") if self.model.preprocess.kind == "image" else None
+        return plain or self.graph("image-encoder")
+
+    @property
+    def text_graph(self) -> GraphRecord | None:
+        """The graph that takes texts, if there is one."""
+        plain = self.graph("encoder") if self.model.preprocess.kind == "text" else None
+        return plain or self.graph("text-encoder")
 
     @property
     def onnx(self) -> tuple[OnnxRecord, ...]:
         """The ONNX files of all graphs, but for those that hold the same once more as standard operators."""
-        return tuple(onnx for graph in self.graphs for onnx in graph.onnx if not onnx.inlined)
+        return tuple(onnx for graph in self.graphs for onnx in graph.own_files)
 
     @property
     def plans(self) -> tuple[PlanRecord, ...]:

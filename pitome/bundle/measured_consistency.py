@@ -6,7 +6,7 @@ As in ``consistency.py`` every function raises ValueError, which begins with the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
 from pitome.bundle.consistency import once
@@ -59,6 +59,34 @@ def check_parity(parity: ParityReport, schedule: ScheduleRecord) -> None:
         _layer(metric.layer, schedule, f"parity.metrics[{number}].layer")
     if parity.batching is not None:
         _check_batching(parity)
+
+
+_NO_LAYERS = ScheduleRecord(tokens=(1,), num_merged=(), num_candidates=())
+
+
+def check_other_parity(
+    parity: ParityReport | None, found: Mapping[str, ParityReport], graphs: Sequence[str]
+) -> None:
+    """Parity is checked of all graphs or of none; those that merge nothing have no decisions.
+
+    Args:
+        parity: of the merged graph.
+        found: of the others, by their names.
+        graphs: names of the others.
+    """
+    wanted = [] if parity is None else list(graphs)
+    if sorted(found) != sorted(wanted):
+        raise ValueError(
+            f"other_parity: it is of {' and '.join(found) or 'no graph'}, not of "
+            f"{' and '.join(wanted) or 'none'}"
+        )
+    for name, each in found.items():
+        if each.metrics or any(True for _ in _all_decisions(each)):
+            raise ValueError(f"other_parity.{name}: it has decisions, where {name} merges nothing")
+        try:
+            check_parity(each, _NO_LAYERS)
+        except ValueError as error:
+            raise ValueError(str(error).replace("parity.", f"other_parity.{name}.", 1)) from None
 
 
 def _check_errors(records: Sequence[Arithmetic | LayerArithmetic | MetricArithmetic], place: str) -> None:
@@ -132,6 +160,13 @@ def _known_precisions(names: Sequence[str], place: str) -> None:
 
 
 # --- latency ----------------------------------------------------------------------------------------------
+
+
+def check_measured_graph(latency: LatencyReport, merged: str, others: Sequence[str]) -> None:
+    """A latency report names its graph where there are several, and then the merged one."""
+    wanted = merged if others else None
+    if latency.graph != wanted:
+        raise ValueError(f"latency.graph: {latency.graph}, not {wanted}")
 
 
 def check_latency(latency: LatencyReport, flops: FlopsRecord) -> None:

@@ -31,6 +31,8 @@ class WeightsRecord(Record):
         return self
 
 
+System = Literal["dual-encoder"]
+Factor = Annotated[float, Field(gt=0)]
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -54,16 +56,31 @@ class ModelRecord(Record):
         description="The model as the user named it: preset, hub id or folder name"
     )
     family: Text = Field(description="The family that compressed it, such as `clip`")
-    system: Text | None = Field(None, description="Of a model of several graphs: how they belong together")
+    system: System | None = Field(
+        None,
+        description="Of a model of several graphs how they belong together. `dual-encoder`: one graph for "
+        "images, which is merged, and one for texts, whose embeddings are compared; null: one graph",
+    )
     task: Task = Field(description="What the model computes, such as `image-embedding`")
     weights: WeightsRecord = Field(description="Where the weights came from")
     preprocess: Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")] = Field(
         description="How an input becomes a tensor"
     )
+    text: TextPreprocess | None = Field(
+        None, description="Of a dual encoder, how a text becomes a tensor; preprocess is the image's"
+    )
+    logit_scale: Factor | None = Field(
+        None,
+        description="Of a dual encoder: the factor itself of the cosine of an image and a text, which makes "
+        "a logit of it",
+    )
+    logit_bias: float | None = Field(None, description="What is added to that product, where something is")
     pooling: Literal["cls", "mean", "max", "last", "attention"] | None = Field(
         None, description="How tokens become one embedding, where the bundle's user does it"
     )
-    normalised: bool | None = Field(None, description="True: the embedding has length 1")
+    normalised: bool | None = Field(
+        None, description="True: the graphs' embeddings have length 1; null: there are none"
+    )
     sentence: SentenceRecord | None = Field(
         None, description="How the graph makes one vector of a text, where it does"
     )

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MANIFEST_NAME: Final = "manifest.json"
 DIGEST_NAME: Final = "manifest.json.sha256"
+SIGNATURE_NAME: Final = "model.sig"
+"""Of the signature, which is of the manifest too: so no manifest can list it."""
+BOM_NAME: Final = "bom.cdx.json"
 
 _NAME_PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
 
@@ -16,6 +19,8 @@ _NAME_PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
 def _not_reserved(name: str) -> str:
     if name in (MANIFEST_NAME, DIGEST_NAME):
         raise ValueError(f"{name} cannot list itself")
+    if name == SIGNATURE_NAME:
+        raise ValueError(f"{name} is of the manifest, so the manifest cannot list it")
     return name
 
 

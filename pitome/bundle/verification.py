@@ -10,17 +10,23 @@ import hashlib
 import json
 import os
 import re
+import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from pitome.bundle.graph_records import PlanRecord
 from pitome.bundle.manifest import SCHEMA_VERSION, Manifest
-from pitome.bundle.record import DIGEST_NAME, MANIFEST_NAME, FileRecord, SizedFileRecord
+from pitome.bundle.record import (
+    DIGEST_NAME,
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    FileRecord,
+    SizedFileRecord,
+)
 from pitome.errors import BundleError, InputError
 from pitome.regular_file import UnusableFileError, read_regular_file
 from pitome.schema_errors import problems
@@ -32,6 +38,7 @@ _GIVE_A_BUNDLE = "Give the folder that `make engine` wrote, such as build/clip-b
 _MANIFEST_LIMIT = 64 * 1024 * 1024
 _DIGEST_LIMIT = 1024
 _SHOWN_NAMES = 10
+_PIECE = 1024 * 1024
 
 
 def file_sha256(path: Path) -> str:
@@ -138,21 +145,29 @@ def verify_bundle(folder: Path) -> Manifest:
     """
     manifest = read_manifest(folder)
     for record in manifest.files():
-        _check_file(Path(folder), record)
+        check_file(Path(folder), record)
+    warn_of_unknown(Path(folder), manifest)
+    return manifest
+
+
+def warn_of_unknown(folder: Path, manifest: Manifest) -> None:
+    """Name what lies in the folder and is not listed, in a warning."""
     if unknown := unknown_files(Path(folder), manifest):
         more = len(unknown) - _SHOWN_NAMES
         told = ", ".join(unknown[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
         warnings.warn(
             f"the bundle {folder} holds what its manifest does not list: {told}. Nothing reads or checks it, "
             "and the next build removes it",
-            stacklevel=2,
+            stacklevel=3,
         )
-    return manifest
 
 
 def unknown_files(folder: Path, manifest: Manifest) -> list[str]:
-    """What lies in a bundle's folder and is not in its manifest, by name; empty folders end in ``/``."""
-    listed = {record.file for record in manifest.files()} | {MANIFEST_NAME, DIGEST_NAME}
+    """What lies in a bundle's folder and is not in its manifest, by name; empty folders end in ``/``.
+
+    The signature is no unknown file: it is of the manifest too, so no manifest can list it.
+    """
+    listed = {record.file for record in manifest.files()} | {MANIFEST_NAME, DIGEST_NAME, SIGNATURE_NAME}
     return sorted(name for name in _names_in(folder, folder) if name not in listed)
 
 
@@ -180,36 +195,11 @@ def valid_files(folder: Path) -> tuple[Manifest | None, frozenset[str]]:
     intact = set()
     for record in manifest.files():
         try:
-            _check_file(Path(folder), record)
+            check_file(Path(folder), record)
         except BundleError:
             continue
         intact.add(record.file)
     return manifest, frozenset(intact)
-
-
-def check_plan_usable(plan: PlanRecord, *, backend_version: str, target: str) -> None:
-    """Check that a plan suits the runtime and the GPU in front of it, before it is deserialised.
-
-    Args:
-        plan: the plan's record in the manifest.
-        backend_version: version of the installed runtime, such as ``"1.7.1.116"``.
-        target: the GPU, such as ``"sm89"``.
-
-    Raises:
-        BundleError: it was built by another version, or for other GPUs; says which.
-    """
-    found, remedies = [], []
-    if plan.backend_version != backend_version:
-        found.append(
-            f"it was built by {plan.backend} {plan.backend_version}, and {backend_version} is installed"
-        )
-        remedies.append(f"Install {plan.backend} {plan.backend_version}")
-    if target not in plan.targets:
-        found.append(f"it is for {', '.join(plan.targets)}, and this GPU is {target}")
-        remedies.append(f"Run on one of {', '.join(plan.targets)}")
-    if found:
-        again = f"or run `make engine` again with this runtime and TARGETS={target}"
-        raise BundleError(f"load {plan.file}", "; ".join(found), f"{'. '.join(remedies)}, {again}")
 
 
 def _error(folder: Path, found: str, remedy: str = _REBUILD) -> BundleError:
@@ -280,24 +270,59 @@ def _check_schema_version(folder: Path, document: Any) -> None:
     raise _error(folder, found)
 
 
-def _check_file(folder: Path, record: FileRecord) -> None:
-    path = folder / record.file
+def check_file(folder: Path, record: FileRecord, write: Callable[[memoryview], object] | None = None) -> None:
+    """Check one listed file against its record, by one descriptor: what is hashed is what was opened.
+
+    Args:
+        folder: of the bundle.
+        record: of the file.
+        write: is given the same bytes, piece by piece; they are those of the record once this returns.
+
+    Raises:
+        BundleError: it is missing, of another size, of another digest, or lies outside the folder.
+        OSError: ``write`` raised it.
+    """
     try:
-        _refuse_leading_out(folder, record.file)
-        # Not opened unless regular: a pipe would block for ever.
-        if not path.is_file():
-            raise _error(folder, f"{record.file} is not a regular file")
-        if isinstance(record, SizedFileRecord) and (size := path.stat().st_size) != record.bytes:
-            raise _error(
-                folder, f"{record.file} is damaged: expected {record.bytes:,} bytes, found {size:,} bytes"
-            )
-        digest = file_sha256(path)
+        descriptor = _opened(folder, record)
     except (FileNotFoundError, NotADirectoryError):
         raise _error(folder, f"{record.file} is missing") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         raise _error(folder, f"{record.file} cannot be read ({_reason(error)})") from None
-    if digest != record.sha256:
-        raise _error(folder, f"{record.file} is damaged: {_digests(record.sha256, digest)}")
+    with open(descriptor, "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if isinstance(record, SizedFileRecord) and size != record.bytes:
+            raise _error(
+                folder, f"{record.file} is damaged: expected {record.bytes:,} bytes, found {size:,} bytes"
+            )
+        digest = hashlib.sha256()
+        buffer = memoryview(bytearray(_PIECE))
+        while True:
+            try:
+                count = file.readinto(buffer)
+            except OSError as error:
+                raise _error(folder, f"{record.file} cannot be read ({_reason(error)})") from None
+            if not count:
+                break
+            digest.update(buffer[:count])
+            if write is not None:
+                write(buffer[:count])
+    if digest.hexdigest() != record.sha256:
+        raise _error(folder, f"{record.file} is damaged: {_digests(record.sha256, digest.hexdigest())}")
+
+
+def _opened(folder: Path, record: FileRecord) -> int:
+    """A descriptor of a regular file, which lies in the folder."""
+    _refuse_leading_out(folder, record.file)
+    path = folder / record.file
+    if path.is_file():  # opening a socket fails
+        # Without O_NONBLOCK a pipe would be waited for until somebody writes into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    elif not os.path.lexists(path):
+        raise FileNotFoundError
+    raise _error(folder, f"{record.file} is not a regular file")
 
 
 def _digests(expected: str, found: str) -> str:

@@ -49,11 +49,23 @@ def preprocess(
             "Give it texts, encoded by the tokenizer of its checkpoint",
         )
     if isinstance(image, list | tuple):
-        return stack([_prepared(each, wanted, f", number {place}") for place, each in enumerate(image, 1)])
-    return _prepared(cast("ImageSource", image), wanted)
+        return stack(
+            [prepared_image(each, wanted, f", number {place}") for place, each in enumerate(image, 1)]
+        )
+    return prepared_image(cast("ImageSource", image), wanted)
 
 
-def _prepared(source: ImageSource, wanted: ImagePreprocess, place: str = "") -> NDArray[np.float32]:
+def prepared_image(source: ImageSource, wanted: ImagePreprocess, place: str = "") -> NDArray[np.float32]:
+    """One image as a model takes it, float32 [C, H, W]; what was assumed to decode it is warned of.
+
+    Args:
+        source: as of `preprocess`.
+        wanted: of the model.
+        place: of the image among others, as an error says it.
+
+    Raises:
+        ImageError: it can't be read or does not fit.
+    """
     asked = named(source) + place
     decoded = decode(source, wanted.channels, asked)
     if decoded.remark is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pitome.models.library_errors import as_configuration_error, as_input_error
 from pitome.models.model_plan import ModelPlan
 from pitome.models.sentence import add_sentence_head, load_sentence_head
 from pitome.models.sources import Source
+from pitome.models.systems.dual_encoder import SCALES, DualPlan, scale_and_bias, tensors_of_half
 from pitome.models.tensor_checks import cast_notes, check_finite, check_tensors, set_aside
 from pitome.models.weight_files import read_weights
 
@@ -37,6 +39,21 @@ class BuiltModel:
     """Of the weight file, or of the tensors where they are random."""
     notes: tuple[str, ...] = ()
     """See ``LoadedModel.notes``."""
+    other_half: BuiltHalf | None = None
+    """Of a whole CLIP that is built whole, and has it."""
+
+
+@dataclass(frozen=True)
+class BuiltHalf:
+    """The text tower of a dual encoder with its weights."""
+
+    model: nn.Module
+    """In eval mode, float32, on the CPU."""
+    logit_scale: float
+    """The factor of a cosine."""
+    logit_bias: float | None
+    """What is added to the product."""
+    notes: tuple[str, ...] = ()
 
 
 def build_model(source: Source, plan: ModelPlan, image_size: int | None, seed: int) -> BuiltModel:
@@ -58,8 +75,16 @@ def build_model(source: Source, plan: ModelPlan, image_size: int | None, seed: i
                 model = model_class._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
             if source.sentence is not None:
                 add_sentence_head(model, source.sentence)
-        return BuiltModel(model.eval(), tensors_sha256(model.state_dict()))
+        half = None if plan.dual is None else _random_half(plan.dual, seed)
+        return BuiltModel(model.eval(), tensors_sha256(model.state_dict()), other_half=half)
     tensors, sha256 = read_weights(source.folder)
+    half = None
+    if plan.dual is not None:
+        # Without a text tower the checkpoint is that of an image encoder, whatever its config.json says.
+        of_half = tensors_of_half(tensors)
+        if of_half is not None:
+            half = _loaded_half(plan.dual, of_half, source.text)
+            tensors = {name: tensor for name, tensor in tensors.items() if name not in of_half}
     model, notes = _loaded(model_class, plan, tensors, source.text)
     if source.sentence is not None:
         add_sentence_head(model, source.sentence)
@@ -70,7 +95,34 @@ def build_model(source: Source, plan: ModelPlan, image_size: int | None, seed: i
         ):
             set_image_size(model, family, image_size)
         family.vision_config(config).image_size = image_size
-    return BuiltModel(model.eval(), sha256, notes)
+    return BuiltModel(model.eval(), sha256, notes, half)
+
+
+def _random_half(plan: DualPlan, seed: int) -> BuiltHalf:
+    import transformers
+
+    if not math.isfinite(plan.first_scale):
+        raise InputError(
+            "the model's config.json",
+            "its logit_scale_init_value is the logarithm of no finite number",
+            "Correct the file",
+        )
+    with torch.random.fork_rng(devices=[]), as_configuration_error():
+        torch.manual_seed(seed)
+        model = getattr(transformers, plan.architecture)._from_config(
+            plan.config, attn_implementation="sdpa", dtype=torch.float32
+        )
+    return BuiltHalf(model.eval(), plan.first_scale, None)
+
+
+def _loaded_half(plan: DualPlan, tensors: dict[str, Tensor], where: str) -> BuiltHalf:
+    import transformers
+
+    scale, bias = scale_and_bias(tensors, where)
+    of_tower = {name: tensor for name, tensor in tensors.items() if name not in SCALES}
+    half = ModelPlan(plan.family, plan.architecture, "text-embedding", plan.config)
+    model, notes = _loaded(getattr(transformers, plan.architecture), half, of_tower, where)
+    return BuiltHalf(model.eval(), scale, bias, notes)
 
 
 def _loaded(

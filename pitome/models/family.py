@@ -59,13 +59,20 @@ class Family(ABC):
     author_settings: ClassVar[AuthorSettings | None] = None
     whole_configuration: ClassVar[tuple[str, ...]] = ()
     """Those of ``architectures`` that are of one tower and yet built from the whole model's configuration."""
+    whole_model: ClassVar[str | None] = None
+    """Of ``architectures``, the class that holds a tower for captions too."""
     text_tower: ClassVar[str | None] = None
-    """The ``transformers`` class of the tower for captions that a whole model's checkpoint holds too."""
+    """The ``transformers`` class of that tower with its projection."""
     default_preprocess: ClassVar[ImagePreprocess | None] = None
     """For a checkpoint of images that has no file of its processor; None for texts."""
     interpolates: ClassVar[bool] = False
     """Its forward resizes the position embeddings to whatever image comes, so the input has the processor's
     size, not the configuration's."""
+    alone: ClassVar[bool] = True
+    """Whether a MODEL may be of it; False: it is only ever a part of a system (``models/systems``)."""
+    causal: ClassVar[bool] = False
+    """Whether a token sees only those in front of it. Then nothing merges: a merged token would stand at
+    several places at once."""
     tiny_config: ClassVar[Mapping[str, Any]] = {}
     """What a small configuration for tests needs beside the usual sizes (tests/tiny_families.py)."""
 

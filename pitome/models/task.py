@@ -14,3 +14,5 @@ Task = Literal[
     "token-classification",
 ]
 Modality = Literal["image", "text"]
+Tower = Literal["image", "both"]
+"""Of a whole CLIP: its image tower alone, or its text tower too."""

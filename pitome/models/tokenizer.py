@@ -60,7 +60,7 @@ def load_tokenizer(
     notes = [*content.notes, *_set_aside(content, tokenizer, sequence_length)]
     if lower_case:
         _lower_case_first(tokenizer)
-    with _as_tokenizer_error(f"the tokenizer {content.path}"):
+    with as_tokenizer_error(f"the tokenizer {content.path}"):
         tokenizer.enable_truncation(sequence_length)
         padding = config.pad_token_id or 0
         tokenizer.enable_padding(
@@ -92,7 +92,7 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[Text], num_token_types: i
 
     if not texts:
         raise InputError("texts to encode", "there are none", "Give at least one")
-    with _as_tokenizer_error("texts to encode"):
+    with as_tokenizer_error("texts to encode"):
         encoded = tokenizer.encode_batch(list(texts))
     _check_lengths(tokenizer, encoded)
     found = {
@@ -112,7 +112,7 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[Text], num_token_types: i
 
 
 @contextmanager
-def _as_tokenizer_error(asked: str) -> Iterator[None]:
+def as_tokenizer_error(asked: str) -> Iterator[None]:
     """Turn what the library raises into an InputError: plain Exception, or a panic, which is none."""
     try:
         yield
@@ -145,7 +145,7 @@ def _build(content: TokenizerContent) -> Tokenizer:
     from tokenizers import Tokenizer
 
     assert content.json is not None
-    with _as_tokenizer_error(f"the tokenizer {content.path}"):
+    with as_tokenizer_error(f"the tokenizer {content.path}"):
         try:
             return Tokenizer.from_str(content.json)
         except Exception as error:  # the library raises plain Exception

@@ -1,6 +1,6 @@
 """Run a model, a graph or a plan: one protocol, one file per runtime. Imports no torch.
 
-The runtimes themselves are in ``onnxruntime``, ``pytorch`` and ``tensorrt``; the last two need PyTorch.
+The runtimes themselves are in ``onnxruntime``, ``pytorch``, which needs PyTorch, and ``plans``.
 """
 
 from pitome.runtime.devices import (

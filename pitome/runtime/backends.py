@@ -20,6 +20,8 @@ class PlanBackend:
     """Its Python module."""
     distribution: str
     """The package that the module comes in."""
+    distributions: tuple[str, ...]
+    """All packages that it comes in."""
     install: str
     """The command that installs it."""
     oldest_with_plugin: tuple[int, int]
@@ -31,6 +33,7 @@ TENSORRT_RTX = PlanBackend(
     label="TensorRT-RTX",
     module="tensorrt_rtx",
     distribution="tensorrt-rtx-cu13",
+    distributions=("tensorrt-rtx-cu13", "tensorrt-rtx-cu12", "tensorrt-rtx"),
     install=install_command("build"),
     oldest_with_plugin=(1, 7),  # tried with 1.7.1; what was written of older ones says they have no plugins
 )
@@ -39,6 +42,7 @@ TENSORRT = PlanBackend(
     label="TensorRT",
     module="tensorrt",
     distribution="tensorrt",
+    distributions=("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
     install=install_command("gpu"),
     oldest_with_plugin=(10, 7),  # older ones prefer the function
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pitome.errors import BackendError, InputError
 from pitome.runtime.devices import CPU, Device
-from pitome.runtime.shared_library import ask_library
+from pitome.runtime.shared_library import ask_library, unlike_this_system
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -97,14 +97,17 @@ class NativeLibrary:
         if digest != self.record.sha256:
             found = f"its SHA-256 is {digest}, that of the recorded file {self.record.sha256}"
             raise BackendError(asked, found, "Do not load it: build it again, or restore the file")
-        if self.record.arch and platform.machine() != self.record.arch:
-            found = f"it is for {self.record.arch}, this machine is {platform.machine()}"
-            raise BackendError(asked, found, _WITHOUT)
-        name, version = platform.libc_ver()
-        needed = self.record.glibc
-        if needed and (name != "glibc" or _numbers(version) < _numbers(needed)):
-            here = f"{name} {version}" if name else "another C library"
-            raise BackendError(asked, f"it needs glibc {needed}, this machine has {here}", _WITHOUT)
+        self.check_machine()
+
+    def check_machine(self) -> None:
+        """Whether this machine can load it, by what is recorded; the file is not looked at.
+
+        Raises:
+            BackendError: it is for another processor, a newer C library or a newer onnxruntime.
+        """
+        asked = f"the operator library {self.path}"
+        if reason := unlike_this_system(self.record.arch, self.record.glibc):
+            raise BackendError(asked, reason, _WITHOUT)
         self._check_onnxruntime(asked)
 
     def register(self, options: onnxruntime.SessionOptions) -> None:

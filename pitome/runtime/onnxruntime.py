@@ -107,6 +107,16 @@ def placement(session: onnxruntime.InferenceSession, device: Device = CPU) -> di
     return dict(counted)
 
 
+def partitions(session: onnxruntime.InferenceSession, device: Device) -> int | None:
+    """In how many pieces the device's provider took the graph; between two of them another one computes.
+
+    None where `placement` is empty.
+    """
+    if device == CPU or not hasattr(session, "get_provider_graph_assignment_info"):
+        return None
+    return sum(part.ep_name == device.provider for part in session.get_provider_graph_assignment_info())
+
+
 class OnnxRuntime:
     """An ONNX file in memory.
 
@@ -149,6 +159,8 @@ class OnnxRuntime:
         self.outputs = tuple(name for name in names if name not in self._assignments)
         self.provider = _described(placement(self._session, device)) or device.provider
         """Who took the graph; where it was shared, how many nodes each took."""
+        self.partitions = partitions(self._session, device)
+        """Pieces in which the device's provider took the graph; None where onnxruntime does not tell."""
 
     def run(self, inputs: Inputs) -> RunResult:
         """Run once; errors as the protocol's."""

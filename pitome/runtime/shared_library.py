@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import platform
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 _TYPE, _MACHINE, _SHARED_OBJECT = slice(16, 18), slice(18, 20), 3
+
+
+def unlike_this_system(arch: str | None, glibc: str | None) -> str | None:
+    """Why a library that was recorded can't be loaded here; None where nothing speaks against it.
+
+    Args:
+        arch: the processor that it is for, such as "x86_64"; None = not known.
+        glibc: the oldest C library that has what it needs; None = not known.
+    """
+    if arch and platform.machine() != arch:
+        return f"it is for {arch}, this machine is {platform.machine()}"
+    name, version = platform.libc_ver()
+    if glibc and (name != "glibc" or _numbers(version) < _numbers(glibc)):
+        here = f"{name} {version}" if name else "another C library"
+        return f"it needs glibc {glibc}, this machine has {here}"
+    return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def ask_library(path: Path, script: str) -> str:

@@ -20,13 +20,19 @@ CREATOR = (MERGE_OPERATOR, "2", "pitome")
 """Name, version and namespace of the plugin's creator: those that the ONNX nodes carry."""
 
 
+def knows_plugins(backend: PlanBackend, version: str) -> bool:
+    """Whether a version is new enough to prefer the plugin to the function."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    return numbers >= backend.oldest_with_plugin
+
+
 def check_plugin_support(backend: PlanBackend, version: str) -> None:
     """Refuse a version that is too old to prefer the plugin to the function.
 
     Raises:
         BackendError: as said.
     """
-    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < backend.oldest_with_plugin:
+    if not knows_plugins(backend, version):
         oldest = ".".join(map(str, backend.oldest_with_plugin))
         raise BackendError(
             f"MERGE_PATH=plugin with BACKEND={backend.name}",
@@ -36,7 +42,15 @@ def check_plugin_support(backend: PlanBackend, version: str) -> None:
         )
 
 
-def load_plugin(trt: Any, backend: PlanBackend, asked: str, library: Path, errors: Sequence[str]) -> None:
+def load_plugin(
+    trt: Any,
+    backend: PlanBackend,
+    asked: str,
+    library: Path,
+    errors: Sequence[str],
+    *,
+    shown: Path | None = None,
+) -> None:
     """Put the creator of a plugin library into the registry, for as long as this process lives.
 
     Args:
@@ -45,21 +59,18 @@ def load_plugin(trt: Any, backend: PlanBackend, asked: str, library: Path, error
         asked: what an error begins with.
         library: the plugin library.
         errors: what the logger has heard, and goes on hearing.
+        shown: the file that a user knows, where ``library`` is a copy of it.
 
     Raises:
         BackendError: this version is too old, it did not load the library, or the merge is not in it.
     """
     check_plugin_support(backend, trt.__version__)
-    registry = trt.get_plugin_registry()
+    registry, shown = trt.get_plugin_registry(), shown or library
     remedy = "Run `make plugin` or `pitome plugin`, or use MERGE_PATH=function"
     heard = len(errors)
     if registry.load_library(str(library)) is None:
         reasons = [f"- {line.strip()}" for line in errors[heard:]]
-        raise BackendError(
-            asked, f"{backend.label} did not load the plugin library {library}", remedy, reasons
-        )
+        raise BackendError(asked, f"{backend.label} did not load the plugin library {shown}", remedy, reasons)
     if registry.get_creator(*CREATOR) is None:
         name, version, namespace = CREATOR
-        raise BackendError(
-            asked, f"{library} has no creator of {namespace}::{name} version {version}", remedy
-        )
+        raise BackendError(asked, f"{shown} has no creator of {namespace}::{name} version {version}", remedy)

@@ -7,6 +7,7 @@ ones of TensorRT-RTX.
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pitome.engine.options import PlanOptions
 from pitome.engine.progress import Silent
 from pitome.engine.steps import place_plugin
 from pitome.engine.workplace import Workplace
+from pitome.runtime.native import oldest_glibc
 from tests.cli.command_line import contents, pitome
 from tests.engine.test_main_job import PLAN
 from tests.export.plans.fake_machine import FakeMachine, machine
@@ -84,10 +86,12 @@ def test_the_library_is_copied_and_recorded(tmp_path: Path, library: Path) -> No
     assert place_plugin(place, function) is None
     record = place_plugin(place, plugin)
     assert record is not None
-    found = record.model_dump(exclude_defaults=True)
+    assert record.glibc == oldest_glibc(library)
+    found = record.model_dump(exclude_defaults=True, exclude={"glibc"})
     assert found == {
         "file": LIBRARY,
         "sha256": sha256(library.read_bytes()),
+        "arch": platform.machine(),
         "kind": "tensorrt",
         "version": "9.8.7",
     }

@@ -121,9 +121,9 @@ def test_accuracy_without_tasks() -> None:
 
 def test_parity_fails_by_a_limit_that_nothing_measured() -> None:
     report = ParityReport.model_validate(make_document()["parity"])
-    assert judged_parity(report, ()).verdict == "pass"
+    assert judged_parity({"model": report}, ()).verdict == "pass"
     missing = UnmeasuredLimit(part="parity", limit="min_cosine.fp16", reason="no graph in fp16")
-    found = judged_parity(report, (missing,))
+    found = judged_parity({"model": report}, (missing,))
     assert (found.verdict, found.reason) == ("fail", "no graph in fp16")
     failed = report.model_copy(update={"verdict": "fail", "reason": "weights differ"})
-    assert judged_parity(failed, (missing,)).reason == "weights differ; no graph in fp16"
+    assert judged_parity({"model": failed}, (missing,)).reason == "weights differ; no graph in fp16"

@@ -14,12 +14,14 @@ from pitome.compression import Compression, compress
 from pitome.errors import BackendError
 from pitome.export.onnx import TORCH_TYPES
 from pitome.models.loading import LoadedModel, load_model
-from pitome.runtime.tensorrt import Engine
+from pitome.runtime.plans import PlanOptions, open_plan
+from pitome.runtime.plans.engine import PlanEngine, PreparedPlan
+from pitome.runtime.pytorch import to_array
 from pitome.validate.checked_inputs import checked_inputs, random_images
 from pitome.validate.gpu.environment import missing_gpu, read_state
 from pitome.validate.gpu.parity import EngineTarget, judge_engines
 from pitome.validate.gpu.requests import CheckRequest, EngineFile, MeasureRequest, Request, RunRequest
-from pitome.validate.gpu.timing import Run, batch_speed, measure_rounds
+from pitome.validate.gpu.timing import Run, batch_speed, cuda_clock, measure_rounds
 from pitome.validate.outputs import cosines
 from pitome.validate.parity.passes import run_passes
 from pitome.validate.samples import CheckedInputs
@@ -113,7 +115,9 @@ def measure(request: MeasureRequest) -> Any:
         PLAIN: copy.deepcopy(loaded.model).to("cuda", dtype),
         MERGED: copy.deepcopy(compressed).to("cuda", dtype),
     }
-    engines = {file.name: _open(request.backend, file, request.precision) for file in request.engines}
+    engines = {
+        file.name: _open(request.backend, file, request.precision, graphs=True) for file in request.engines
+    }
     found = []
     for batch in request.batches:
         wanted = loaded.image_preprocess
@@ -125,10 +129,10 @@ def measure(request: MeasureRequest) -> Any:
             twin = models[PLAIN if name == "unmerged engine" else MERGED]
             expected = _forward(twin, images, output, dtype)
             candidates[name], likeness[name] = _replay(engine, images, output, expected)
-            how[name] = "the runtime's own CUDA graph" if engine.captures_by_itself else "CUDA graph"
+            how[name] = engine.how
         for name, model in models.items():
             candidates[name], how[name] = partial(_forward, model, images, output, dtype), "eager"
-        sampled = measure_rounds(candidates)
+        sampled = measure_rounds(candidates, gpu_clock)
         speed = batch_speed(sampled, batch, how, likeness, bounded_pairs(compression), read_state())
         found.append(speed.model_dump(mode="json"))
     return found
@@ -140,43 +144,49 @@ def bounded_pairs(compression: Compression) -> list[tuple[str, str, float | None
     return [(fast, slow, bound if same_model else None) for fast, slow, same_model in PAIRS]
 
 
+def gpu_clock(run: Run, count: int) -> float:
+    """Seconds of so many runs by CUDA events: a plan has a stream of its own, PyTorch the current one."""
+    return run.seconds_of(count) if isinstance(run, PreparedPlan) else cuda_clock(run, count)
+
+
 def run(request: RunRequest) -> Any:
-    """Nothing; the outputs are in a file."""
+    """Nothing; the outputs are in a file. bfloat16 stands there as float32, which holds it exactly."""
     from safetensors.torch import load_file, save_file
 
-    engine = _open(request.backend, request.engine)
-    given = load_file(str(request.inputs))
-    (batch,) = {len(tensor) for tensor in given.values()}
-    bound = engine.bind(batch)
-    bound.feed(given)
-    replay = bound.capture()
-    saved = _outputs_after(bound.enqueue, bound.outputs)
-    saved |= {f"{name}.replay": value for name, value in _outputs_after(replay, bound.outputs).items()}
+    given = {name: to_array(value) for name, value in load_file(str(request.inputs)).items()}
+    saved = {}
+    for suffix, graphs in (("", False), (".replay", True)):
+        found = _open(request.backend, request.engine, graphs=graphs).run(given).outputs
+        saved |= {f"{name}{suffix}": torch.from_numpy(value) for name, value in found.items()}
     save_file(saved, str(request.outputs))
     return None
 
 
-def _open(backend: str, file: EngineFile, precision: str = "fp32", assignments: Sequence[str] = ()) -> Engine:
-    return Engine(
-        backend, file.plan, file.plugin, file.host_code, precision=precision, assignments=assignments
+def _open(
+    backend: str,
+    file: EngineFile,
+    precision: str = "fp32",
+    assignments: Sequence[str] = (),
+    graphs: bool = False,
+) -> PlanEngine:
+    options = PlanOptions(
+        precision, tuple(assignments), cuda_graphs=graphs, contexts=1, host_code=file.host_code
     )
+    return open_plan(backend, file.plan, plugin=file.plugin, options=options)
 
 
-def _replay(engine: Engine, images: Tensor, output: str, expected: Tensor) -> tuple[Run, float]:
+def _replay(engine: PlanEngine, images: Tensor, output: str, expected: Tensor) -> tuple[PreparedPlan, float]:
     """What is measured, and the lowest cosine of what it computes to what PyTorch does.
 
     The cosine is reported, not judged: in fp16 rounding flips decisions. It shows that the work is done.
     """
-    bound = engine.bind(len(images))
-    (pixels,) = bound.inputs.values()
-    pixels.copy_(images)
-    replay = bound.capture()
-    value = _outputs_after(replay, bound.outputs)[output]
+    prepared = engine.prepare({each.name: to_array(images) for each in engine.inputs})
+    value = torch.from_numpy(prepared.outputs()[output])
     if not bool(torch.isfinite(value).all()):
         raise BackendError(
             engine.asked, f"its output {output} is not finite", "Report this with the GPU's name"
         )
-    return replay, float(cosines(value, expected.cpu()).min())
+    return prepared, float(cosines(value, expected.cpu()).min())
 
 
 def _forward(model: nn.Module, images: Tensor, output: str, dtype: torch.dtype) -> Tensor:
@@ -184,11 +194,3 @@ def _forward(model: nn.Module, images: Tensor, output: str, dtype: torch.dtype) 
     with torch.no_grad():
         value: Tensor = getattr(model(images.to(dtype)), output).float()
     return value
-
-
-def _outputs_after(call: Callable[[], object], outputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    for tensor in outputs.values():
-        tensor.zero_()
-    call()
-    torch.cuda.synchronize()
-    return {name: tensor.to("cpu", copy=True) for name, tensor in outputs.items()}

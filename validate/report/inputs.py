@@ -25,6 +25,9 @@ class ReportInput:
     flops: FlopsCount | None = None
     """The count per layer, which the manifest only has as a sum."""
     parity: ParityReport | None = None
+    """Of the merged graph."""
+    other_parity: Mapping[str, ParityReport] = field(default_factory=dict)
+    """Of the others, by name."""
     latency: LatencyReport | None = None
     accuracy: tuple[TaskAccuracy, ...] = ()
     sweep: SweepFile | None = None
@@ -41,7 +44,11 @@ class ReportInput:
     @classmethod
     def of_bundle(cls, manifest: Manifest, flops: FlopsCount | None = None) -> ReportInput:
         """What a build knows."""
-        return cls(manifest, flops, manifest.parity, manifest.latency)
+        return cls(manifest, flops, manifest.parity, manifest.other_parity, manifest.latency)
+
+    def parity_of(self, graph: str) -> ParityReport | None:
+        """Of the graph of that name; None where it was not checked."""
+        return self.parity if graph == self.manifest.merged_graph.name else self.other_parity.get(graph)
 
     def why_skipped(self, part: str) -> str | None:
         """Why a part was skipped, where it was: `ACCURACY` for all tasks together, `SWEEP` and the like."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from pitome.bundle import Manifest, PlanRecord
+from pitome.bundle import FlopsRecord, GraphRecord, Manifest, PlanRecord
 from pitome.option import option_text, options_of
 from pitome.settings import MergeSettings
 from pitome.validate.report.key_figures import deployed, device_of, precision_figures, slower_results
@@ -46,45 +47,82 @@ class SummaryRow:
 
 def summary_rows(manifest: Manifest) -> list[SummaryRow]:
     """The summary of a bundle, from its manifest alone."""
-    return rows_of(manifest, manifest.parity, manifest.latency)
+    return rows_of(manifest, manifest.parity, manifest.other_parity, manifest.latency)
 
 
 def rows_of(
-    manifest: Manifest, parity: ParityReport | None, latency: LatencyReport | None
+    manifest: Manifest,
+    parity: ParityReport | None,
+    other_parity: Mapping[str, ParityReport],
+    latency: LatencyReport | None,
 ) -> list[SummaryRow]:
-    """The summary of a bundle, with what a validation found in place of what the build did."""
-    rows = [_model_row(manifest), _method_row(manifest), _tokens_row(manifest)]
-    flops = manifest.flops
-    rows.append(
-        SummaryRow(
-            "FLOPs per input",
-            f"{giga(flops.base)} to {giga(flops.merged)} multiply-adds "
-            f"({flops.ratio:.3f} of the base model, bound {times(flops.bound)})",
-        )
+    """The summary of a bundle, with what a validation found in place of what the build did.
+
+    Args:
+        manifest: of the bundle.
+        parity: of its merged graph.
+        other_parity: of its other graphs, by name.
+        latency: of its merged graph.
+    """
+    merged = manifest.merged_graph
+    rows = [_model_row(manifest), _method_row(manifest), _tokens_row(manifest), *_flops_rows(manifest)]
+    rows += _parity_rows(parity, _of_graph(manifest, merged.name))
+    for name, found in other_parity.items():
+        rows += _parity_rows(found, _of_graph(manifest, name))
+    rows += _latency_rows(latency, merges=any(manifest.schedule.num_merged))
+    rows.append(SummaryRow("Deployed", "{}: {}".format(*deployed(manifest))))
+    for graph in manifest.graphs:
+        found = parity if graph == merged else other_parity.get(graph.name)
+        rows += (_plan_row(manifest, graph, plan, found) for plan in graph.plans)
+    rows += _operator_library_rows(manifest)
+    rows += _checkpoint_rows(manifest)
+    for graph in manifest.graphs:
+        for onnx in graph.own_files:
+            size = onnx.bytes + sum(data.bytes for data in onnx.external_data)
+            label = f"ONNX {onnx.precision}{_of_graph(manifest, graph.name)}"
+            rows.append(SummaryRow(label, f"{onnx.file}, {megabytes(size)}"))
+    return rows
+
+
+def _of_graph(manifest: Manifest, name: str) -> str:
+    """Behind a label: which graph it is of, where there are several."""
+    return f", {name} graph" if manifest.model.system is not None else ""
+
+
+def _flops_rows(manifest: Manifest) -> Iterator[SummaryRow]:
+    """Of the whole model, and where it has several graphs of each, with which of them is merged."""
+    yield SummaryRow("FLOPs per input", _flops_text(manifest.flops))
+    for graph in manifest.graphs if manifest.model.system is not None else ():
+        told = _flops_text(graph.flops) if graph.merges else f"{giga(graph.flops.base)} multiply-adds"
+        state = "merged" if graph.merges else "not merged"
+        yield SummaryRow(f"FLOPs{_of_graph(manifest, graph.name)}", f"{told}, {state}")
+
+
+def _flops_text(flops: FlopsRecord) -> str:
+    return (
+        f"{giga(flops.base)} to {giga(flops.merged)} multiply-adds "
+        f"({flops.ratio:.3f} of the base model, bound {times(flops.bound)})"
     )
-    rows.append(_parity_row(parity))
-    rows += _precision_rows(parity)
+
+
+def _parity_rows(parity: ParityReport | None, of_graph: str) -> Iterator[SummaryRow]:
+    rows = [_parity_row(parity), *_precision_rows(parity)]
     if parity is not None:
         rows += _batching_rows(parity.batching)
         rows += _unchecked_rows(parity)
-    rows += _latency_rows(latency, merges=any(manifest.schedule.num_merged))
-    rows.append(SummaryRow("Deployed", "{}: {}".format(*deployed(manifest))))
-    for plan in manifest.plans:
-        rows.append(
-            SummaryRow(
-                # A row is named by all that tells plans apart: two bundles are compared by these names.
-                f"Plan {plan.precision} {plan.backend} {plan.merge_path}",
-                f"{plan.file}, {megabytes(plan.bytes)}, {plan.backend} {plan.backend_version}, "
-                f"{', '.join(plan.targets)}, batch {'/'.join(map(str, plan.profile))}, "
-                f"{merge_path_text(manifest, plan)} ({plan_status(plan, manifest, parity)})",
-            )
-        )
-    rows += _operator_library_rows(manifest)
-    rows += _checkpoint_rows(manifest)
-    for onnx in manifest.onnx:
-        size = onnx.bytes + sum(data.bytes for data in onnx.external_data)
-        rows.append(SummaryRow(f"ONNX {onnx.precision}", f"{onnx.file}, {megabytes(size)}"))
-    return rows
+    return (replace(row, label=row.label + of_graph) for row in rows)
+
+
+def _plan_row(
+    manifest: Manifest, graph: GraphRecord, plan: PlanRecord, parity: ParityReport | None
+) -> SummaryRow:
+    """A row is named by all that tells plans apart: two bundles are compared by these names."""
+    return SummaryRow(
+        f"Plan {plan.precision} {plan.backend} {plan.merge_path}{_of_graph(manifest, graph.name)}",
+        f"{plan.file}, {megabytes(plan.bytes)}, {plan.backend} {plan.backend_version}, "
+        f"{', '.join(plan.targets)}, batch {'/'.join(map(str, plan.profile))}, "
+        f"{merge_path_text(manifest, plan)} ({plan_status(plan, parity)})",
+    )
 
 
 def _checkpoint_rows(manifest: Manifest) -> list[SummaryRow]:
@@ -118,8 +156,13 @@ def _operator_library_rows(manifest: Manifest) -> list[SummaryRow]:
     ]
 
 
-def plan_status(plan: PlanRecord, manifest: Manifest, parity: ParityReport | None) -> str:
-    """Whether a plan was executed, and else what is known of the graph it was built from."""
+def plan_status(plan: PlanRecord, parity: ParityReport | None) -> str:
+    """Whether a plan was executed, and else what is known of the graph it was built from.
+
+    Args:
+        plan: one of a graph.
+        parity: of that graph.
+    """
     if plan.executed:
         return "executed"
     # Where parity was not checked, no runtime ran any graph.
@@ -194,7 +237,8 @@ def _method_row(manifest: Manifest) -> SummaryRow:
 
 
 def _tokens_row(manifest: Manifest) -> SummaryRow:
-    return SummaryRow("Tokens per layer", " ".join(map(str, manifest.schedule.tokens)))
+    of_graph = _of_graph(manifest, manifest.merged_graph.name)
+    return SummaryRow("Tokens per layer", " ".join(map(str, manifest.schedule.tokens)) + of_graph)
 
 
 def _parity_row(parity: ParityReport | None) -> SummaryRow:
@@ -268,6 +312,7 @@ def _latency_rows(latency: LatencyReport | None, merges: bool) -> list[SummaryRo
             f"{times(result.speedup)} ({low:.2f} to {high:.2f}), bound {times(result.bound)}, fp32, "
             f"{device_of(latency)}, {latency.threads} threads"
         )
+        value += f", {latency.graph} graph" if latency.graph else ""
         value += "; slower than not merging" if result in slower else ""
         value += f"; unsteady, {unsteady}: `pitome bench BUNDLE --record`" if unsteady else ""
         tone: Tone = "warning" if unsteady or result in slower else "plain"

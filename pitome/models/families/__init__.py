@@ -44,7 +44,12 @@ def register(family_class: _FamilyClass) -> _FamilyClass:
 
 
 def all_families() -> tuple[Family, ...]:
-    """One object of every family, by name."""
+    """One object of every family that a MODEL may be of, by name."""
+    return tuple(family for family in _known_families() if family.alone)
+
+
+def _known_families() -> tuple[Family, ...]:
+    """With those that are only parts of systems."""
     _import_files()
     return tuple(family for _, family in sorted(_FAMILIES.items()))
 
@@ -73,8 +78,19 @@ def family_of_type(model_type: str) -> Family:
     )
 
 
+def family_of_part(model_type: str) -> Family:
+    """The family of a ``config.model_type``, also where that is only ever a part of a system.
+
+    Raises:
+        InputError: no family has blocks of that type.
+    """
+    parts = (family for family in _known_families() if not family.alone)
+    part = next((family for family in parts if model_type in family.model_types), None)
+    return part or family_of_type(model_type)
+
+
 def family_of(model: Any) -> Family:
-    """The family of a loaded model.
+    """The family of a loaded model, or of a tower of one.
 
     Raises:
         InputError: not a ``transformers`` model, or one of a family that is not known.
@@ -87,7 +103,7 @@ def family_of(model: Any) -> Family:
             "it has no config.model_type, so its blocks are not known",
             "Give a model of the transformers library",
         )
-    return family_of_type(model_type)
+    return family_of_part(model_type)
 
 
 def text_inputs_of(model: Any) -> TextInputs:

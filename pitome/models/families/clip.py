@@ -41,13 +41,19 @@ class Clip(Family):
     }
     author_settings = AUTHOR_SETTINGS["clip"]
     whole_configuration = ("CLIPForImageClassification",)
+    whole_model = "CLIPModel"
     text_tower = "CLIPTextModelWithProjection"
     default_preprocess = make_preprocess(224, CLIP_COLOURS)
     tiny_config: ClassVar = {"projection_dim": 16}
     prefix_tokens: ClassVar[int] = 1
 
     def config_content(self, architecture: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
-        """A classifier's is a whole CLIP's, around the tower's sizes."""
+        """A classifier's is a whole CLIP's, around the tower's sizes; so is that of sizes which have a
+        ``text_config``."""
+        if "text_config" in sizes:
+            tower = {name: value for name, value in sizes.items() if name != "text_config"}
+            whole = {"vision_config": tower, "text_config": dict(sizes["text_config"])}
+            return super().config_content(architecture, whole | {"projection_dim": sizes["projection_dim"]})
         if architecture not in self.whole_configuration:
             return super().config_content(architecture, sizes) | {"model_type": self.model_types[-1]}
         tower = {name: value for name, value in sizes.items() if name != "num_labels"}

@@ -1,6 +1,6 @@
 """A machine with classic TensorRT and a GPU, as far as the checks before a build look at it.
 
-Nothing of TensorRT is imitated: the module is empty, and the driver answers which GPU there is.
+Nothing of TensorRT is imitated: the module is empty, and CUDA answers which GPU there is.
 """
 
 from __future__ import annotations
@@ -11,19 +11,23 @@ from pathlib import Path
 
 import pytest
 
-_DRIVER = """
-class CUdevice_attribute:
-    CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = "major"
-    CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = "minor"
+_RUNTIME = """
+from types import SimpleNamespace
+cudaDeviceAttr = SimpleNamespace(
+    cudaDevAttrComputeCapabilityMajor="major", cudaDevAttrComputeCapabilityMinor="minor"
+)
 
-def cuInit(flags):
-    return ({status},)
+def cudaGetDeviceCount():
+    return {status}, 1
 
-def cuDeviceGet(index):
-    return 0, index
+def cudaDeviceGetAttribute(attr, device):
+    return 0, {{"major": 8, "minor": 9}}[attr]
 
-def cuDeviceGetAttribute(attribute, device):
-    return 0, {{"major": 8, "minor": 9}}[attribute]
+def cudaGetDeviceProperties(device):
+    return 0, SimpleNamespace(name=b"NVIDIA L4")
+
+def cudaDriverGetVersion():
+    return 0, 13000
 """
 
 
@@ -50,7 +54,7 @@ class FakeMachine:
         package.mkdir(parents=True, exist_ok=True)
         (package.parent / "__init__.py").touch()
         (package / "__init__.py").touch()
-        (package / "driver.py").write_text(_DRIVER.format(status=status))
+        (package / "runtime.py").write_text(_RUNTIME.format(status=status))
         forget_cuda()
 
 
@@ -63,7 +67,8 @@ def forget_cuda() -> None:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMachine]:
     folder = tmp_path / "packages"
-    folder.mkdir()
+    (folder / "cuda").mkdir(parents=True)
+    (folder / "cuda" / "__init__.py").touch()  # hides the cuda-python that is installed
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two drivers of one size in one second
     forget_cuda()

@@ -111,7 +111,10 @@ def test_classic_tensorrt_names_one_missing_thing_after_the_other(
     machine.install_tensorrt("10.7.0")
     assert "cuda-python is not installed" in refusal()
     machine.install_driver(status=100)
-    assert "TensorRT builds on the GPU it builds for, and none answers here (100)" in refusal()
+    assert (
+        "TensorRT builds on the GPU it builds for, and no GPU answers here (cudaGetDeviceCount: 100)"
+        in refusal()
+    )
     machine.install_driver(status=0)
     assert f"the plugin library {request.plugin}: there is no such file. Run `make plugin`" in refusal()
     compile_library(tmp_path, NO_CREATORS).rename(request.plugin)

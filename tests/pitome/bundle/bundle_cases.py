@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,16 @@ CONTENTS = {
     "labels.json": b'["cat", "dog"]\n',
     "report.html": b"<html>",
 }
+DUAL_CONTENTS = {
+    "image.onnx": b"the graph of images",
+    "image.fp16.onnx": b"half a graph of images",
+    "image.fp16.tensorrt_rtx.function.plan": b"a plan of images",
+    "text.onnx": b"the graph of texts",
+    "text.fp16.onnx": b"half a graph of texts",
+    "text.fp16.tensorrt_rtx.none.plan": b"a plan of texts",
+    "report.html": b"<html>",
+}
+"""Of a bundle of two graphs."""
 OWN = ("manifest.json", "manifest.json.sha256")
 KEY = "0" * 64
 
@@ -34,7 +45,7 @@ def sha256(data: bytes | bytearray) -> str:
 
 
 def record(name: str, sized: bool = True, **others: Any) -> dict[str, Any]:
-    data = CONTENTS[name]
+    data = (CONTENTS | DUAL_CONTENTS)[name]
     size = {"bytes": len(data)} if sized else {}
     return {"file": name, "sha256": sha256(data), **size, **others}
 
@@ -75,6 +86,9 @@ def document() -> dict[str, Any]:
                 "mean": [0.5, 0.5, 0.5],
                 "std": [0.25, 0.25, 0.25],
             },
+            "text": None,
+            "logit_scale": None,
+            "logit_bias": None,
             "pooling": None,
             "normalised": None,
             "sentence": None,
@@ -150,6 +164,7 @@ def document() -> dict[str, Any]:
                 "strict": False,
                 "seed": 0,
                 "sequence_length": None,
+                "tower": None,
             },
             "schedule": {"ratio": None, "r": [2, 0], "flops": None, "shape": None, "layers": None},
             "merge": settings(),
@@ -186,6 +201,7 @@ def document() -> dict[str, Any]:
             }
         ],
         "parity": parity(),
+        "other_parity": {},
         "parity_key": KEY,
         "latency": None,
         "latency_key": None,
@@ -197,6 +213,52 @@ def document() -> dict[str, Any]:
         },
         "report": record("report.html", sized=False),
     }
+
+
+def dual_document() -> dict[str, Any]:
+    """Make the JSON of a small manifest of a dual encoder: an image graph, and a text graph of 77 tokens."""
+    result = document()
+    (image,) = result["graphs"]
+    result["assets"], result["native"] = [], []
+    result["model"] |= {
+        "system": "dual-encoder",
+        "text": {"kind": "text", "sequence_length": 77},
+        "logit_scale": 100.0,
+        "normalised": False,
+        "max_length": 77,
+        "num_labels": None,
+    }
+    image |= {"name": "image", "role": "image-encoder", "onnx": [], "plans": []}
+    image["outputs"][0]["name"] = "image_embeds"
+    usual = {"dtype": "int64", "shape": ["batch", 77], "optional": False}
+    text = image | {
+        "name": "text",
+        "role": "text-encoder",
+        "inputs": [
+            {"name": "input_ids", "below": 49408, **usual},
+            {"name": "attention_mask", "below": 2, **usual},
+        ],
+        "outputs": [{**image["outputs"][0], "name": "text_embeds"}],
+        "merges": 0,
+        "flops": {"base": 100, "merged": 100, "ratio": 1.0, "bound": 1.0},
+    }
+    for graph, way in ((image, "function"), (text, "none")):
+        name = graph["name"]
+        graph["onnx"] = [onnx(f"{name}.onnx", "fp32", []), onnx(f"{name}.fp16.onnx", "fp16", [])]
+        graph["plans"] = [
+            plan(
+                f"{name}.fp16.tensorrt_rtx.{way}.plan",
+                backend="tensorrt_rtx",
+                backend_version="1.7.1.116",
+                targets=["sm80", "sm86"],
+                merge_path=way,
+                plugin_layers=0,
+            )
+        ]
+    result["graphs"] = [image, text]
+    result["flops"] = {"base": 300, "merged": 250, "ratio": 250 / 300, "bound": 300 / 250}
+    result["other_parity"] = {"text": parity()}
+    return result
 
 
 def settings(**chosen: Any) -> dict[str, Any]:
@@ -260,9 +322,9 @@ def with_graph(manifest: Manifest, **update: Any) -> Manifest:
     return manifest.model_copy(update={"graphs": (graph.model_copy(update=update),)})
 
 
-def changed(path: str, value: Any) -> dict[str, Any]:
+def changed(path: str, value: Any, of: Callable[[], dict[str, Any]] = document) -> dict[str, Any]:
     """Make the document with one value, named by its dotted path, set to another."""
-    result: Any = document()
+    result: Any = of()
     *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
     place = result
     for part in parents:
@@ -279,9 +341,18 @@ def write_raw(folder: Path, data: bytes) -> None:
 
 def make_bundle(folder: Path) -> Path:
     (folder / "plans").mkdir(parents=True)
-    for name, data in CONTENTS.items():
+    return _make(folder, document(), CONTENTS)
+
+
+def make_dual_bundle(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return _make(folder, dual_document(), DUAL_CONTENTS)
+
+
+def _make(folder: Path, content: dict[str, Any], files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
         (folder / name).write_bytes(data)
-    write_manifest(folder, Manifest.model_validate(document()))
+    write_manifest(folder, Manifest.model_validate(content))
     return folder
 
 

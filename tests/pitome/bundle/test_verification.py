@@ -13,7 +13,6 @@ import pytest
 from pitome import bundle
 from pitome.bundle import Manifest, read_manifest, valid_files, verify_bundle
 from pitome.bundle.verification import unknown_files
-from pitome.errors import BundleError
 from tests.checkout import ROOT
 from tests.pitome.bundle.bundle_cases import (
     CONTENTS,
@@ -247,42 +246,6 @@ def test_digest_of_a_value_ignores_order_and_tells_values_apart() -> None:
 
 def test_file_sha256_is_the_digest_of_its_bytes(folder: Path) -> None:
     assert bundle.file_sha256(folder / "model.onnx") == sha256(CONTENTS["model.onnx"])
-
-
-@pytest.mark.parametrize(
-    ("backend_version", "target", "text"),
-    [
-        (
-            "1.8.0.1",
-            "sm86",
-            "it was built by tensorrt_rtx 1.7.1.116, and 1.8.0.1 is installed. "
-            "Install tensorrt_rtx 1.7.1.116, or run `make engine` again with this runtime and TARGETS=sm86",
-        ),
-        (
-            "1.7.1.116",
-            "sm89",
-            "it is for sm80, sm86, and this GPU is sm89. "
-            "Run on one of sm80, sm86, or run `make engine` again with this runtime and TARGETS=sm89",
-        ),
-        (
-            "1.8.0.1",
-            "sm89",
-            "it was built by tensorrt_rtx 1.7.1.116, and 1.8.0.1 is installed; "
-            "it is for sm80, sm86, and this GPU is sm89. Install tensorrt_rtx 1.7.1.116. Run on one of sm80",
-        ),
-    ],
-)
-def test_a_plan_for_something_else_says_what_differs(backend_version: str, target: str, text: str) -> None:
-    plan = Manifest.model_validate(document()).plans[0]
-    with pytest.raises(BundleError) as caught:
-        bundle.check_plan_usable(plan, backend_version=backend_version, target=target)
-    assert str(caught.value).startswith(f"load plans/model.fp16.sm80.plan: {text}")
-
-
-def test_a_plan_for_this_machine_is_usable() -> None:
-    plan = Manifest.model_validate(document()).plans[0]
-    for target in ("sm80", "sm86"):
-        bundle.check_plan_usable(plan, backend_version="1.7.1.116", target=target)
 
 
 def test_production_reads_a_bundle_without_torch_or_onnx(folder: Path) -> None:

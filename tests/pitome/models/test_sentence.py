@@ -252,7 +252,7 @@ def test_prompts_are_said_and_not_added(tmp_path: Path) -> None:
     assert [note for note in loaded.notes if "prompt" in note] == [
         "Pooling leaves the tokens of a prompt out; no prompt is put in front of texts here",
         "The checkpoint has prompts to put in front of texts (query 'query: ', passage 'passage: '; it uses "
-        "query by default): nothing here adds them",
+        "query by default): texts(prompt=NAME) of pitome.load adds them, parity and validation do not",
     ]
 
 

@@ -29,7 +29,7 @@ def latency_view(report: ReportInput) -> LatencyView:
     batches = found.comparison or ()
     return LatencyView(
         found,
-        speedup_chart(found.results, report.manifest.flops.bound),
+        speedup_chart(found.results, report.manifest.merged_graph.flops.bound),
         contestants_chart(batches),
         throughput_chart(batches),
     )

@@ -76,6 +76,19 @@ class ParityView:
     """(what a graph holds in another way than the model, why it is no defect; empty where it is one)."""
     task: tuple[tuple[str, str], ...] = ()
     """(what, value): cosines, what was measured of numbers and labels, and top-1 agreement of classifiers."""
+    others: tuple[OtherGraph, ...] = ()
+
+
+@dataclass(frozen=True)
+class OtherGraph:
+    """A graph that merges nothing, so has no decisions."""
+
+    name: str
+    report: ParityReport
+    arithmetic: tuple[ArithmeticRow, ...]
+    layers_within: int
+    graph: tuple[tuple[str, str], ...]
+    task: tuple[tuple[str, str], ...]
 
 
 def parity_view(report: ReportInput) -> ParityView:
@@ -95,6 +108,18 @@ def parity_view(report: ReportInput) -> ParityView:
         precisions=tuple(_precision_row(*each) for each in _compared(found)),
         arithmetic=tuple(_arithmetic_rows(found)),
         arithmetic_factor=limits.arithmetic_factor,
+        layers_within=sum(layer.passed for layer in found.layers),
+        graph=tuple(_graph_rows(found)),
+        task=tuple(_task_rows(found)),
+        others=tuple(_other_graph(name, each) for name, each in report.other_parity.items()),
+    )
+
+
+def _other_graph(name: str, found: ParityReport) -> OtherGraph:
+    return OtherGraph(
+        name,
+        found,
+        arithmetic=tuple(_arithmetic_rows(found)),
         layers_within=sum(layer.passed for layer in found.layers),
         graph=tuple(_graph_rows(found)),
         task=tuple(_task_rows(found)),

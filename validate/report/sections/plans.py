@@ -31,8 +31,9 @@ def plans_view(report: ReportInput) -> PlansView:
     manifest = report.manifest
     return PlansView(
         tuple(
-            Plan(plan, plan_status(plan, manifest, report.parity), merge_path_text(manifest, plan))
-            for plan in manifest.plans
+            Plan(plan, plan_status(plan, report.parity_of(graph.name)), merge_path_text(manifest, plan))
+            for graph in manifest.graphs
+            for plan in graph.plans
         )
     )
 

@@ -19,7 +19,7 @@ class SummaryView:
 
 def summary_view(report: ReportInput) -> SummaryView:
     """Always there."""
-    return SummaryView(tuple(rows_of(report.manifest, report.parity, report.latency)))
+    return SummaryView(tuple(rows_of(report.manifest, report.parity, report.other_parity, report.latency)))
 
 
 SECTION = Section("summary", "Summary", "section_summary.html.j2", summary_view, build_command)

@@ -45,11 +45,13 @@ class TokensView:
     per_layer: bool
     """Whether the FLOPs of each layer are known."""
     flops: FlopsRecord
+    graph: str | None
+    """The merged graph's name, where there are others."""
 
 
 def tokens_view(report: ReportInput) -> TokensView:
     """Always there."""
-    schedule = report.manifest.schedule
+    schedule, merged = report.manifest.schedule, report.manifest.merged_graph
     return TokensView(
         chart=tokens_chart(schedule.tokens),
         rows=tuple(_row(report, layer) for layer in range(len(schedule.num_merged))),
@@ -57,7 +59,8 @@ def tokens_view(report: ReportInput) -> TokensView:
         last=schedule.tokens[-1],
         merged=sum(schedule.num_merged),
         per_layer=report.flops is not None,
-        flops=report.manifest.flops,
+        flops=merged.flops,
+        graph=merged.name if len(report.manifest.graphs) > 1 else None,
     )
 
 
