@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pitome.bundle import ImagePreprocess, Manifest, file_sha256, verify_bundle
+from pitome.bundle import ImagePreprocess, Manifest, file_sha256
 from pitome.bundle.record import MANIFEST_NAME
-from pitome.errors import BundleError, InputError
+from pitome.errors import InputError
 from pitome.models.task import Modality
+from pitome.runtime.loading import load
 from pitome.serving.embed.computing import How, ShardComputer
 from pitome.serving.embed.image_workers import ImageWorkers
 from pitome.serving.embed.options import EmbedOptions
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pitome.runtime.protocol import Array
+
+_PROBE = "a"
 
 
 @dataclass(frozen=True)
@@ -44,68 +47,72 @@ class EncoderFacts:
 
 
 class Encoder:
-    """A bundle that is opened once, in this process."""
+    """A bundle that is opened in this process, for images or for texts.
 
-    def __init__(self, bundle: Path, options: EmbedOptions) -> None:
-        from tokenizers import Tokenizer
+    Args:
+        folder: of the bundle.
+        options: what it is to run on.
 
-        from pitome.runtime.devices import installed_device
-        from pitome.runtime.onnxruntime import OnnxRuntime
+    Raises:
+        BundleError, BackendError, InputError: as `pitome.load`; or there is no such prompt.
+    """
 
-        self.manifest: Manifest = verify_bundle(bundle)
-        self.sha256 = file_sha256(bundle / MANIFEST_NAME)
-        if self.manifest.model.weights.random and not options.allow_random:
-            raise BundleError(str(bundle), "its weights are random", "Give --allow-random")
+    def __init__(self, folder: Path, options: EmbedOptions) -> None:
+        sha256 = file_sha256(folder / MANIFEST_NAME)
+        self._bundle = load(
+            folder,
+            device=options.device,
+            backend=options.backend,
+            precision=options.precision,
+            allow_random=options.allow_random,
+            threads=options.threads,
+        )
         self._options = options
-        record = self.manifest.graphs[0]
-        onnx = next(each for each in record.onnx if each.precision == "fp32" and not each.inlined)
-        self._runtime = OnnxRuntime(
-            bundle / onnx.file, threads=options.threads or cores(), device=installed_device(options.device)
-        )
-        names = [output.name for output in record.outputs if len(output.shape) == 2]
-        order = ("sentence_embedding", "image_embeds", "text_embeds", "pooler_output")
-        self._output = next((name for name in order if name in names), names[0])
-        dimension = int(next(output.shape[1] for output in record.outputs if output.name == self._output))
-        self.input_name = record.inputs[0].name
-        preprocess = self.manifest.model.preprocess
-        self.limit = 0 if preprocess.kind == "image" else preprocess.sequence_length
+        manifest = self._bundle.manifest
+        self._modality = chosen_modality(manifest, options)
+        graph = manifest.image_graph if self._modality == "image" else manifest.text_graph
+        assert graph is not None  # chosen_modality
+        self._graph = graph
+        self.limit = (self._bundle.text_limit or 0) if self._modality == "text" else 0
+        runs = next(str(each) for each in self._bundle.chosen.graphs if each.name == graph.name)
         self.facts = EncoderFacts(
-            self.manifest.model.name,
-            self.sha256,
-            preprocess.kind,
-            dimension,
-            self.limit,
-            f"{onnx.file} by {self._runtime.name}",
+            manifest.model.name, sha256, self._modality, self._dimension(manifest), self.limit, runs
         )
-        if preprocess.kind == "text":
-            self._tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
-            self._tokenizer.no_padding()
-            self._tokenizer.no_truncation()
-            self._types = any(each.name == "token_type_ids" for each in record.inputs)
 
     def run(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
         """[n, D]."""
-        return self._runtime.run(arrays).outputs[self._output]
+        return self._bundle.embed_prepared(arrays)
 
     def tokens(self, texts: list[str]) -> tuple[dict[str, Array], list[int]]:
-        encoded = self._tokenizer.encode_batch(texts)
-        ids = np.zeros((len(texts), self.limit), np.int64)
-        mask = np.zeros_like(ids)
-        for row, each in enumerate(encoded):
-            length = min(len(each.ids), self.limit)
-            ids[row, :length] = each.ids[:length]
-            if length < len(each.ids):
-                ids[row, length - 1] = each.ids[-1]
-            mask[row, :length] = 1
-        return {"input_ids": ids, "attention_mask": mask}, [len(each.ids) for each in encoded]
+        """Input name -> [n, L], cut where texts are longer, and how many tokens each text has.
 
-    def preparer(self, workers: int) -> Preparer:
+        Raises:
+            InputError: a text that no token is made of, or no such prompt.
+        """
+        found = self._bundle.prepare_texts(texts, self._options.prompt, truncate=True)
+        return found.arrays, found.lengths.tolist()
+
+    def preparer(self) -> Preparer:
         """What prepares its inputs."""
-        preprocess = self.manifest.model.preprocess
-        if isinstance(preprocess, ImagePreprocess):
-            column = self._options.column or DEFAULT_COLUMN["image"]
-            return ImageWorkers(preprocess, self.input_name, workers, column)
-        return TextThread(self, self._options.truncate)
+        preprocess = self._bundle.manifest.model.preprocess
+        if self._modality == "text":
+            return TextThread(self, self._options.truncate)
+        assert isinstance(preprocess, ImagePreprocess)
+        column = self._options.column or DEFAULT_COLUMN["image"]
+        return ImageWorkers(preprocess, self._graph.inputs[0].name, self._options.workers or cores(), column)
+
+    def close(self) -> None:
+        """Free the model."""
+        self._bundle.close()
+
+    def _dimension(self, manifest: Manifest) -> int:
+        """Of an embedding, by one that is made; the first run of a graph takes longer, too."""
+        preprocess = manifest.model.preprocess
+        if self._modality == "text":
+            return int(self.run(self.tokens([_PROBE])[0]).shape[1])
+        assert isinstance(preprocess, ImagePreprocess)
+        pixels = np.zeros((1, preprocess.channels, preprocess.height, preprocess.width), np.float32)
+        return int(self.run({self._graph.inputs[0].name: pixels}).shape[1])
 
 
 def cores() -> int:
@@ -114,27 +121,29 @@ def cores() -> int:
 
 
 def chosen_modality(manifest: Manifest, options: EmbedOptions) -> Modality:
-    """What is embedded.
+    """What is embedded: what was asked for, else images where the bundle takes both.
 
     Raises:
         InputError: the bundle does not take it.
     """
-    kind = manifest.model.preprocess.kind
-    if options.modality not in (None, kind):
+    graphs = {"image": manifest.image_graph, "text": manifest.text_graph}
+    taken = [kind for kind, graph in graphs.items() if graph is not None]
+    if options.modality is None:
+        return "image" if "image" in taken else "text"
+    if options.modality not in taken:
         raise InputError(
-            f"embed {options.modality}s with {manifest.model.name}",
-            f"its bundle takes {kind}s",
-            "Leave --modality out",
+            f"--modality {options.modality} with {manifest.model.name}",
+            f"its bundle takes {' and '.join(taken)}s",
+            "Leave --modality out, or give another bundle",
         )
-    return kind
+    return options.modality
 
 
 class LocalWorker:
-    """Computes shards in this process."""
+    """Computes shards in this process; arguments and errors as of `Encoder`."""
 
     def __init__(self, bundle: Path, options: EmbedOptions) -> None:
-        self._encoder = Encoder(bundle, options)
-        self._options = options
+        self._encoder, self._options = Encoder(bundle, options), options
         self._preparer: Preparer | None = None
 
     def facts(self) -> EncoderFacts:
@@ -146,7 +155,7 @@ class LocalWorker:
     ) -> Iterator[ShardFacts]:
         """Compute shards and publish each."""
         if self._preparer is None:
-            self._preparer = self._encoder.preparer(self._options.workers or cores())
+            self._preparer = self._encoder.preparer()
         facts = self._encoder.facts
         how = How(
             self._options.out,
@@ -159,6 +168,7 @@ class LocalWorker:
         yield from ShardComputer(how, self._preparer, self._encoder.run).compute(work, numbers, done)
 
     def close(self) -> None:
-        """End what works ahead."""
+        """End what works ahead, and free the model."""
         if self._preparer is not None:
             self._preparer.close()
+        self._encoder.close()

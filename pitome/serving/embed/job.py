@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ from pitome.serving.embed.run_record import (
     used_options,
     write_record,
 )
-from pitome.serving.embed.shards import ShardFacts
+from pitome.serving.embed.shards import SHARDS, ShardFacts
 from pitome.serving.embed.tables import Columns
 from pitome.serving.embed.work_list import (
     WorkList,
@@ -164,7 +164,7 @@ class _Run:
         before = sum(each.inputs for each in found.values())
         if len(found) < len(work):
             progress = RateReport(report, before, written.inputs)
-            with _note_of_what_is_left(folder, found, len(work)):
+            with _note_of_what_is_left(folder, len(work)):
                 missing = [number for number in range(len(work)) if number not in found]
                 for shard in self.workers.compute(work, missing, progress.add):
                     found[shard.number] = shard
@@ -261,12 +261,13 @@ def _reasons(shards: Iterable[ShardFacts]) -> dict[str, int]:
 
 
 @contextmanager
-def _note_of_what_is_left(folder: Path, found: Sized, total: int) -> Iterator[None]:
+def _note_of_what_is_left(folder: Path, total: int) -> Iterator[None]:
     try:
         yield
     except BaseException as stop:
         if not isinstance(stop, Exception):
-            stop.add_note(f"{len(found)} of {total} shards are in {folder}: the same command goes on")
+            there = sum(1 for _ in folder.glob(SHARDS))
+            stop.add_note(f"{there} of {total} shards are in {folder}: the same command goes on")
         raise
 
 

@@ -4,7 +4,9 @@ folder, which every machine must have under the same path, as it must have the b
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from pitome.serving.embed.options import EmbedOptions
 from pitome.serving.embed.shards import ShardFacts, read_shard, shard_name
 from pitome.serving.embed.work_list import WorkList
 
+SECONDS_TO_CONNECT = 10
+LARGEST_PORT = 65_535
 _SHARD = "shard"
 
 
@@ -112,27 +116,48 @@ def _facts_there(bundle: Path, options: EmbedOptions) -> dict[str, Any]:
 def _connect(address: str) -> None:
     import ray
 
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    _check_reachable(address)
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise InputError(
-            f"--ray {address}", f"there is no cluster to join ({reason})", "Start one with `ray start --head`"
-        ) from None
+        raise _no_cluster(address, (str(error).strip() or type(error).__name__).splitlines()[0]) from None
     ray.data.DataContext.get_current().enable_progress_bars = False
 
 
-class _own_errors:  # noqa: N801 (used as a function is)
+def _check_reachable(address: str) -> None:
+    """Ray would wait for minutes, and then end the process."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > LARGEST_PORT:
+        raise InputError(
+            f"--ray {address}", "it is no address", "Give HOST:PORT, as ray start tells it, or auto"
+        )
+    try:
+        socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
+    except OSError as error:
+        raise _no_cluster(address, error.strerror or str(error)) from None
+
+
+def _no_cluster(address: str, reason: str) -> InputError:
+    return InputError(
+        f"--ray {address}",
+        f"there is no cluster to join ({reason.rstrip('.')})",
+        "Start one with `ray start --head`, or leave --ray out",
+    )
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
     """Raise an error of ours that a worker raised as what it is."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        import ray
-
-        while error is not None and not isinstance(error, PitomeError):
-            error = getattr(error, "cause", None) or error.__cause__
-        if isinstance(error, PitomeError):
-            raise error from None
-        del ray
+    try:
+        yield
+    except Exception as error:
+        own: BaseException | None = error
+        while own is not None and not isinstance(own, PitomeError):
+            own = getattr(own, "cause", None) or own.__cause__
+        if own is None:
+            raise
+        raise own from None

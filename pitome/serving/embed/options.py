@@ -9,12 +9,17 @@ from typing import Annotated, Literal
 from pitome.errors import InputError
 from pitome.models.task import Modality
 from pitome.option import Option, check_fields
+from pitome.runtime.choice import AUTO, BACKENDS, PRECISIONS
 from pitome.runtime.devices import device_names
 
 LARGEST_SHARD = 1_000_000
 LARGEST_BATCH = 4_096
 MOST_PROCESSES = 512
 Dtype = Literal["float32", "float16"]
+
+
+def _devices() -> tuple[str, ...]:
+    return (AUTO, *device_names())
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,15 @@ class EmbedOptions:
     dtype: Annotated[Dtype, Option("Numbers of the embeddings.", choices=("float32", "float16"))] = "float32"
     truncate: Annotated[bool, Option("Cut texts that are too long; else they go to errors.parquet.")] = False
     prompt: Annotated[str | None, Option("Name of a prompt of the checkpoint's that precedes texts.")] = None
-    device: Annotated[str, Option("Where onnxruntime runs.", choices=device_names)] = "cpu"
+    device: Annotated[
+        str, Option("Where it runs; the best that this machine has by default.", choices=_devices)
+    ] = AUTO
+    backend: Annotated[
+        str, Option("What runs it; the best that this machine has by default.", choices=(AUTO, *BACKENDS))
+    ] = AUTO
+    precision: Annotated[
+        str | None, Option("Of the model; what suits the device by default.", choices=PRECISIONS)
+    ] = None
     threads: Annotated[
         int | None,
         Option(

@@ -13,6 +13,7 @@ from pitome.errors import BundleError, InputError
 from pitome.lock_file import make_lock_file
 from pitome.serving.embed.run_record import RECORD_NAME, read_record
 from pitome.serving.embed.shards import (
+    SHARDS,
     ShardFacts,
     read_shard,
     remove_leftovers,
@@ -63,7 +64,7 @@ def finished_shards(
         InputError: shards that do not belong to this list.
     """
     names = {shard_name(number, digest): number for number, digest in enumerate(work.digests)}
-    there = sorted(path.name for path in folder.glob("shard-*.parquet"))
+    there = sorted(path.name for path in folder.glob(SHARDS))
     foreign = [name for name in there if name not in names]
     if foreign:
         raise InputError(

@@ -37,7 +37,6 @@ class UsedOptions(Record):
     dtype: Dtype
     truncate: bool
     prompt: str | None
-    device: str
     runs: Text
     """The file of the bundle, and by what."""
 
@@ -174,7 +173,7 @@ def _list(record: RunRecord) -> ListRecord:
 
 def _told(name: str, value: object) -> str:
     if name == "runs":
-        return str(value)
+        return f"{value} as what computes it"
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
         return flag if value else f"without {flag}"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from pitome.serving.embed.work_list import ShardInput
 
+SHARDS = "shard-*.parquet"
+"""Their names, as a shell matches them."""
 _SHOWN_DIGITS = 16
 _FACTS, _BUNDLE = "pitome.shard", "pitome.bundle_sha256"
 

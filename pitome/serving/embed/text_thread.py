@@ -7,6 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from pitome.errors import InputError
 from pitome.regular_file import UnusableFileError, read_regular_file
 from pitome.runtime.protocol import Array
 from pitome.serving.embed.items import Item
@@ -14,7 +17,7 @@ from pitome.serving.embed.prepared import Chunk, Prepared
 
 MOST_CHARACTERS = 1_000_000
 """Of one text; a model reads a few thousand, and a tokenizer goes through all of them."""
-EMPTY, NO_TOKENS = "empty", "without a token that the model knows"
+EMPTY = "empty"
 _MOST_BYTES = 4 * MOST_CHARACTERS
 _ROWS = 256
 """Of a chunk: the tokenizer spreads them over its threads."""
@@ -27,7 +30,11 @@ class TextEncoder(Protocol):
     """Tokens of the longest text."""
 
     def tokens(self, texts: list[str]) -> tuple[dict[str, Array], list[int]]:
-        """Input name -> [n, L], cut where texts are longer, and how many tokens each text has."""
+        """Input name -> [n, L], cut where texts are longer, and how many tokens each text has.
+
+        Raises:
+            InputError: a text that no tokens are made of.
+        """
 
 
 class TextThread:
@@ -70,15 +77,11 @@ class TextThread:
                 texts.append(text)
             else:
                 failures[row] = reason
-        if not texts:
-            return Prepared(chunk, {}, (), failures)
-        arrays, lengths = self._encoder.tokens(texts)
+        arrays, lengths = self._tokens(rows, texts, failures)
         limit, cut = self._encoder.limit, {}
         good: list[int] = []
         for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-            if length == 0:
-                failures[row] = NO_TOKENS
-            elif length > limit and not self._truncate:
+            if length > limit and not self._truncate:
                 failures[row] = f"too long: {length:,} tokens, and the model takes {limit:,}"
             else:
                 good.append(place)
@@ -87,6 +90,31 @@ class TextThread:
         if len(good) < len(rows):
             arrays = {name: values[good] for name, values in arrays.items()}
         return Prepared(chunk, arrays, tuple(rows[place] for place in good), failures, cut)
+
+    def _tokens(
+        self, rows: list[int], texts: list[str], failures: dict[int, str]
+    ) -> tuple[dict[str, Array], list[int]]:
+        """Arrays and lengths; ``rows`` loses those of which no tokens are made."""
+        if not texts:
+            return {}, []
+        try:
+            return self._encoder.tokens(texts)
+        except InputError as error:
+            if len(texts) == 1:
+                failures[rows.pop()] = error.found
+                return {}, []
+        parts: list[dict[str, Array]] = []
+        lengths: list[int] = []
+        given, rows[:] = list(rows), []
+        for row, text in zip(given, texts, strict=True):  # one of them spoils the others
+            alone = [row]
+            arrays, length = self._tokens(alone, [text], failures)
+            if alone:
+                rows.append(row)
+                parts.append(arrays)
+                lengths += length
+        names = parts[0] if parts else ()
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}, lengths
 
 
 def _text_of(item: Item) -> tuple[str, str | None]:
