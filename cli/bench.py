@@ -11,7 +11,7 @@ from pitome.engine.options import BenchOptions
 @app.command()
 @expand
 def bench(bundle: Bundle, options: BenchOptions, as_json: Json = False) -> None:
-    """Measure a bundle against the unmerged model on onnxruntime, interleaved, beside the FLOPs bound."""
+    """Measure a bundle against the unmerged model in one runtime, interleaved, beside the FLOPs bound."""
 
     def work(display: Display) -> Result:
         from pitome import engine

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pitome.bundle.manifest import Manifest
 from pitome.cli.table_layout import Column, ResultTable
+from pitome.runtime.backends import find_plan_backend
 from pitome.validate.report.key_figures import slower_warning
 from pitome.validate.report.summary import giga, megabytes, summary_rows, times
 
@@ -221,11 +222,10 @@ def _margin_table(margins: Sequence[dict[str, Any]]) -> ResultTable:
 
 def print_latency(console: Console, latency: dict[str, Any]) -> None:
     """Every contestant at every batch size: times, ratio beside its bound, memory, and who was not steady."""
-    threads = latency["threads"]
     headings = ("batch", "p50 ms", "p95 ms", "per second", "ratio (95 %)", "bound", "share")
     columns = [Column("contestant", free=True), *_numbers((*headings, "peak memory", "steady"))]
     of_graph = f" of the {latency['graph']} graph" if latency.get("graph") else ""
-    table = ResultTable(f"Latency{of_graph} in shared rounds on a CPU, {threads} threads", columns)
+    table = ResultTable(f"Latency{of_graph} in shared rounds on {_where(latency)}", columns)
     unsteady = []
     for batch, found in _batches(latency):
         for place, record in enumerate(found):
@@ -241,6 +241,15 @@ def print_latency(console: Console, latency: dict[str, Any]) -> None:
             console.print(f"batch {each['batch']}, {pair['name']} to {pair['against']}: {measured}")
     for reason in unsteady:
         console.print(f"not known to be steady: {reason}", style="bold yellow")
+
+
+def _where(latency: dict[str, Any]) -> str:
+    plan = latency.get("plan")
+    if plan is not None:
+        label = find_plan_backend(plan["backend"]).label
+        return f"{plan['gpu']}, {label} {plan['version']}, {plan['precision']}, {plan['launched']}"
+    place = {"CPUExecutionProvider": "a CPU"}.get(latency["provider"], latency["provider"])
+    return f"{place}, {latency['threads']} threads"
 
 
 def _batches(latency: dict[str, Any]) -> list[tuple[int, list[dict[str, Any]]]]:

@@ -96,7 +96,7 @@ def plan_of_graph(options: PlanOptions, role: Role) -> PlanOptions:
     if role != "text-encoder":
         return options
     targets = options.targets_of(options.chosen_paths[-1]) or None  # the plugin, whose GPUs are more, is last
-    return replace(options, targets=targets, merge_path=None, plugin=None, embed_plugin=False)
+    return replace(options, targets=targets, merge_path=("function",), plugin=None, embed_plugin=False)
 
 
 def plan_requests(

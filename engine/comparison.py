@@ -16,6 +16,7 @@ from pitome.models.loading import LoadedModel
 from pitome.runtime.native import NativeLibrary
 
 if TYPE_CHECKING:
+    from pitome.bundle.latency_records import PlanRun
     from pitome.validate.bench.contestants import Contestant
     from pitome.validate.bench.latency import LatencySettings
 
@@ -70,6 +71,7 @@ def run_comparison(
     settings: LatencySettings,
     progress: Progress,
     resume: Path | None = None,
+    plan: PlanRun | None = None,
 ) -> LatencyReport:
     """Measure, and give the report; more than two contestants are in its ``comparison``.
 
@@ -78,11 +80,12 @@ def run_comparison(
         settings: batch sizes and the like.
         progress: shows the progress.
         resume: a file of finished batch sizes, begun where it is not there.
+        plan: what runs, if not onnxruntime.
     """
     from pitome.validate.bench.latency import compare, configuration, latency_records
     from pitome.validate.resume import ResumableLog
 
-    described = configuration(contestants, settings)
+    described = configuration(contestants, settings, plan=plan)
     opened = (
         nullcontext()
         if resume is None
@@ -90,6 +93,6 @@ def run_comparison(
     )
     with opened as log, progress.step("Measure latency") as report:
         found = compare(contestants, settings, progress=report, log=log)
-    results = latency_records(found, settings)
+    results = latency_records(found, settings, plan)
     more = found if len(contestants) > 2 else None
     return LatencyReport.of(results, described, more)

@@ -14,24 +14,29 @@ from torch import nn
 from pitome.compression import Compression, compress
 from pitome.engine import keys
 from pitome.engine.progress import Progress
-from pitome.export.onnx import export_onnx
+from pitome.export.onnx import Precision, export_onnx
 from pitome.methods import baseline_method
 from pitome.models.loading import LoadedModel
 from pitome.settings import MergeSettings
 
-_KEPT = {"unmerged": 1, "tome": 4, "random": 4}
+_KEPT = {"unmerged": 1, "unmerged.fp16": 1, "unmerged.bf16": 1, "tome": 4, "random": 4}
 """Graphs of one model that stay, by folder; bundles of several schedules have other ones each."""
 
 
-def unmerged_graph(loaded: LoadedModel, progress: Progress) -> Path:
-    """The unmerged model's fp32 graph, from the cache or made now.
+def unmerged_graph(loaded: LoadedModel, progress: Progress, precision: Precision = "fp32") -> Path:
+    """The unmerged model's graph, from the cache or made now; of fp32 but for what a plan is built from.
 
     One per model is kept: an earlier one, from other weights or other sources, is removed.
     """
     # Not the bare model: while it is traced, transformers puts an all-True mask into some families'
     # attention, and a baseline that adds a constant to every score would flatter the merged graph.
     return _cached(
-        "unmerged", keys.unmerged_key(loaded), loaded, lambda: compress(loaded.model, method="none"), progress
+        "unmerged" if precision == "fp32" else f"unmerged.{precision}",
+        keys.unmerged_key(loaded, precision),
+        loaded,
+        lambda: compress(loaded.model, method="none"),
+        progress,
+        precision,
     )
 
 
@@ -61,7 +66,12 @@ def random_graph(
 
 
 def _cached(
-    kind: str, key: str, loaded: LoadedModel, make: Callable[[], nn.Module], progress: Progress
+    kind: str,
+    key: str,
+    loaded: LoadedModel,
+    make: Callable[[], nn.Module],
+    progress: Progress,
+    precision: Precision = "fp32",
 ) -> Path:
     from pitome.models.packaged import cache_errors, cache_folder
 
@@ -75,7 +85,7 @@ def _cached(
     try:
         with progress.step(f"Export the {kind} model") as report:
             outputs = loaded.family.outputs[loaded.task]
-            export_onnx(make(), partial / "model.onnx", outputs=outputs, progress=report)
+            export_onnx(make(), partial / "model.onnx", outputs=outputs, precision=precision, progress=report)
         _remove_earlier(cache, _short(loaded), _KEPT[kind] - 1)
         with cache_errors():
             _put(partial, final)

@@ -15,6 +15,7 @@ from typing import Any
 
 from pitome.bundle import NativeRecord, OnnxRecord, digest_of
 from pitome.bundle.own_data_records import OwnDataRecord
+from pitome.bundle.record import Precision
 from pitome.compression import Compression
 from pitome.engine.options import CheckOptions
 from pitome.engine.records import installed_version, method_record, schedule_record
@@ -46,9 +47,10 @@ def inlined_key(onnx: OnnxRecord) -> str:
     return digest_of({"inlined": onnx.sha256, "packages": {"onnx": installed_version("onnx")}})
 
 
-def unmerged_key(loaded: LoadedModel) -> str:
+def unmerged_key(loaded: LoadedModel, precision: Precision = "fp32") -> str:
     """Of the unmerged graph that latency is measured against."""
-    return digest_of({"model": _model(loaded), **_exporter()})
+    other = {} if precision == "fp32" else {"precision": precision}
+    return digest_of({"model": _model(loaded), **other, **_exporter()})
 
 
 def plan_key(

@@ -17,6 +17,7 @@ from pitome.bundle import (
     valid_files,
     write_manifest,
 )
+from pitome.bundle.bom import write_bom
 from pitome.bundle.publishing import build_folder
 from pitome.compression import Compression
 from pitome.engine import records, steps
@@ -144,10 +145,11 @@ def with_plans(manifest: Manifest, plans: Mapping[str, Sequence[records.PlanReco
 
 
 def finish(folder: Path, manifest: Manifest, compression: Compression | None) -> Manifest:
-    """Write the report and, last of all, the manifest; FLOPs per layer need the compression."""
+    """Write the bill of materials, the report and, last, the manifest; FLOPs per layer need the compression."""
     from pitome.validate.report.inputs import ReportInput
     from pitome.validate.report.page import render_report
 
+    manifest = write_bom(folder, manifest)
     report = folder / "report.html"
     shown = ReportInput.of_bundle(manifest, compression.flops if compression else None)
     report.write_text(render_report(shown), encoding="utf-8")

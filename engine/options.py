@@ -21,6 +21,7 @@ from pitome.bundle.build_options import (
 )
 from pitome.bundle.record import Precision
 from pitome.option import Option
+from pitome.runtime.backends import AUTO, RUN_BACKENDS
 from pitome.runtime.devices import device_names
 from pitome.settings import MergeSettings, ScheduleOptions
 
@@ -134,6 +135,14 @@ class BenchOptions:
     device: Annotated[
         str | None, Option("Where onnxruntime runs; as at the build by default.", choices=device_names)
     ] = None
+    backend: Annotated[
+        str,
+        Option(
+            "What runs it; auto: with --device cuda a plan of the bundle that this GPU takes, else "
+            "onnxruntime.",
+            choices=RUN_BACKENDS,
+        ),
+    ] = AUTO
     latency_seconds: Annotated[
         float | None,
         Option("Seconds to measure per batch size.", minimum=0.1, maximum=LONGEST_MEASUREMENT, hidden=True),

@@ -13,7 +13,7 @@ from pitome.validate.validation_records import JudgedLatency
 
 if TYPE_CHECKING:
     from pitome.bundle import Manifest
-    from pitome.bundle.latency_records import LatencyRecord
+    from pitome.bundle.latency_records import LatencyRecord, LatencyReport
 
 
 def judged_latency(
@@ -41,12 +41,12 @@ def judged_latency(
     return JudgedLatency.model_validate(
         {
             "verdict": verdict,
-            "reason": f"{told}; {_where(manifest.latency.cpu)}, {_steadiness(found)}",
+            "reason": f"{told}; {_where(manifest.latency)}, {_steadiness(found)}",
             "batch": found.batch,
             "speedup": found.speedup,
             "speedup_interval": found.speedup_interval,
             "share_of_bound": found.share_of_bound,
-            "cpu": manifest.latency.cpu,
+            "cpu": manifest.latency.machine,
             "steady": found.steady,
         }
     )
@@ -64,9 +64,12 @@ def _missed(found: LatencyRecord, limits: Thresholds) -> str | None:
     return None
 
 
-def _where(cpu: str) -> str:
+def _where(latency: LatencyReport) -> str:
     from pitome.validate.bench.latency import cpu_model
 
+    if latency.plan is not None:
+        return f"measured by {latency.provider} on {latency.plan.gpu}"
+    cpu = latency.cpu
     here = cpu_model()
     return f"measured on {cpu}" + (f", not on this machine ({here})" if cpu != here else "")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RuntimeKind = Literal["onnxruntime", "pytorch"]
+RuntimeKind = Literal["onnxruntime", "pytorch", "tensorrt", "tensorrt_rtx"]
 
 
 class Memory(BaseModel):
@@ -32,6 +32,21 @@ class Timing(BaseModel):
     p95_milliseconds: float = Field(gt=0)
     p99_milliseconds: float | None = Field(None, gt=0, description="of few rounds: close to the slowest")
     per_second: float = Field(gt=0, description="inputs (images, texts) per second at the median")
+
+
+class PlanRun(BaseModel):
+    """The plan whose speed was measured, and the GPU that it ran on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str = Field(description="the merged model's plan; the unmerged one's was built beside it")
+    backend: Literal["tensorrt_rtx", "tensorrt"] = Field(description="the runtime of both")
+    version: str = Field(description="of that runtime")
+    precision: Literal["fp32", "fp16", "bf16"] = Field(description="of both graphs")
+    gpu: str = Field(description="name of the GPU")
+    target: str = Field(description="its architecture, such as `sm89`")
+    driver: str = Field(description="the CUDA version that its driver serves")
+    launched: str = Field(description="how a run is launched, such as `CUDA graph`")
 
 
 class ContestantRecord(BaseModel):
@@ -81,7 +96,7 @@ class BatchRecord(BaseModel):
 
 
 class LatencyRecord(BaseModel):
-    """One batch size: merged against unmerged on onnxruntime, and everything the numbers depend on."""
+    """One batch size: merged against unmerged in one runtime, and everything the numbers depend on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -98,9 +113,10 @@ class LatencyRecord(BaseModel):
     warmup_rounds: int = Field(ge=0)
     threads: int = Field(ge=1, description="intra-operator threads of each session")
     seed: int
-    onnxruntime: str = Field(description="version of onnxruntime")
-    provider: str
+    onnxruntime: str | None = Field(description="version of onnxruntime; null: a plan ran")
+    provider: str = Field(description="of onnxruntime, or the runtime of the plan")
     cpu: str = Field(description="model name of the processor")
+    plan: PlanRun | None = Field(None, description="what ran on a GPU in place of onnxruntime")
 
 
 class MeasuredContestant(BaseModel):
@@ -130,6 +146,7 @@ class LatencyConfiguration(BaseModel):
     packages: dict[str, str] = Field(description="versions, by package")
     python: str = Field(description="version of Python")
     cpu: str = Field(description="model name of the processor")
+    gpu: str | None = Field(None, description="name of the GPU that plans ran on")
 
 
 class LatencyReport(BaseModel):
@@ -140,11 +157,17 @@ class LatencyReport(BaseModel):
     graph: str | None = Field(None, description="name of the graph, where the bundle has several")
     results: tuple[LatencyRecord, ...] = Field(min_length=1)
     threads: int = Field(ge=1)
-    onnxruntime: str
+    onnxruntime: str | None
     provider: str
     cpu: str
+    plan: PlanRun | None = Field(None, description="what ran on a GPU in place of onnxruntime")
     configuration: LatencyConfiguration | None = Field(None, description="what the numbers depend on")
     comparison: tuple[BatchRecord, ...] | None = Field(None, description="where more than the two compete")
+
+    @property
+    def machine(self) -> str:
+        """The GPU or the processor that it was measured on."""
+        return self.cpu if self.plan is None else self.plan.gpu
 
     @classmethod
     def of(
@@ -163,6 +186,7 @@ class LatencyReport(BaseModel):
             onnxruntime=first.onnxruntime,
             provider=first.provider,
             cpu=first.cpu,
+            plan=first.plan,
             configuration=configuration,
             comparison=None if comparison is None else tuple(comparison),
         )

@@ -174,6 +174,8 @@ def check_latency(latency: LatencyReport, flops: FlopsRecord) -> None:
     once([result.batch for result in latency.results], "latency.results")
     for number, result in enumerate(latency.results):
         _check_result(result, latency, flops, f"latency.results[{number}]")
+    if (latency.onnxruntime is None) != (latency.plan is not None):
+        raise ValueError("latency.plan: either onnxruntime or a plan was measured")
     sizes = {result.batch for result in latency.results}
     if latency.comparison is not None:
         once([each.batch for each in latency.comparison], "latency.comparison")
@@ -187,7 +189,7 @@ def check_latency(latency: LatencyReport, flops: FlopsRecord) -> None:
 
 
 def _check_result(result: LatencyRecord, latency: LatencyReport, flops: FlopsRecord, place: str) -> None:
-    for name in ("threads", "onnxruntime", "provider", "cpu"):
+    for name in ("threads", "onnxruntime", "provider", "cpu", "plan"):
         if getattr(result, name) != getattr(latency, name):
             raise ValueError(f"{place}.{name}: it is not that of latency")
     _rising(result.speedup_interval, f"{place}.speedup_interval")

@@ -29,6 +29,9 @@ time, and the next build replaces it as a whole, so keep nothing of your own in 
 | `model.fp16.tensorrt_rtx.function.plan` | a plan, with builder and merge path (`none`: nothing is merged) |
 | `libpitome_plugin.so` | the plugin of TensorRT and TensorRT-RTX, where a plan was built with it |
 | `config.json`, `tokenizer.json`, `LICENSE` and the like | files of the checkpoint, as it has them |
+| `checkpoint_card.md` | the checkpoint's `README.md` |
+| `bom.cdx.json` | the bill of materials, in CycloneDX 1.6 ([hub.md](hub.md)) |
+| `model.sig` | a signature, where `pitome sign` made one; no manifest lists it |
 | `labels.json` | names of a classifier's outputs, in their order: a list of texts |
 | `report.html` | the build's report |
 

@@ -31,6 +31,8 @@ _ROLES: dict[str, AssetRole] = {
     "config_sentence_transformers.json": "sentence",
     "README.md": "card",
 }
+CARD_NAME = "checkpoint_card.md"
+"""Of the checkpoint's README.md in a bundle: on the hub, README.md is the bundle's own card."""
 _SENTENCE_MODULE = re.compile(r"[0-9]+_[A-Za-z]+/config\.json")
 """Of sentence-transformers: ``1_Pooling/config.json``."""
 _LEGAL = re.compile(r"(licen[sc]e|notice|copying)([._ -][^/]*)?", re.IGNORECASE)
@@ -102,6 +104,8 @@ def _names(folder: Path) -> Iterator[str]:
 
 def _bundle_name(name: str, taken: Iterable[str]) -> str:
     """A name that a bundle takes: letters, digits and ``_ . + -``."""
+    if name == "README.md":
+        return CARD_NAME
     if name in _ROLES or _SENTENCE_MODULE.fullmatch(name):
         return name
     plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", name)[:100]

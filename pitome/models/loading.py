@@ -75,20 +75,21 @@ def load_model(
             _refuse_option("SEQUENCE_LENGTH", sequence_length, "images")
         else:
             _set_text_length(plan.dual, sequence_length)
-        tower = family.vision_config(config)
+        vision = family.vision_config(config)
         found = image_input(
-            family, tower, source.processor, reference.preset, image_size, source.of_checkpoint
+            family, vision, source.processor, reference.preset, image_size, source.of_checkpoint
         )
         preprocess, size, input_notes = found.preprocess, found.preprocess.image_size, found.notes
-        check_positions(size, tower)
+        check_positions(size, vision)
     if progress is not None:
         progress("making random weights" if source.random else f"loading {source.text}")
     built = build_model(source, plan, size, seed)
     if reference.tuned is not None and reference.preset_file is not None:
         check_weights(reference.preset_file, reference.tuned, built.sha256)
         check_layers(reference.preset_file, reference.tuned, family.shape(built.model).num_layers)
-    if tower == "both" and built.other_half is None:
-        raise _no_text_tower(reference.name, f"the weights {source.text} have none")
+    if plan.dual is not None and built.other_half is None:
+        _refuse_option("SEQUENCE_LENGTH", sequence_length, "images")
+        _check_towers(tower, replace(plan, dual=None), reference.name)
     tokenizer = FoundTokenizer(None)
     if length is not None and source.folder is not None:
         lower_case = source.sentence is not None and source.sentence.lower_case
@@ -125,13 +126,11 @@ def load_model(
 
 def _check_towers(tower: Tower | None, plan: ModelPlan, name: str) -> None:
     if tower == "both" and plan.dual is None:
-        raise _no_text_tower(name, f"{plan.architecture} has one tower")
-
-
-def _no_text_tower(name: str, found: str) -> InputError:
-    return InputError(
-        f"TOWER=both of {name}", f"{found}, no text tower beside it", "Leave TOWER out, or give a whole CLIP"
-    )
+        raise InputError(
+            f"TOWER=both of {name}",
+            f"there is no text tower beside its {plan.architecture}",
+            "Leave TOWER out, or give a whole CLIP",
+        )
 
 
 def _set_text_length(plan: DualPlan, asked: int | None) -> None:

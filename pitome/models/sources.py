@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pitome.errors import InputError
+from pitome.hub_answers import HubUnreachableError
 from pitome.models import hub
 from pitome.models.checkpoint import read_config
 from pitome.models.families import family_of_type
@@ -75,7 +76,7 @@ def find_source(
         return Source(config, INCLUDED_FOLDER, f"included with pitome, {preset.name}")
     try:
         return _from_reference(reference, progress)
-    except hub.HubUnreachableError as error:
+    except HubUnreachableError as error:
         if strict:
             raise
         warnings.warn(

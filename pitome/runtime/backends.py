@@ -48,6 +48,10 @@ TENSORRT = PlanBackend(
 )
 PLAN_BACKENDS = (TENSORRT_RTX, TENSORRT)
 
+AUTO, ONNXRUNTIME = "auto", "onnxruntime"
+RUN_BACKENDS = (AUTO, ONNXRUNTIME, *(backend.name for backend in PLAN_BACKENDS))
+"""What may be asked to run a bundle."""
+
 
 def find_plan_backend(name: str) -> PlanBackend:
     """The library of that name, installed or not.

@@ -15,6 +15,7 @@ from pitome.engine.options import CheckOptions, MergeSettings, ModelOptions, Sch
 from pitome.engine.prepare import prepare
 from pitome.engine.progress import Silent
 from pitome.runtime import DEVICES
+from pitome.runtime.plans import this_machine
 from tests.cli.command_line import QUICK, pitome
 
 without_cuda = pytest.mark.skipif(
@@ -26,6 +27,15 @@ NOT_HERE = (
     "onnxruntime-gpu in place of the onnxruntime that is there (an environment holds one), or use "
     "--device cpu"
 )
+
+NO_PLAN = (
+    "and no plan of the bundle can run: - model.fp16.tensorrt_rtx.function.plan can't run here: "
+    f"{this_machine().why_no_gpu}. Install"
+)
+REFUSED = {
+    "validate": NOT_HERE,
+    "bench": NOT_HERE.replace("CUDAExecutionProvider. Install", f"CUDAExecutionProvider, {NO_PLAN}"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +56,7 @@ def test_a_build_and_its_dry_run_refuse_it(clip_folder: Path, tmp_path: Path, dr
 @pytest.mark.parametrize("command", ["validate", "bench"])
 def test_so_do_the_commands_that_run_a_bundle(copied: Path, command: str) -> None:
     outcome = pitome(command, copied, "--device", "cuda")
-    assert (outcome.code, outcome.message) == (2, NOT_HERE)
+    assert (outcome.code, outcome.message) == (2, REFUSED[command])
 
 
 @without_cuda
@@ -54,7 +64,7 @@ def test_so_do_the_commands_that_run_a_bundle(copied: Path, command: str) -> Non
 def test_a_bundle_is_run_where_its_build_ran(copied: Path, command: str) -> None:
     set_device(copied, "cuda")
     outcome = pitome(command, copied)
-    assert (outcome.code, outcome.message) == (2, NOT_HERE)
+    assert (outcome.code, outcome.message) == (2, REFUSED[command])
 
 
 def set_device(bundle: Path, device: str) -> None:
@@ -112,3 +122,21 @@ def test_no_other_device_takes_over_what_was_found_on_the_cpu(copied: Path, clip
     graphs, cpu, cuda = verify_bundle(copied).onnx, CheckOptions(), CheckOptions(device="cuda")
     assert keys.parity_key(graphs, loaded, cpu) != keys.parity_key(graphs, loaded, cuda)
     assert keys.latency_key(graphs[0], loaded, cpu) != keys.latency_key(graphs[0], loaded, cuda)
+
+
+@without_cuda
+def test_a_backend_of_plans_is_refused_for_its_own_reasons(copied: Path) -> None:
+    outcome = pitome("bench", copied, "--device", "cuda", "--backend", "tensorrt_rtx")
+    assert outcome.code == 2
+    assert outcome.message == (
+        "error: --backend tensorrt_rtx with --device cuda: no plan of the bundle can run here: - "
+        f"model.fp16.tensorrt_rtx.function.plan can't run here: {this_machine().why_no_gpu}. Run pitome "
+        f"build {copied} --backend tensorrt_rtx on this machine, or leave --backend out"
+    )
+    outcome = pitome("bench", copied, "--device", "cuda", "--backend", "tensorrt")
+    assert f"{copied} has no plan of TensorRT; its plans are model.fp16.tensorrt_rtx" in outcome.message
+    assert f"Run pitome build {copied} --backend tensorrt" in outcome.message
+    outcome = pitome("bench", copied, "--device", "cuda", "--backend", "tensorrt_rtx", "--all")
+    assert "--backend tensorrt_rtx with --all: that measures graphs on onnxruntime" in outcome.message
+    outcome = pitome("bench", copied, "--device", "cpu", "--backend", "tensorrt_rtx")
+    assert "plans run on a GPU only. Use --device cuda" in outcome.message

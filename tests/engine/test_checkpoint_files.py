@@ -68,14 +68,16 @@ def test_files_labels_and_facts(checkpoint: Path, tmp_path: Path) -> None:
     assert {asset.file: asset.role for asset in manifest.assets} == {
         "1_Pooling/config.json": "sentence",
         "LICENSE": "license",
-        "README.md": "card",
+        "bom.cdx.json": "bom",
+        "checkpoint_card.md": "card",
         "config.json": "config",
         "labels.json": "labels",
         "preprocessor_config.json": "processor",
         "tokenizer_config.json": "tokenizer",
     }
     for name in ("config.json", *FILES):
-        assert (bundle / name).read_bytes() == (checkpoint / name).read_bytes()
+        kept = bundle / ("checkpoint_card.md" if name == "README.md" else name)
+        assert kept.read_bytes() == (checkpoint / name).read_bytes()
     assert json.loads((bundle / "labels.json").read_text()) == [f"kind {6 - number}" for number in range(7)]
     assert manifest.model.num_labels == 7
     assert manifest.model.card == CardRecord(license="mit", languages=("en",))
@@ -116,7 +118,7 @@ def test_labels_that_can_not_be_used_are_said(checkpoint: Path, tmp_path: Path) 
 
 def test_random_weights_come_without_files(checkpoint: Path, tmp_path: Path) -> None:
     manifest = read_manifest(exported(checkpoint, tmp_path / "build", weights="random"))
-    assert manifest.assets == ()
+    assert [asset.role for asset in manifest.assets] == ["bom"]
     assert manifest.model.notes == (
         "no processor, tokenizer, label or licence files: random weights are of no checkpoint",
     )

@@ -1,4 +1,4 @@
-"""What a latency measurement compares: ONNX files on onnxruntime, and PyTorch modules."""
+"""What a latency measurement compares: ONNX files on onnxruntime, plans on a GPU, and PyTorch modules."""
 
 from __future__ import annotations
 
@@ -76,6 +76,19 @@ def onnx_contestant(
     if native is not None:
         digest = f"{digest}+{native.record.sha256}"
     return Contestant(name, "onnxruntime", digest, load, against, bound, path, native)
+
+
+def plan_contestant(
+    name: str,
+    backend: RuntimeKind,
+    digest: str,
+    open_plan: Callable[[], Runtime],
+    *,
+    against: str | None = None,
+    bound: float | None = None,
+) -> Contestant:
+    """A plan on a GPU, opened when the measurement begins; ``digest`` is that of its file."""
+    return Contestant(name, backend, digest, lambda settings: open_plan(), against, bound)
 
 
 def eager_contestant(

@@ -1,4 +1,4 @@
-"""Latency of merged models beside their unmerged twins, on a CPU or another device of onnxruntime's.
+"""Latency of merged models beside their unmerged twins: graphs on onnxruntime, or plans on a GPU.
 
 All contestants are measured in one process, in rounds (``validate/bench/rounds.py``): drift of the machine
 hits all alike, and a speed-up is judged on pairs: its interval comes from resampling whole rounds.
@@ -7,12 +7,10 @@ hits all alike, and a speed-up is judged on pairs: its interval comes from resam
 from __future__ import annotations
 
 import gc
-import hashlib
 import itertools
 import json
-import platform
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -20,19 +18,20 @@ import numpy as np
 from pydantic import ValidationError
 
 from pitome.errors import InputError
-from pitome.runtime import Inputs, Runtime
+from pitome.runtime import Runtime
+from pitome.runtime.backends import find_plan_backend
 from pitome.runtime.onnxruntime import OnnxRuntime
-from pitome.validate.bench.contestants import Contestant, RuntimeKind, onnx_contestant, torch_threads
+from pitome.validate.bench.conditions import configuration, cpu_model
+from pitome.validate.bench.contestants import Contestant, onnx_contestant, torch_threads
 from pitome.validate.bench.feeds import Feeds, check_signatures, seeded_inputs
 from pitome.validate.bench.memory import Memory, measure_memory, module_memory
 from pitome.validate.bench.records import (
     BatchRecord,
     ContestantRecord,
-    LatencyConfiguration,
     LatencyRecord,
     LatencyReport,
-    MeasuredContestant,
     PairRecord,
+    PlanRun,
     Timing,
     timing_of,
 )
@@ -120,47 +119,15 @@ def compare(
     return [finished[batch] for batch in sizes]
 
 
-def configuration(
-    contestants: Sequence[Contestant],
-    settings: LatencySettings,
-    inputs: Feeds | None = None,
-) -> LatencyConfiguration:
-    """Everything that the records of :func:`compare` depend on."""
-    return LatencyConfiguration(
-        contestants={
-            each.name: MeasuredContestant(digest=each.digest, against=each.against, bound=each.bound)
-            for each in contestants
-        },
-        batches=tuple(dict.fromkeys(settings.batches)),
-        threads=settings.threads,
-        repeats=settings.repeats,
-        min_seconds=settings.min_seconds,
-        seed=settings.seed,
-        memory=settings.memory,
-        device=settings.device.name,
-        inputs="seeded" if inputs is None else _digest(inputs(1)),
-        packages=_versions({contestant.runtime for contestant in contestants}),
-        python=platform.python_version(),
-        cpu=cpu_model(),
-    )
-
-
-def _versions(runtimes: Collection[RuntimeKind]) -> dict[str, str]:
-    from importlib.metadata import version
-
-    names = ["numpy", "pitome", *(["torch", "transformers"] if "pytorch" in runtimes else [])]
-    found = {name: version(name) for name in names}
-    if "onnxruntime" in runtimes:
+def latency_records(
+    records: Sequence[BatchRecord], settings: LatencySettings, plan: PlanRun | None = None
+) -> list[LatencyRecord]:
+    """Merged against unmerged out of a comparison that has both; ``plan``: what ran, if not onnxruntime."""
+    version, provider = None, "" if plan is None else find_plan_backend(plan.backend).label
+    if plan is None:
         import onnxruntime
 
-        found["onnxruntime"] = onnxruntime.__version__  # several packages have this module
-    return dict(sorted(found.items()))
-
-
-def latency_records(records: Sequence[BatchRecord], settings: LatencySettings) -> list[LatencyRecord]:
-    """Merged against unmerged on onnxruntime, out of a comparison that has both."""
-    import onnxruntime
-
+        version, provider = onnxruntime.__version__, settings.device.provider
     found = []
     for record in records:
         merged, unmerged = record.contestant("merged"), record.contestant("unmerged")
@@ -184,9 +151,10 @@ def latency_records(records: Sequence[BatchRecord], settings: LatencySettings) -
                 warmup_rounds=record.warmup_rounds,
                 threads=settings.threads,
                 seed=settings.seed,
-                onnxruntime=onnxruntime.__version__,
-                provider=merged.provider or settings.device.provider,
+                onnxruntime=version,
+                provider=merged.provider or provider,
                 cpu=cpu_model(),
+                plan=plan,
             )
         )
     return found
@@ -225,17 +193,6 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def cpu_model() -> str:
-    """The processor's name, such as "AMD EPYC 7B13"; the architecture where the system does not tell."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
 def _finished(log: ResumableLog | None, names: Sequence[str]) -> dict[int, BatchRecord]:
     """The records that a log has, by batch size."""
     found: dict[int, BatchRecord] = {}
@@ -265,7 +222,7 @@ def _no_record(log: ResumableLog, why: str) -> InputError:
 def _load(contestants: Sequence[Contestant], settings: LatencySettings) -> dict[str, Runtime]:
     """All contestants in memory, with inputs that one feed can serve."""
     loaded = {contestant.name: contestant.load(settings) for contestant in contestants}
-    graphs = [(c.path, loaded[c.name].inputs) for c in contestants if c.path is not None]
+    graphs = [(c.path or Path(c.name), loaded[c.name].inputs) for c in contestants if c.runtime != "pytorch"]
     for path, inputs in graphs[1:] or graphs:
         check_signatures(graphs[0][0], path, graphs[0][1], inputs)
     return loaded
@@ -387,11 +344,3 @@ def _both(records: Sequence[ContestantRecord]) -> Steadiness:
     states = [record.steady for record in records]
     reasons = "; ".join(f"{r.name}: {r.steady_reason}" for r in records if r.steady_reason)
     return Steadiness(False if False in states else None if None in states else True, reasons or None)
-
-
-def _digest(feeds: Inputs) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(feeds.items()):
-        digest.update(f"{name} {value.dtype} {value.shape}\n".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()

@@ -13,6 +13,7 @@ from pitome.bundle.latency_records import (
     MeasuredContestant,
     Memory,
     PairRecord,
+    PlanRun,
     Timing,
 )
 from pitome.validate.bench.rounds import Seconds
@@ -26,6 +27,7 @@ __all__ = [
     "MeasuredContestant",
     "Memory",
     "PairRecord",
+    "PlanRun",
     "Timing",
     "timing_of",
 ]

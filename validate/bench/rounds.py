@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,19 @@ import numpy.typing as npt
 Seconds = npt.NDArray[np.float64]
 """[rounds] float64, the wall time of one run each, in seconds."""
 Run = Callable[[], object]
+
+
+@runtime_checkable
+class TimedRun(Protocol):
+    """A run that knows a better clock than the host's, such as a GPU's."""
+
+    def __call__(self) -> object:
+        """Run once, and return when the result is there."""
+
+    def seconds(self) -> float:
+        """Run, and say how long one run took."""
+
+
 Clock = Callable[[], float]
 """Seconds since some moment."""
 Progress = Callable[[str, int, int], None]
@@ -65,7 +79,8 @@ def measure_rounds(
     """Warm all contestants up, then measure them round by round.
 
     Args:
-        runs: contestant -> a function that runs it once and returns when the result is there.
+        runs: contestant -> a function that runs it once and returns when the result is there; one with a
+            clock of its own (`TimedRun`) is timed by that.
         repeats: rounds that are kept. By default as many as ``min_seconds`` hold, at least 11 and at most
             1000, fixed after the warm-up so that the sample's size does not depend on what it shows.
         min_seconds: wall time to measure where ``repeats`` is not given; the warm-up lasts no longer.
@@ -82,9 +97,7 @@ def measure_rounds(
     def next_round() -> dict[str, float]:
         times = {}
         for name in next(orders):
-            start = clock()
-            runs[name]()
-            times[name] = clock() - start
+            times[name] = _timed(runs[name], clock)
             if pauses.get(name):
                 time.sleep(pauses[name])
         return times
@@ -108,6 +121,14 @@ def measure_rounds(
         if collecting:
             gc.enable()
     return Rounds(seconds, len(warmup))
+
+
+def _timed(run: Run, clock: Clock) -> float:
+    if isinstance(run, TimedRun):
+        return run.seconds()
+    start = clock()
+    run()
+    return clock() - start
 
 
 def rounds_in(seconds: float, one_round: float) -> int:

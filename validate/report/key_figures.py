@@ -101,12 +101,21 @@ def _cosine(value: float) -> str:
 
 
 def measured_on(latency: LatencyReport, result: LatencyRecord) -> str:
-    """What a speed-up is a number of: the graph of fp32 is what is measured, whatever is deployed."""
-    return f"fp32, {device_of(latency)}, {latency.threads} threads, batch {result.batch}"
+    """What a speed-up is a number of: the graph of fp32, whatever is deployed, or a plan on a GPU."""
+    return f"{conditions_of(latency)}, batch {result.batch}"
+
+
+def conditions_of(latency: LatencyReport) -> str:
+    """Such as ``fp32, onnxruntime CPU, 2 threads``."""
+    if latency.plan is not None:
+        return f"{latency.plan.precision}, {device_of(latency)}"
+    return f"fp32, {device_of(latency)}, {latency.threads} threads"
 
 
 def device_of(latency: LatencyReport) -> str:
-    """Such as ``onnxruntime CPU``."""
+    """Such as ``onnxruntime CPU``, or ``TensorRT 10.14.1.48 on NVIDIA L4``."""
+    if latency.plan is not None:
+        return f"{latency.provider} {latency.plan.version} on {latency.plan.gpu}"
     return f"onnxruntime {latency.provider.removesuffix('ExecutionProvider') or latency.provider}"
 
 
@@ -127,7 +136,8 @@ def slower_warning(manifest: Manifest, latency: LatencyReport | None) -> str | N
         for result in slower
     )
     return (
-        f"merging is slower than not merging here: {told}, in fp32 on {device_of(latency)}; "
+        f"merging is slower than not merging here: {told}, in "
+        f"{'fp32' if latency.plan is None else latency.plan.precision} on {device_of(latency)}; "
         "merge more, use the operator library (`make native`), or METHOD=none"
     )
 

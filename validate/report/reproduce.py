@@ -61,6 +61,8 @@ def bench_flags(report: ReportInput) -> list[str]:
     for result in latency.results:
         flags += ["--batch", str(result.batch)]
     flags += ["--threads", str(latency.threads)]
+    if latency.plan is not None:
+        flags += ["--device", "cuda", "--backend", latency.plan.backend]
     if latency.configuration is not None:
         flags += ["--latency-seconds", f"{latency.configuration.min_seconds:g}"]
     return flags

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pitome.bundle import FlopsRecord, GraphRecord, Manifest, PlanRecord
 from pitome.option import option_text, options_of
 from pitome.settings import MergeSettings
-from pitome.validate.report.key_figures import deployed, device_of, precision_figures, slower_results
+from pitome.validate.report.key_figures import conditions_of, deployed, precision_figures, slower_results
 
 if TYPE_CHECKING:
     from pitome.bundle.latency_records import LatencyRecord, LatencyReport
@@ -127,9 +127,9 @@ def _plan_row(
 
 def _checkpoint_rows(manifest: Manifest) -> list[SummaryRow]:
     """What lies in the bundle of the checkpoint's files, and under which licence the model is said to be."""
-    if not manifest.assets:
+    roles = [asset.role for asset in manifest.assets if asset.role != "bom"]
+    if not roles:
         return []
-    roles = [asset.role for asset in manifest.assets]
     shown = ("processor", "tokenizer", "sentence", "config")
     told = [f"{roles.count(role)} {role}" for role in shown if role in roles]
     if manifest.model.num_labels is not None:
@@ -309,8 +309,8 @@ def _latency_rows(latency: LatencyReport | None, merges: bool) -> list[SummaryRo
         low, high = result.speedup_interval
         unsteady = _unsteady(result)
         value = (
-            f"{times(result.speedup)} ({low:.2f} to {high:.2f}), bound {times(result.bound)}, fp32, "
-            f"{device_of(latency)}, {latency.threads} threads"
+            f"{times(result.speedup)} ({low:.2f} to {high:.2f}), bound {times(result.bound)}, "
+            f"{conditions_of(latency)}"
         )
         value += f", {latency.graph} graph" if latency.graph else ""
         value += "; slower than not merging" if result in slower else ""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -19,39 +15,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from pitome.bundle import verify_bundle
 from pitome.bundle.signing import PASSWORD_VARIABLE, Signed, sign_bundle, verify_signature
-from pitome.errors import BundleError, InputError, SignatureError
-from tests.pitome.bundle.bundle_cases import CONTENTS, OWN, make_bundle, sha256
+from pitome.errors import BundleError, InputError
+from tests.pitome.bundle.bundle_cases import CONTENTS, OWN, sha256
 from tests.pitome.bundle.keys import make_keys
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return make_keys(tmp_path_factory.mktemp("keys"), "own")
-
-
-@pytest.fixture(scope="module")
-def signed_once(tmp_path_factory: pytest.TempPathFactory, keys: tuple[Path, Path]) -> Path:
-    made = make_bundle(tmp_path_factory.mktemp("signed") / "clip-b16")
-    sign_bundle(made, keys[0])
-    return made
+from tests.pitome.bundle.signed_bundle import (
+    found,
+    refusal,
+    rewrite,
+)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, signed_once: Path) -> Path:
-    """A bundle that is signed."""
-    return Path(shutil.copytree(signed_once, tmp_path / "clip-b16"))
-
-
-def refusal(folder: Path, key: Path) -> SignatureError:
-    with pytest.raises(SignatureError) as caught:
-        verify_signature(folder, key)
-    assert caught.value.exit_code == 2
-    assert str(caught.value).startswith(f"the signature of {folder}: ")
-    return caught.value
-
-
-def found(error: SignatureError) -> tuple[str, str]:
-    return error.kind, error.found
+def folder(signed_folder: Path) -> Path:
+    return signed_folder
 
 
 def test_a_signature_is_of_every_file_but_itself(folder: Path, keys: tuple[Path, Path]) -> None:
@@ -172,162 +148,6 @@ def test_a_rewritten_manifest_with_its_digest_is_a_change(folder: Path, keys: tu
     (folder / OWN[1]).write_text(f"{sha256(text.encode())}  {OWN[0]}\n")
     assert verify_bundle(folder).model.name == "clip-b32"
     assert found(refusal(folder, keys[1]))[1] == f"changed since it was signed: {OWN[0]}, {OWN[1]}"
-
-
-# --- files that call themselves signatures ----------------------------------------------------------------
-
-
-def rewrite(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    document = json.loads((folder / "model.sig").read_bytes())
-    change(document)
-    (folder / "model.sig").write_text(json.dumps(document))
-
-
-def rewrite_statement(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    def of_document(document: dict[str, Any]) -> None:
-        envelope = document["dsseEnvelope"]
-        statement = json.loads(base64.b64decode(envelope["payload"]))
-        change(statement)
-        envelope["payload"] = base64.b64encode(json.dumps(statement).encode()).decode()
-
-    rewrite(folder, of_document)
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        (b"", "Expecting value"),
-        (b"\x00" * 1000, "Expecting value"),
-        (b"\xff\xfe", "it is not UTF-8"),
-        (b"null", "it is no JSON object"),
-        (b"[]", "it is no JSON object"),
-        (b"[" * 100_000, "lie in each other more than 32 deep"),
-        (b'{"a": ' * 100_000, "lie in each other more than 32 deep"),
-        (b"{}", "mediaType"),
-        (b'{"mediaType": 1, "mediaType": 2}', "the key stands there twice"),
-        (b"-----BEGIN SIGNATURE-----", "line 1 column"),
-        (b'{"x": 1e999}', "beyond every floating number"),
-        (b" " * (16 * 1024 * 1024 + 1), "it is longer than 16,777,216 bytes"),
-    ],
-)
-def test_no_signature_at_all(folder: Path, keys: tuple[Path, Path], content: bytes, text: str) -> None:
-    (folder / "model.sig").write_bytes(content)
-    error = refusal(folder, keys[1])
-    assert error.kind == "damaged"
-    assert error.found.startswith("model.sig is damaged, or no signature with a key: ")
-    assert text in error.found
-
-
-def set_at(*path: str | int) -> Callable[[dict[str, Any], Any], None]:
-    def change(document: Any, value: Any) -> None:
-        for part in path[:-1]:
-            document = document[part]
-        if value is None:
-            del document[path[-1]]
-        else:
-            document[path[-1]] = value
-
-    return change
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        ("mediaType",),
-        ("verificationMaterial",),
-        ("verificationMaterial", "publicKey"),
-        ("verificationMaterial", "publicKey", "hint"),
-        ("dsseEnvelope",),
-        ("dsseEnvelope", "payload"),
-        ("dsseEnvelope", "payloadType"),
-        ("dsseEnvelope", "signatures"),
-        ("dsseEnvelope", "signatures", 0),
-        ("dsseEnvelope", "signatures", 0, "sig"),
-    ],
-)
-def test_a_part_that_is_another_thing(
-    folder: Path, keys: tuple[Path, Path], path: tuple[str | int, ...]
-) -> None:
-    good = (folder / "model.sig").read_bytes()
-    for value in (None, 1, [], {}, "x", True, [{}], [[[]]], "é", "=" * 5):
-        (folder / "model.sig").write_bytes(good)
-        rewrite(folder, lambda document, value=value: set_at(*path)(document, value))
-        assert refusal(folder, keys[1]).kind == "damaged", value
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        ("_type",),
-        ("subject",),
-        ("subject", 0, "digest"),
-        ("subject", 0, "digest", "sha256"),
-        ("predicateType",),
-        ("predicate",),
-        ("predicate", "serialization"),
-        ("predicate", "serialization", "method"),
-        ("predicate", "serialization", "hash_type"),
-        ("predicate", "serialization", "ignore_paths"),
-        ("predicate", "resources"),
-        ("predicate", "resources", 0),
-        ("predicate", "resources", 0, "digest"),
-        ("predicate", "resources", 0, "name"),
-    ],
-)
-def test_a_part_of_the_statement_that_is_another_thing(
-    folder: Path, keys: tuple[Path, Path], path: tuple[str | int, ...]
-) -> None:
-    good = (folder / "model.sig").read_bytes()
-    for value in (None, 1, [], {}, "x", True, [{}], "../../etc/passwd"):
-        (folder / "model.sig").write_bytes(good)
-        rewrite_statement(folder, lambda statement, value=value: set_at(*path)(statement, value))
-        assert refusal(folder, keys[1]).kind == "damaged", value
-
-
-def test_one_that_leaves_out_the_graph(folder: Path, keys: tuple[Path, Path]) -> None:
-    ignore = set_at("predicate", "serialization", "ignore_paths")
-    rewrite_statement(folder, lambda statement: ignore(statement, ["model.sig", "model.onnx"]))
-    assert "it leaves out model.onnx" in refusal(folder, keys[1]).found
-
-
-def test_one_byte_less_and_every_twentieth_byte_changed(folder: Path, keys: tuple[Path, Path]) -> None:
-    good = (folder / "model.sig").read_bytes()
-    accepted = []
-    for position in range(0, len(good), 20):
-        (folder / "model.sig").write_bytes(
-            good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :]
-        )
-        with suppress(SignatureError):
-            verify_signature(folder, keys[1])
-            accepted.append(position)
-    # What is left is what no signature is of: names of keys that nobody reads, or blanks.
-    assert len(accepted) <= 3, [good[at - 10 : at + 10] for at in accepted]
-    (folder / "model.sig").write_bytes(good[:-1])
-    assert refusal(folder, keys[1]).kind == "damaged"
-
-
-@pytest.mark.parametrize(
-    ("make", "text"),
-    [
-        (lambda path: path.symlink_to("manifest.json"), "it is a link"),
-        (lambda path: path.symlink_to("/dev/zero"), "it is a link"),
-        (os.mkfifo, "it is not a regular file"),
-        (lambda path: path.mkdir(), "it is not a regular file"),
-    ],
-)
-def test_what_is_no_file(
-    folder: Path, keys: tuple[Path, Path], make: Callable[[Path], None], text: str
-) -> None:
-    (folder / "model.sig").unlink()
-    make(folder / "model.sig")
-    assert text in refusal(folder, keys[1]).found
-
-
-def test_no_folder(tmp_path: Path, keys: tuple[Path, Path]) -> None:
-    with pytest.raises(BundleError, match="there is no such folder"):
-        verify_signature(tmp_path / "nowhere", keys[1])
-    with pytest.raises(BundleError, match="there is no such folder"):
-        sign_bundle(tmp_path / "nowhere", keys[0])
 
 
 # --- signing ----------------------------------------------------------------------------------------------

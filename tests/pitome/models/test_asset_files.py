@@ -71,9 +71,10 @@ def refusal(folder: Path) -> str:
 
 def test_what_is_kept_and_as_what(folder: Path) -> None:
     found = {file.name: file for file in read_assets(folder)}
-    assert {name: file.role for name, file in found.items()} == KEPT
+    in_checkpoint = {"checkpoint_card.md": "README.md"}
+    assert {in_checkpoint.get(name, name): file.role for name, file in found.items()} == KEPT
     for name, file in found.items():
-        assert file.content == (folder / name).read_bytes()
+        assert file.content == (folder / in_checkpoint.get(name, name)).read_bytes()
     assert asset_names([*KEPT, *LEFT]) == sorted(KEPT)
     assert {asset_role(name) for name in LEFT} == {None}
 

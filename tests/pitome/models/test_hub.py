@@ -78,7 +78,8 @@ LISTED = {
 FETCH = """
 import json, sys
 from pitome.errors import InputError
-from pitome.models.hub import HubUnreachableError, fetch
+from pitome.hub_answers import HubUnreachableError
+from pitome.models.hub import fetch
 try:
     files = fetch(sys.argv[1], sys.argv[2] or None)
     there = [path for path in files.folder.rglob("*") if path.is_file()]

@@ -27,7 +27,6 @@ import pytest
 Array = np.ndarray[Any, Any]
 Compute = Callable[[dict[str, Array]], dict[str, Array]]
 DTYPES = {"FLOAT": "f4", "HALF": "f2", "BF16": "u2", "INT64": "i8", "INT32": "i4", "BOOL": "?"}
-KERNEL_SECONDS = 0.001
 RUNTIME = "cuda.bindings.runtime"
 
 
@@ -239,9 +238,11 @@ def fake_plan(
     *,
     version: tuple[int, int, int, int] = (10, 14, 1, 48),
     tag: bytes = b"ftrt",
+    seconds: float = 0.001,
 ) -> bytes:
-    """A plan's header, and behind it what the fake library runs."""
-    body = json.dumps({"tensors": [vars(each) for each in tensors], "profile": profile}).encode()
+    """A plan's header, and behind it what the fake library runs, in so many seconds of the GPU's clock."""
+    told = {"tensors": [vars(each) for each in tensors], "profile": profile, "seconds": seconds}
+    body = json.dumps(told).encode()
     return struct.pack("<4s12xQ4B", tag, 28 + len(body), *version) + body
 
 
@@ -288,7 +289,7 @@ class FakeEngine:
         tensors = [FakeTensor(**{**each, "shape": tuple(each["shape"])}) for each in told["tensors"]]
         self.trt, self.cuda, self.compute = trt, cuda, compute
         self.tensors, self.profile = {each.name: each for each in tensors}, tuple(told["profile"])
-        self.num_io_tensors = len(tensors)
+        self.num_io_tensors, self.seconds = len(tensors), told["seconds"]
 
     def get_tensor_name(self, index: int) -> str:
         return list(self.tensors)[index]
@@ -357,7 +358,7 @@ class FakeContext:
 
     def _run(self, shapes: dict[str, tuple[int, ...]]) -> None:
         self.runs += 1
-        self.engine.cuda.clock += KERNEL_SECONDS
+        self.engine.cuda.clock += self.engine.seconds
         there = {
             name: self._memory(name, shape)
             for name, shape in shapes.items()
