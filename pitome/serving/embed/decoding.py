@@ -126,7 +126,8 @@ def _serve(connection: Connection, memory: int) -> None:
             task: Task = connection.recv()
         except (EOFError, ConnectionError):  # who asked is gone
             return
-        reasons, remarks = [], []
+        reasons: list[str | None] = []
+        remarks: list[str] = []
         for row, place in enumerate(task.places):
             try:
                 remark = decoder.into(place, room[task.slot, row])

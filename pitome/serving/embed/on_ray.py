@@ -1,5 +1,5 @@
-"""The same shards on a Ray cluster. Ray carries their numbers and nothing else: inputs and embeddings go by the
-folder, which every machine must have under the same path, as it must have the bundle and the inputs."""
+"""The same shards on a Ray cluster. Ray carries their numbers and nothing else: inputs and embeddings go by
+the folder, which every machine must have under the same path, as it must have the bundle and the inputs."""
 
 from __future__ import annotations
 

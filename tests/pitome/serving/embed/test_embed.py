@@ -220,7 +220,8 @@ def test_a_folder_that_is_written_to_is_refused(
 
     embed(image_bundle, [copied], options, report)
     assert told == [
-        f"write {options.out}: another run is writing there. Wait until it ends, or give another folder with --out"
+        f"write {options.out}: another run is writing there. Wait until it ends, or give another folder with "
+        f"--out"
     ]
 
 
@@ -243,8 +244,8 @@ def test_nothing_to_embed(image_bundle: Path, tmp_path: Path, options: EmbedOpti
 def test_nothing_that_could_be_embedded(image_bundle: Path, copied: Path, options: EmbedOptions) -> None:
     told = refused(image_bundle, [copied / "empty.png"], options)
     assert told == (
-        f"embed 1 inputs: none could be; of 1 the reason is: it is empty. {options.out}/errors.parquet has the "
-        "reason of each"
+        f"embed 1 inputs: none could be; of 1 the reason is: it is empty. {options.out}/errors.parquet has "
+        "the reason of each"
     )
     assert errors_of(options.out) == {str(copied / "empty.png"): "it is empty"}
     assert len(rows_of(options.out)) == 0

@@ -79,8 +79,8 @@ def test_a_list_that_is_meant_from_the_working_folder_is_refused(here: Path) -> 
     make("photos/a.png")
     make("lists/files.txt", content="photos/a.png\n")
     assert refused("lists/files.txt") == (
-        "the list lists/files.txt: its first path, photos/a.png, is there from the working folder, and not from "
-        "the list's own. Write the paths as seen from the list's folder, or in full"
+        "the list lists/files.txt: its first path, photos/a.png, is there from the working folder, and not "
+        "from the list's own. Write the paths as seen from the list's folder, or in full"
     )
 
 
@@ -226,30 +226,31 @@ def test_refusals(here: Path) -> None:
     Path("wide.jsonl").write_text('{"text": "x"}', encoding="utf-16")
     parquet.write_table(pa.table({"text": ["x"], "n": ["1"]}), "v.parquet")
     make("cut.parquet", content="PAR1")
-    wanted = "an image, a folder of them, a list of their paths (.txt, .list) or a table (.jsonl, .csv, .tsv, .parquet)"
+    tables = ".jsonl, .csv, .tsv, .parquet"
+    wanted = f"an image, a folder of them, a list of their paths (.txt, .list) or a table ({tables})"
     assert refused("gone") == f"gone: there is no such file or folder. Give {wanted}"
     assert refused("x.doc") == f"x.doc: its name ends in .doc. Give {wanted}"
     assert refused("a.png", modality="text").startswith(
         "a.png: its name ends in .png. Give a .txt with a text"
     )
     assert refused("a.png", id_column="n") == (
-        "the column n: no table is among the paths. Give a table (.jsonl, .csv, .tsv, .parquet), or leave the "
-        "option out"
+        "the column n: no table is among the paths. Give a table (.jsonl, .csv, .tsv, .parquet), or leave "
+        "the option out"
     )
     assert refused("t.csv", modality="text", column="body") == (
-        "the column body of t.csv: it has no such column; its columns are text, n, n. Name one of these (--column "
-        "has the texts or images)"
+        "the column body of t.csv: it has no such column; its columns are text, n, n. Name one of these "
+        "(--column has the texts or images)"
     )
     assert refused("t.csv", modality="text", keep=("n",)) == (
         "t.csv: 2 columns are named n. Give each a name of its own"
     )
     assert refused("u.jsonl", "v.parquet", modality="text", keep=("n",)) == (
-        "--keep n: it is string in v.parquet and int64 in u.jsonl. Give it one type in all tables, or embed them "
-        "one by one"
+        "--keep n: it is string in v.parquet and int64 in u.jsonl. Give it one type in all tables, or embed "
+        "them one by one"
     )
     assert refused("quotes.csv", modality="text") == (
-        "quotes.csv: it can't be read as a table (unexpected end of data). Double the quotes in its values, or save "
-        "it as .jsonl"
+        "quotes.csv: it can't be read as a table (unexpected end of data). Double the quotes in its values, "
+        "or save it as .jsonl"
     )
     assert refused("wide.jsonl", modality="text") == (
         "wide.jsonl: it is written in UTF-16. Save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
@@ -260,8 +261,8 @@ def test_refusals(here: Path) -> None:
     )
     make("ids.jsonl", content='{"text": "x", "key": "a"}\n{"text": "y", "key": 1.5}\n')
     assert refused("ids.jsonl", modality="text", id_column="key") == (
-        "the ids in the column key of ids.jsonl: row 1, counted from 0, has 1.5. Give every row a text or a whole "
-        "number there, or leave --id-column out"
+        "the ids in the column key of ids.jsonl: row 1, counted from 0, has 1.5. Give every row a text or a "
+        "whole number there, or leave --id-column out"
     )
 
 
