@@ -12,7 +12,7 @@ from typing import Literal
 
 from pitome.errors import BackendError
 
-Extra = Literal["cpu", "gpu", "build", "validate", "sign", "embed", "ray"]
+Extra = Literal["cpu", "gpu", "rtx", "build", "validate", "sign", "embed", "ray"]
 
 EXTRA_OF: dict[str, Extra] = {
     "onnxruntime": "cpu",

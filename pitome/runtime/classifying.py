@@ -85,10 +85,10 @@ class Classifier:
                 "its model compares images with texts, and no labels are given",
                 'Give some, such as labels=["cat", "dog"]',
             )
+        texts = self._label_vectors(tuple(label_texts(labels, template)), truncate)
         found = unit_vectors(
             self._vectors.of_images(as_images(cast("ImageSource", inputs)), None, "classify")
         )
-        texts = self._label_vectors(tuple(label_texts(labels, template)), truncate)
         logits = found @ texts.T * (model.logit_scale or 1) + (model.logit_bias or 0)
         # A bias was trained with a sigmoid for each pair of image and text.
         kind: AnswerKind = "classes" if model.logit_bias is None else "labels"

@@ -1,1 +1,1 @@
-"""What is done with a bundle at scale: the embedding of many files. Imports no torch."""
+"""Bundles at work beyond one process: many files, and the hub."""

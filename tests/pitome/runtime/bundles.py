@@ -19,6 +19,7 @@ from tests.pitome.models.sentence_checkpoint import MEAN, write_json, write_sent
 from tests.plugins.onnxruntime.one_merge import LIBRARY
 from tests.shared import shared_folder
 from tests.tiny_models import tiny_model, tiny_text_model
+from tests.validate.evaluate.tasks.small_clip import write_clip
 from tests.validate.text_checkpoint import write_tokenizer
 
 IMAGE_SIZES = {"hidden_size": 64, "num_hidden_layers": 3, "image_size": 32, "patch_size": 8}
@@ -56,6 +57,7 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
     "features": _save_features,
     "sentence": _save_sentence,
     "text-classifier": _save_text_classifier,
+    "whole-clip": write_clip,
 }
 
 
