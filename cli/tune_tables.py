@@ -29,7 +29,7 @@ def print_tuned(console: Console, tuned: Tuned) -> None:
     if speed is not None:
         console.print(
             f"speed-up: {speed.speedup:.2f}x [{speed.low:.2f}, {speed.high:.2f}] at batch {speed.batch}, "
-            f"{speed.threads} threads, onnxruntime",
+            f"{speed.threads} threads, {speed.runtime}",
             highlight=False,
         )
     for each in tuned.preset.measured:

@@ -145,7 +145,7 @@ def with_plans(manifest: Manifest, plans: Mapping[str, Sequence[records.PlanReco
 
 
 def finish(folder: Path, manifest: Manifest, compression: Compression | None) -> Manifest:
-    """Write the bill of materials, the report and, last, the manifest; FLOPs per layer need the compression."""
+    """Write bill of materials, report and, last, the manifest; FLOPs per layer need the compression."""
     from pitome.validate.report.inputs import ReportInput
     from pitome.validate.report.page import render_report
 

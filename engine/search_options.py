@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from pitome.bundle.build_options import COLUMN_HELP
 from pitome.engine.options import ModelChoice
 from pitome.option import Option, options_of
+from pitome.runtime.backends import AUTO, RUN_BACKENDS
+from pitome.runtime.devices import CPU, device_names
 from pitome.settings import MergeSettings
 from pitome.validate.sweep.grid import GRIDS
 
@@ -81,6 +83,14 @@ class SpeedOptions:
 
     batch: Annotated[int, Option("Batch size that speed is measured at.", minimum=1)] = 8
     threads: Annotated[int, Option("Threads of PyTorch and onnxruntime.", minimum=1)] = 2
+    device: Annotated[str, Option("Where speed is measured.", choices=device_names)] = CPU.name
+    backend: Annotated[
+        str,
+        Option(
+            "What runs it there; auto: with --device cuda plans in fp16 for this GPU, else onnxruntime.",
+            choices=RUN_BACKENDS,
+        ),
+    ] = AUTO
     seconds: Annotated[
         float,
         Option("Seconds to measure per setting.", name="latency_seconds", minimum=0.1, hidden=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,18 +14,18 @@ from pitome.engine.grids import make_grid, untaken_lists
 from pitome.engine.options import ModelChoice
 from pitome.engine.progress import Progress, Report
 from pitome.engine.search_options import SearchOptions, SpeedOptions, SweepOptions
+from pitome.engine.speed_meter import MeasuringPlace, checked_maker, conditions
 from pitome.errors import InputError, PitomeError
 from pitome.models.loading import LoadedModel, load_model
 from pitome.validate.resume import ResumableLog
 from pitome.validate.sweep.plan import Point, Refused, make_points
 from pitome.validate.sweep.points import MeasureSpeeds, Sweep
-from pitome.validate.sweep.records import UNMERGED, AnyRecord, SpeedRecord
+from pitome.validate.sweep.records import ON_CPU, AnyRecord, SpeedRecord
 from pitome.validate.sweep.values import ValueStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pitome.validate.bench.contestants import Contestant
     from pitome.validate.task import Task
 
 DEPENDS_ON = ("torch", "transformers", "tokenizers", "scikit-learn", "scikit-image", "pillow", "numpy")
@@ -118,7 +118,7 @@ def run_sweep(options: SweepOptions, progress: Progress, command: str | None = N
     ):
         measure = None
         if options.latency:
-            _check_conditions(log, options.search.speed)
+            _check_conditions(log, options.search.speed, progress)
             measure = speed_meter(loaded, options.search.speed, progress)
         store = ValueStore(path.with_name(f"{path.stem}.values"))
         sweep = Sweep(loaded, tasks, log, store, options.split, options.search.seed, measure, command)
@@ -132,81 +132,40 @@ def run_sweep(options: SweepOptions, progress: Progress, command: str | None = N
 
 
 def speed_meter(loaded: LoadedModel, options: SpeedOptions, progress: Progress) -> MeasureSpeeds:
-    """Measures points in shared rounds with the unmerged model, a few graphs at a time."""
-    from pitome.engine.graph_cache import unmerged_graph
-    from pitome.validate.bench.contestants import onnx_contestant
+    """Measures points in shared rounds with the unmerged model, a few graphs at a time.
+
+    Raises:
+        InputError, BackendError: onnxruntime does not have the device, or no plan of the asked backend can be
+            built and run here.
+    """
+    maker = checked_maker(options, progress)
+    place = MeasuringPlace(loaded, options, maker, progress)
 
     def measure_speeds(points: Sequence[Point], tell: Report) -> Iterator[tuple[Point, SpeedRecord]]:
         for start in range(0, len(points), TOGETHER):
             few = points[start : start + TOGETHER]
-            unmerged = onnx_contestant(UNMERGED, unmerged_graph(loaded, progress))
             merged = []
             with tempfile.TemporaryDirectory(prefix="pitome-sweep-") as folder:
+                unmerged = place.unmerged(Path(folder))
                 for point in few:
                     try:
-                        merged.append(_exported(loaded, point, Path(folder), tell))
+                        merged.append(place.merged(point, Path(folder), tell))
                     except PitomeError as error:  # the others have a speed all the same
                         progress.note(f"no speed of {point.label}: {error}")
-                found = _measured([*merged, unmerged], options, tell) if merged else {}
+                found = place.measured([*merged, unmerged], tell) if merged else {}
             yield from ((point, found[point.graph]) for point in few if point.graph in found)
 
     return measure_speeds
 
 
-def _exported(loaded: LoadedModel, point: Point, folder: Path, tell: Report) -> Contestant:
-    from pitome.compression import compress
-    from pitome.export.onnx import export_onnx
-    from pitome.validate.bench.contestants import onnx_contestant
-
-    tell(f"export {point.label}", 0, 0)
-    graph = folder / f"{point.graph}.onnx"
-    merged = compress(loaded.model, point.schedule, point.settings)
-    export_onnx(merged, graph, outputs=loaded.family.outputs[loaded.task])
-    return onnx_contestant(point.graph, graph, against=UNMERGED, bound=point.bound)
-
-
-def _measured(
-    contestants: Sequence[Contestant], options: SpeedOptions, tell: Report
-) -> Mapping[str, SpeedRecord]:
-    """The speed of each contestant that is measured against another one, by name."""
-    from pitome.engine.records import installed_version
-    from pitome.validate.bench.latency import LatencySettings, compare, cpu_model
-
-    seconds = options.seconds * (len(contestants) - 1)
-    settings = LatencySettings((options.batch,), options.threads, min_seconds=seconds)
-    found: dict[str, SpeedRecord] = {}
-    for each in compare(contestants, settings, progress=tell)[0].contestants:
-        if each.ratio is None or each.ratio_interval is None:
-            continue
-        low, high = each.ratio_interval
-        found[each.name] = SpeedRecord(
-            speedup=each.ratio,
-            low=low,
-            high=high,
-            batch=options.batch,
-            threads=options.threads,
-            cpu=cpu_model(),
-            onnxruntime=installed_version("onnxruntime"),
-            steady=each.steady,
-        )
-    return found
-
-
-def _check_conditions(log: ResumableLog, options: SpeedOptions) -> None:
+def _check_conditions(log: ResumableLog, options: SpeedOptions, progress: Progress) -> None:
     """Speeds in a file must have been measured as the new ones will be: they stand in one chart."""
-    from pitome.engine.records import installed_version
-    from pitome.validate.bench.latency import cpu_model
-
-    now = {
-        "batch": options.batch,
-        "threads": options.threads,
-        "cpu": cpu_model(),
-        "onnxruntime": installed_version("onnxruntime"),
-    }
+    now = conditions(options, checked_maker(options, progress))
     for each in log.finished:
         speed = each.get("speed")
         if each.get("kind") == "speed" and isinstance(speed, dict):
-            found = [f"{name} {speed.get(name)}" for name, value in now.items() if speed.get(name) != value]
+            there = {"runtime": ON_CPU, **speed}
+            found = [f"{name} {there.get(name)}" for name, value in now.items() if there.get(name) != value]
             if found:
                 asked = ", ".join(f"{name} {value}" for name, value in now.items())
                 raise InputError(

@@ -9,8 +9,9 @@ from typing import Any
 
 from pitome import __version__
 from pitome.engine.options import ModelChoice
-from pitome.engine.progress import Progress
+from pitome.engine.progress import Progress, Silent
 from pitome.engine.search_options import SpeedOptions, SweepOptions, TuneOptions
+from pitome.engine.speed_meter import checked_maker
 from pitome.engine.sweep import SweepResult, run_sweep, speed_meter
 from pitome.errors import InputError
 from pitome.methods import make_method
@@ -55,7 +56,7 @@ def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
     """Run, or resume, the sweep on the validation split, and write the preset file.
 
     Raises:
-        InputError: as ``run_sweep``; a budget below 0.
+        InputError: as ``run_sweep``; a budget below 0; a device that speed can't be measured on.
         BudgetError: no setting is within the budget at 95 %, or with ``accept_mean`` by its mean; nothing is
             written.
     """
@@ -67,6 +68,8 @@ def run_tune(options: TuneOptions, command: str, progress: Progress) -> Tuned:
         )
     if options.out.exists() and not options.out.is_dir():
         raise InputError(f"OUT={options.out}", "it is a file", "Choose a folder for the preset file")
+    if options.latency:
+        checked_maker(options.search.speed, Silent())  # before the sweep, which is long
     sweep = SweepOptions(options.search, out=options.records, default_folder=options.out)
     result = run_sweep(sweep, progress, command)
     candidates = candidates_of(result.records, result.tasks)
@@ -98,7 +101,7 @@ def make_preset(options: TuneOptions, result: SweepResult, chosen: Candidate, co
     unmerged = {each.task: each for each in measured(result.records) if each.is_unmerged}
     speed = None
     if chosen.speed is not None:
-        speed = PresetSpeed(runtime="onnxruntime, CPU", **chosen.speed.model_dump())
+        speed = PresetSpeed(**chosen.speed.model_dump())
     return PresetFile(
         model=_model(options.search.model, loaded),
         method=point.settings,

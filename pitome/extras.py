@@ -12,13 +12,12 @@ from typing import Literal
 
 from pitome.errors import BackendError
 
-Extra = Literal["cpu", "gpu", "build", "validate", "sign"]
+Extra = Literal["cpu", "gpu", "rtx", "build", "validate", "sign"]
 
 EXTRA_OF: dict[str, Extra] = {
     "onnxruntime": "cpu",
     "tensorrt": "gpu",
     "cuda": "gpu",
-    "huggingface_hub": "build",
     "jinja2": "build",
     "matplotlib": "build",
     "onnx": "build",
@@ -27,7 +26,6 @@ EXTRA_OF: dict[str, Extra] = {
     "safetensors": "build",
     "skimage": "build",
     "tensorrt_rtx": "build",
-    "tokenizers": "build",
     "torch": "build",
     "transformers": "build",
     "yaml": "build",

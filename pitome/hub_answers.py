@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from pitome.errors import InputError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi, ModelInfo
 
 TIMEOUT_SECONDS = 5.0
 """For the first word of an answer."""
@@ -14,6 +18,27 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 class HubUnreachableError(InputError):
     """No connection to the hub, and nothing in its local cache."""
+
+
+def model_info(api: HfApi, asked: str, hub_id: str, revision: str | None = None) -> ModelInfo:
+    """What the hub says of a repository, with the sizes of its files.
+
+    One request without retries tells quickly whether there is a connection.
+
+    Raises:
+        HfHubHTTPError, httpx.TransportError, OfflineModeIsEnabled: the library's, for the hub's refusal.
+        InputError: what answered is no hub.
+    """
+    try:
+        return api.model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS, files_metadata=True)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if type(error).__module__.startswith("huggingface_hub"):  # its error for ids is a ValueError
+            raise
+        raise InputError(
+            asked,
+            f"what answered is no hub ({first_line(error)})",
+            "Check HF_ENDPOINT, and whether a proxy stands between",
+        ) from error
 
 
 def refused(asked: str, hub_id: str, error: Exception, instead: str) -> InputError:

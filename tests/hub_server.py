@@ -24,7 +24,7 @@ import pytest
 
 WRITER, READER = "hf_writer", "hf_reader"
 """Tokens: of who may write into ``org``, and of who may read all that is private there."""
-LARGE = 2048
+LARGE = 1024
 """Bytes from which on a file goes by Git LFS."""
 PART = 3000
 """Bytes of a part, of what is longer than this."""

@@ -32,6 +32,7 @@ PAGES = (
     "SECURITY.md",
     "docs/results/README.md",
     "docs/DESIGN.md",
+    "docs/gpu.md",
 )
 
 

@@ -22,7 +22,14 @@ from pitome.bundle.manifest import Manifest
 from pitome.bundle.record import DIGEST_NAME, MANIFEST_NAME, SIGNATURE_NAME, SizedFileRecord
 from pitome.bundle.verification import read_manifest, verify_bundle
 from pitome.errors import BundleError, InputError
-from pitome.hub_answers import COMMIT, TIMEOUT_SECONDS, HubUnreachableError, first_line, refused
+from pitome.hub_answers import (
+    COMMIT,
+    TIMEOUT_SECONDS,
+    HubUnreachableError,
+    first_line,
+    model_info,
+    refused,
+)
 
 _NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*)(?:@(.+))?", re.ASCII | re.DOTALL)
 _LIMITS = {MANIFEST_NAME: 64 * 1024 * 1024, DIGEST_NAME: 1024, SIGNATURE_NAME: 16 * 1024 * 1024}
@@ -116,11 +123,11 @@ def _from_cache(name: HubName, why: str) -> Path:
 
     manifest = get(MANIFEST_NAME, name.revision)
     if manifest is None:
-        raise HubUnreachableError(
-            str(name),
-            f"{why}, and the local cache has not this bundle",
-            "Fetch it once with a connection: pitome.load, or `hf download`",
-        )
+        found, remedy = "this bundle", "Fetch it once with a connection: pitome.load, or `hf download`"
+        if others := sorted(path.name for path in _place(name, "").glob("[0-9a-f]*")):
+            found = f"this revision of it, but {', '.join(others[:3])}"
+            remedy = f"Give {name.id}@{others[0]}, or fetch it once with a connection"
+        raise HubUnreachableError(str(name), f"{why}, and the local cache has not {found}", remedy)
     commit = manifest.parent.name
     if (ready := _place(name, commit)).is_dir():
         return _verified(name, ready)
@@ -148,12 +155,12 @@ def _from_hub(name: HubName, progress: Callable[[str], None] | None) -> Path:
         return Path(hf_hub_download(name.id, file, revision=revision, etag_timeout=TIMEOUT_SECONDS))
 
     try:
-        listing = _listing(name.id, name.revision)
+        listing = _listing(name, name.revision)
         _require_bundle(name, listing)
         # The first by branch or tag, so that the cache notes where it points; it may have moved just now.
         commit = get(DIGEST_NAME, name.revision).parent.name
         if commit != listing.commit:
-            listing = _listing(name.id, commit)
+            listing = _listing(name, commit)
             _require_bundle(name, listing)
         if (ready := _place(name, commit)).is_dir():
             return _verified(name, ready)
@@ -176,11 +183,10 @@ def _from_hub(name: HubName, progress: Callable[[str], None] | None) -> Path:
         raise InputError(str(name), f"a file came incomplete ({first_line(error)})", "Try again") from error
 
 
-def _listing(hub_id: str, revision: str | None) -> _Listing:
+def _listing(name: HubName, revision: str | None) -> _Listing:
     from huggingface_hub import HfApi
 
-    # One request without retries tells quickly whether there is a connection; file requests retry.
-    info = HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS, files_metadata=True)
+    info = model_info(HfApi(), str(name), name.id, revision)
     return _Listing(info.sha or "", {each.rfilename: each.size for each in info.siblings or []})
 
 

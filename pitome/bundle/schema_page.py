@@ -49,8 +49,8 @@ two share no folder; `build.command` has paths as seen from where it was typed. 
 `pitome validate` look there, and beside the bundle; `--weights FOLDER` says where the weights are now.
 
 A whole CLIP is a dual encoder (`model.system`): an image's and a text's `image_embeds` and `text_embeds` are
-compared by their cosine, and the logit of a pair is `logit_scale` times it, plus `logit_bias` where there is
-one. `normalised` says whether the graphs' embeddings have length 1 already. `method`, `schedule`, `parity` and
+compared by their cosine; a pair's logit is `logit_scale` times it, plus `logit_bias` where there is one.
+`normalised` says whether the graphs' embeddings have length 1. `method`, `schedule`, `parity` and
 `latency` are of the merged graph, `other_parity` of the other, and `flops` is the sum of both.
 
 Texts: `attention_mask` is 1 for every token and 0 for padding, and its first column is 1. Pad behind the

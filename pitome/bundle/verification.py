@@ -110,10 +110,14 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (Path(folder) / DIGEST_NAME).write_bytes(f"{digest}  {MANIFEST_NAME}\n".encode())
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path, sha256: str | None = None) -> Manifest:
     """Read ``manifest.json``: its digest first, then its JSON, its schema_version, and its schema.
 
     The files that it lists are not looked at; that is :func:`verify_bundle`.
+
+    Args:
+        folder: of the bundle.
+        sha256: the digest that it must have, where somebody signed it; None = the one that lies beside it.
 
     Raises:
         BundleError: no bundle is there, or its manifest is missing, damaged, or of another version.
@@ -121,6 +125,8 @@ def read_manifest(folder: Path) -> Manifest:
     folder = Path(folder)
     _check_folder(folder)
     data = _read_checked(folder)
+    if sha256 is not None and (digest := hashlib.sha256(data).hexdigest()) != sha256:
+        raise _error(folder, f"{MANIFEST_NAME} is not the signed one: {_digests(sha256, digest)}")
     try:
         document = read_strict_json(data)
     except ValueError as error:

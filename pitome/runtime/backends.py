@@ -34,7 +34,7 @@ TENSORRT_RTX = PlanBackend(
     module="tensorrt_rtx",
     distribution="tensorrt-rtx-cu13",
     distributions=("tensorrt-rtx-cu13", "tensorrt-rtx-cu12", "tensorrt-rtx"),
-    install=install_command("build"),
+    install=install_command("rtx"),
     oldest_with_plugin=(1, 7),  # tried with 1.7.1; what was written of older ones says they have no plugins
 )
 TENSORRT = PlanBackend(

@@ -177,6 +177,10 @@ class Bundle:
         if images is None and texts is None:
             raise InputError("similarity", "neither images nor texts are given", "Give at least one of them")
         with self._usage():
+            if images is not None:
+                self._vectors.image_graph("similarity of images")
+            if texts is not None:
+                self._vectors.text_graph("similarity of texts")
             sides = []
             if images is not None:
                 found = self._vectors.of_images(as_images(images), None, "similarity of images")

@@ -5,23 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord
 from pitome.bundle.manifest import Manifest
 from pitome.bundle.record import NativeRecord
 from pitome.errors import BackendError, InputError, PitomeError
+from pitome.runtime.backends import PLAN_BACKENDS, find_plan_backend
 from pitome.runtime.devices import CPU, DEVICES, Device, check_device, device_names
 from pitome.runtime.native import NativeLibrary
 from pitome.runtime.onnxruntime import runtime_name
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pitome.runtime.plans import Machine, check_plan, ranked_plans
 
 AUTO = "auto"
 ONNXRUNTIME = "onnxruntime"
-BACKENDS = (ONNXRUNTIME,)
+BACKENDS = (ONNXRUNTIME, *(backend.name for backend in PLAN_BACKENDS))
 PRECISIONS = ("fp32", "fp16", "bf16")
+_DRIVER = Path("/proc/driver/nvidia")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Wishes:
     backend: str = AUTO
     precision: str | None = None
     native: bool | None = None
-    """Whether onnxruntime computes merges by the bundle's own operator; None = where it can."""
+    """Whether onnxruntime computes merges by the bundle's own operator; None = where it can, or a plan."""
 
     def __post_init__(self) -> None:
         """InputError: a word that is none of them."""
@@ -61,12 +61,19 @@ class Way:
     device: Device | None = None
     """Of onnxruntime."""
     native: NativeRecord | None = None
+    """What computes merges: onnxruntime's operator library, or the plugin that a plan does not carry."""
     why_not: PitomeError | None = None
     """What speaks against it on this machine; None: nothing that can be seen before it is opened."""
 
     def __str__(self) -> str:
-        by = runtime_name(self.device or CPU, self.native is not None)
-        return f"{self.record.file} by {by}"
+        if self.device is None:
+            return f"{self.record.file} by {find_plan_backend(self.backend).label}"
+        return f"{self.record.file} by {runtime_name(self.device, self.native is not None)}"
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether a user is to be told where it can't be taken: the bundle has it, or the machine."""
+        return self.device is None or self.native is not None or (self.device != CPU and _DRIVER.exists())
 
 
 @dataclass(frozen=True)
@@ -126,15 +133,20 @@ class Chosen:
         return "\n".join([*map(str, self.graphs), *(f"not {reason}" for reason in self.reasons)])
 
 
-def ways_of(graph: GraphRecord, manifest: Manifest, folder: Path, wishes: Wishes) -> list[Way]:
+def ways_of(
+    graph: GraphRecord, manifest: Manifest, folder: Path, wishes: Wishes, machine: Machine
+) -> list[Way]:
     """Every way of running a graph that fits the wishes, the best one first.
 
     Raises:
         InputError: there is none in this bundle, whatever the machine.
     """
-    found = list(_with_onnxruntime(graph, manifest, folder, wishes))
+    found = [
+        *_by_plans(graph, manifest, wishes, machine),
+        *_with_onnxruntime(graph, manifest, folder, wishes),
+    ]
     if not found:
-        files = [record.file for record in (*graph.plans, *graph.onnx)]
+        files = [record.file for record in (*graph.plans, *graph.onnx, *manifest.native)]
         raise InputError(
             f"load {folder} with {wishes.asked}",
             f"the bundle's graph {graph.name} has {', '.join(files)}, and nothing that fits",
@@ -143,14 +155,42 @@ def ways_of(graph: GraphRecord, manifest: Manifest, folder: Path, wishes: Wishes
     return found
 
 
+def wants_plans(manifest: Manifest, wishes: Wishes) -> bool:
+    """Whether there are plans, and a wish for one could be."""
+    return bool(manifest.plans) and wishes.device in (AUTO, "cuda") and wishes.backend != ONNXRUNTIME
+
+
+def _by_plans(graph: GraphRecord, manifest: Manifest, wishes: Wishes, machine: Machine) -> Iterator[Way]:
+    if not wants_plans(manifest, wishes) or wishes.native is not None:
+        return
+    plans = [
+        plan
+        for plan in graph.plans
+        if wishes.backend in (AUTO, plan.backend) and wishes.precision in (None, plan.precision)
+    ]
+    for plan, _ in ranked_plans(plans, machine, manifest.plugin):
+        library = manifest.plugin if plan.merge_path == "plugin" and not plan.plugin_embedded else None
+        why_not = None
+        try:
+            check_plan(plan, machine, manifest.plugin)
+        except PitomeError as error:
+            why_not = error
+        yield Way(graph.name, plan.backend, plan, None, library, why_not)
+
+
 def _with_onnxruntime(graph: GraphRecord, manifest: Manifest, folder: Path, wishes: Wishes) -> Iterator[Way]:
     if wishes.backend not in (AUTO, ONNXRUNTIME):
         return
     library = next((each for each in manifest.native if each.kind == ONNXRUNTIME), None)
+    if wishes.native and graph.merges and library is None:
+        return
     for device in _devices(wishes):
-        why_not = _missing(device)
-        for record in _graphs(graph, manifest, wishes, device):
-            against = why_not or _unknown_type(record, device)
+        records = list(_graphs(graph, manifest, wishes, device))
+        if records and (missing := _missing(device)) is not None:
+            yield Way(graph.name, ONNXRUNTIME, records[0], device, None, missing)
+            continue
+        for record in records:
+            against = _unknown_type(record, device)
             if library is not None and graph.merges and wishes.native is not False:
                 misfit = _library_misfit(folder, library, device)
                 # Of a provider that has no use for the library nothing is said.

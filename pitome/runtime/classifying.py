@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from pitome.errors import InputError
+from pitome.models.answers import AnswerKind
 from pitome.runtime.answers import Prediction, label_texts, predictions, unit_vectors
 from pitome.runtime.contents import Contents
 from pitome.runtime.protocol import Array
@@ -84,13 +85,13 @@ class Classifier:
                 "its model compares images with texts, and no labels are given",
                 'Give some, such as labels=["cat", "dog"]',
             )
+        texts = self._label_vectors(tuple(label_texts(labels, template)), truncate)
         found = unit_vectors(
             self._vectors.of_images(as_images(cast("ImageSource", inputs)), None, "classify")
         )
-        texts = self._label_vectors(tuple(label_texts(labels, template)), truncate)
         logits = found @ texts.T * (model.logit_scale or 1) + (model.logit_bias or 0)
         # A bias was trained with a sigmoid for each pair of image and text.
-        kind = "classes" if model.logit_bias is None else "labels"
+        kind: AnswerKind = "classes" if model.logit_bias is None else "labels"
         return predictions(logits, labels, kind, top)
 
     def _label_vectors(self, texts: tuple[str, ...], truncate: bool) -> Array:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def try_opening(
             "Let this process start others",
         ) from error
     told = _answer(done.stdout)
-    if told is not None and told.get("fits") is True and done.returncode == 0:
+    if told is not None and "fits" in told and done.returncode == 0:
         with _lock:
             _tried.add(key)
         return
@@ -109,7 +110,7 @@ def _failed(asked: str, found: str, remedy: str = "") -> BundleError:
     return BundleError(asked, found, f"{remedy}. {again}" if remedy else again)
 
 
-def _answer(text: str) -> dict[str, str | bool] | None:
+def _answer(text: str) -> dict[str, str] | None:
     lines = text.strip().splitlines()
     try:
         found = json.loads(lines[-1]) if lines else None
@@ -122,11 +123,11 @@ def _ended(done: subprocess.CompletedProcess[str]) -> str:
     """How it ended, and its last words."""
     code = done.returncode
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip() and "note: " not in line]
     return f"{how} ({said[-1][:200]})" if said else how
 
 
-def _key(request: dict[str, object], tokenizer: TokenizerSource | None) -> str:
+def _key(request: Mapping[str, object], tokenizer: TokenizerSource | None) -> str:
     digest = hashlib.sha256()
     if tokenizer is not None:
         request = {**request, "tokenizer": {**asdict(tokenizer), "folder": ""}}

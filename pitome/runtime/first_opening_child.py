@@ -43,7 +43,7 @@ def main() -> None:
             }
         )
     else:
-        _say({"fits": True})
+        _say({"fits": "yes"})
 
 
 def _limit(seconds: float, memory: int) -> None:

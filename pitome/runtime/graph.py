@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pitome.bundle.graph_records import GraphRecord, PlanRecord
+from pitome.bundle.graph_records import GraphRecord
 from pitome.errors import InputError
-from pitome.runtime.choice import Way
 from pitome.runtime.protocol import Array, DeclaredInput, Runtime
 from pitome.text_inputs import ATTENTION_MASK, INPUT_IDS
 
@@ -32,10 +31,8 @@ class Batches:
     """None: any number."""
 
     @staticmethod
-    def of(way: Way, inputs: tuple[DeclaredInput, ...]) -> Batches:
-        """Of a plan its profile; of a graph any number, unless it was made for one."""
-        if isinstance(way.record, PlanRecord):
-            return Batches(*way.record.profile)
+    def of_inputs(inputs: tuple[DeclaredInput, ...]) -> Batches:
+        """Of a graph: any number, unless it was made for one."""
         fixed = inputs[0].shape[0] if inputs and inputs[0].shape else None
         return Batches(fixed, fixed, fixed) if isinstance(fixed, int) else Batches()
 
@@ -55,7 +52,6 @@ class OpenedGraph:
     """A graph with what runs it. Several threads may run it at once."""
 
     record: GraphRecord
-    way: Way
     runtime: Runtime
     batches: Batches
     asked: str

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pitome.bundle.graph_records import GraphRecord
 from pitome.bundle.manifest import Manifest
+from pitome.bundle.record import MANIFEST_NAME
 from pitome.bundle.verification import read_manifest
 from pitome.errors import BackendError, BundleError, InputError, PitomeError
+from pitome.extras import naming_extras
 from pitome.runtime.assets import open_assets
 from pitome.runtime.bundle import Bundle
-from pitome.runtime.choice import AUTO, Chosen, ChosenGraph, Way, Wishes, ways_of
+from pitome.runtime.choice import AUTO, Chosen, ChosenGraph, Way, Wishes, wants_plans, ways_of
 from pitome.runtime.contents import Contents
 from pitome.runtime.graph import OpenedGraph
-from pitome.runtime.opening import open_way
+from pitome.runtime.opening import Opener
+from pitome.runtime.place import bundle_folder
+from pitome.runtime.plans import Machine, this_machine
 from pitome.runtime.private_files import PrivateFiles
 
 _LOG = logging.getLogger("pitome.runtime")
@@ -27,9 +33,12 @@ def load(
     device: str = AUTO,
     backend: str = AUTO,
     allow_random: bool = False,
+    require_signature: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     precision: str | None = None,
     native: bool | None = None,
+    cuda_graphs: bool = False,
+    offline: bool | None = None,
 ) -> Bundle:
     """A bundle that is ready to run.
 
@@ -40,27 +49,33 @@ def load(
     that were checked.
 
     Args:
-        place: the bundle's folder.
+        place: the bundle's folder; or ``org/name`` or ``org/name@revision`` of the Hugging Face hub.
         device: "cpu", "cuda", or "tensorrt" (onnxruntime's provider of that name); "auto" = the best that
             this machine has.
-        backend: "onnxruntime"; "auto" = the best that this machine can run.
+        backend: "onnxruntime", "tensorrt" or "tensorrt_rtx" (plans); "auto" = the best that this machine can
+            run, which `Bundle.chosen` says, with the reasons why nothing better does.
         allow_random: take a bundle of random weights, which is right for measuring only.
+        require_signature: a file with a public key: the bundle must be signed with the private one.
         threads: of one operator on the CPU; None = as many as this process may use.
         precision: "fp32", "fp16" or "bf16"; None = what suits the device.
         native: True = merges by the bundle's operator library for onnxruntime, or an error; False = without
             it; None = with it where it runs.
+        cuda_graphs: replay plans from CUDA graphs: less time between kernels, more for a batch's first run.
+        offline: ask no hub, take what its cache has; None = as HF_HUB_OFFLINE says.
 
     Raises:
-        BundleError: there is no bundle, it is damaged or of random weights, or its tokenizer can't be used.
+        BundleError: there is no bundle, it is damaged, of random weights or not signed as it must be
+            (SignatureError), or its tokenizer can't be used.
         BackendError: nothing that it holds runs here; with the reason of each.
-        InputError: no such device, backend or precision, or the bundle has nothing of it.
+        InputError: no such device, backend or precision, or the bundle has nothing of it; or the hub has no
+            such bundle.
     """
-    wishes = Wishes(device, backend, precision, native)
-    threads = _threads(threads)
-    folder = Path(place)
-    manifest = read_manifest(folder)
-    _check_weights(folder, manifest, allow_random)
-    return Bundle(_opened(folder, manifest, wishes, threads))
+    wishes, number = Wishes(device, backend, precision, native), _threads(threads)
+    loading = _Loading(bundle_folder(place, offline), wishes, number, cuda_graphs)
+    signed = None if require_signature is None else _signed(loading.folder, Path(require_signature))
+    manifest = read_manifest(loading.folder, signed)
+    _check_weights(loading.folder, manifest, allow_random)
+    return Bundle(loading.contents(manifest))
 
 
 def _threads(asked: int | None) -> int:
@@ -69,6 +84,14 @@ def _threads(asked: int | None) -> int:
     if type(asked) is not int or asked < 1:
         raise InputError(f"threads={asked}", "it is no number from 1 up", "Give such as threads=2")
     return asked
+
+
+def _signed(folder: Path, public_key_file: Path) -> str:
+    """The digest of the manifest that the key's owner signed."""
+    with naming_extras(f"load {folder} with require_signature"):
+        from pitome.bundle.signing import verify_signature
+
+        return verify_signature(folder, public_key_file).files[MANIFEST_NAME]
 
 
 def _check_weights(folder: Path, manifest: Manifest, allow_random: bool) -> None:
@@ -80,69 +103,89 @@ def _check_weights(folder: Path, manifest: Manifest, allow_random: bool) -> None
         )
 
 
-def _opened(folder: Path, manifest: Manifest, wishes: Wishes, threads: int) -> Contents:
-    name = f"the bundle {folder}"
-    ways = {graph.name: ways_of(graph, manifest, folder, wishes) for graph in manifest.graphs}
-    for graph in manifest.graphs:
-        _check_some_way(name, graph, ways[graph.name])
-    first = [next(way for way in each if way.why_not is None).record.file for each in ways.values()]
-    files = PrivateFiles(folder, manifest, {*first, *(asset.file for asset in manifest.assets)})
-    try:
-        assets = open_assets(name, manifest, files)
-        opened, chosen, reasons = {}, [], []
+@dataclass(frozen=True)
+class _Loading:
+    """How a bundle is to be opened."""
+
+    folder: Path
+    wishes: Wishes
+    threads: int
+    cuda_graphs: bool
+
+    @property
+    def name(self) -> str:
+        return f"the bundle {self.folder}"
+
+    def contents(self, manifest: Manifest) -> Contents:
+        """Everything that can be known is checked before anything is opened."""
+        machine = this_machine() if wants_plans(manifest, self.wishes) else Machine()
+        ways = {
+            graph.name: ways_of(graph, manifest, self.folder, self.wishes, machine)
+            for graph in manifest.graphs
+        }
         for graph in manifest.graphs:
-            found, told, against = _open_graph(name, graph, ways[graph.name], files, threads)
-            opened[graph.name] = found
-            chosen.append(told)
-            reasons += against
+            if all(way.why_not is not None for way in ways[graph.name]):
+                against = [(way, way.why_not) for way in ways[graph.name] if way.why_not is not None]
+                raise self._nothing_runs(graph, against)
+        best = [next(way for way in each if way.why_not is None).record.file for each in ways.values()]
+        files = PrivateFiles(self.folder, manifest, {*best, *(asset.file for asset in manifest.assets)})
+        try:
+            return self._opened(manifest, files, machine, ways)
+        finally:
+            files.close()
+
+    def _opened(
+        self, manifest: Manifest, files: PrivateFiles, machine: Machine, ways: Mapping[str, list[Way]]
+    ) -> Contents:
+        assets = open_assets(self.name, manifest, files)
+        opener = Opener(self.name, self.folder, files, machine, self.threads, self.cuda_graphs)
+        found = {graph.name: self._open_graph(graph, ways[graph.name], opener) for graph in manifest.graphs}
+        reasons = dict.fromkeys(reason for _, _, against in found.values() for reason in against)
         return Contents(
-            name=name,
+            name=self.name,
             manifest=manifest,
-            chosen=Chosen(tuple(chosen), tuple(dict.fromkeys(reasons))),
+            chosen=Chosen(tuple(told for _, told, _ in found.values()), tuple(reasons)),
             verification=files.verification,
-            graphs=opened,
+            graphs={name: opened for name, (opened, _, _) in found.items()},
             texts=assets.texts,
             labels=assets.labels,
             answers=assets.answers,
         )
-    finally:
-        files.close()
 
+    def _open_graph(
+        self, graph: GraphRecord, ways: list[Way], opener: Opener
+    ) -> tuple[OpenedGraph, ChosenGraph, list[str]]:
+        """The best way that opens, what is told of it, and what spoke against better ones."""
+        failed: list[tuple[Way, PitomeError]] = []
+        for way in ways:
+            if way.why_not is not None:
+                failed.append((way, way.why_not))
+                continue
+            opener.fetch(way)  # a file that was changed meanwhile is no reason to take another one
+            try:
+                opened, told = opener.open(graph, way)
+            except PitomeError as error:
+                failed.append((way, error))
+                continue
+            self._say(told, failed)
+            return opened, told, [f"{other}: {error.found}" for other, error in failed]
+        raise self._nothing_runs(graph, failed)
 
-def _check_some_way(name: str, graph: GraphRecord, ways: list[Way]) -> None:
-    if all(way.why_not is not None for way in ways):
-        raise _nothing_runs(name, graph, [(way, way.why_not) for way in ways if way.why_not is not None])
+    def _say(self, told: ChosenGraph, failed: list[tuple[Way, PitomeError]]) -> None:
+        """What runs; loudly where the bundle has something faster, or this machine a GPU."""
+        missed = [f"{way} ({error.found})" for way, error in failed if way.is_missed or way.why_not is None]
+        if missed:
+            _LOG.warning("%s runs by %s, and not by %s", self.name, told, "; ".join(missed))
+        else:
+            _LOG.info("%s runs by %s", self.name, told)
 
-
-def _open_graph(
-    name: str, graph: GraphRecord, ways: list[Way], files: PrivateFiles, threads: int
-) -> tuple[OpenedGraph, ChosenGraph, list[str]]:
-    """The best way that opens, what is told of it, and what spoke against better ones."""
-    failed: list[tuple[Way, PitomeError]] = []
-    for way in ways:
-        if way.why_not is not None:
-            failed.append((way, way.why_not))
-            continue
-        try:
-            found, told = open_way(name, graph, way, files, threads)
-        except (BackendError, InputError) as error:
-            failed.append((way, error))
-            _LOG.warning("%s: %s can't be opened, the next best is tried: %s", name, way, error)
-            continue
-        reasons = [f"{way}: {error.found}" for way, error in failed]
-        _LOG.info("%s runs by %s", name, told)
-        return found, told, reasons
-    raise _nothing_runs(name, graph, failed)
-
-
-def _nothing_runs(name: str, graph: GraphRecord, failed: list[tuple[Way, PitomeError]]) -> PitomeError:
-    if len(failed) == 1:
-        way, error = failed[0]
-        return type(error)(f"{name} with {way}", error.found, error.remedy, error.lines)
-    lines = [f"- {way}: {error.found}. {error.remedy}" for way, error in failed]
-    return BackendError(
-        f"running the graph {graph.name} of {name}",
-        "nothing that it holds runs here",
-        "Do what one of these lines says, or leave device, backend and precision out",
-        lines,
-    )
+    def _nothing_runs(self, graph: GraphRecord, failed: list[tuple[Way, PitomeError]]) -> PitomeError:
+        if len(failed) == 1:
+            way, error = failed[0]
+            return type(error)(f"{self.name} with {way}", error.found, error.remedy, error.lines)
+        return BackendError(
+            f"running the graph {graph.name} of {self.name} with {self.wishes.asked}",
+            "nothing that it holds runs here",
+            "Do what one of these lines says, or leave device, backend and precision out",
+            [f"- {way}: {error.found}. {error.remedy}" for way, error in failed],
+        )

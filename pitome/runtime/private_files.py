@@ -13,14 +13,15 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from pitome.bundle.manifest import Manifest
 from pitome.bundle.record import FileRecord, NativeRecord
 from pitome.bundle.verification import check_file, warn_of_unknown
-from pitome.errors import BackendError, BundleError
+from pitome.errors import BackendError
 
 _LOG = logging.getLogger("pitome.runtime")
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
@@ -110,44 +111,30 @@ class PrivateFiles:
     def _copy(self, record: FileRecord) -> None:
         try:
             if record.file in self._in_folder:
-                self._copy_to_folder(record)
+                target = self.folder / record.file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("xb") as file:
+                    _check_into(self._bundle, record, file, self._count)
             else:
-                self._copy_to_memory(record)
+                self._descriptors.append(_sealed_copy(self._bundle, record, self._count))
+                target = Path(f"/proc/self/fd/{self._descriptors[-1]}")
         except OSError as error:
-            raise BackendError(
-                f"a private copy of {record.file}",
-                f"there is no room for it ({error.strerror})",
-                "Free memory, or room in the folder of temporary files (TMPDIR)",
-            ) from error
-
-    def _copy_to_folder(self, record: FileRecord) -> None:
-        target = self.folder / record.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
-            check_file(self._bundle, record, lambda piece: self._count(piece) or file.write(piece))
+            raise _no_room(record, error) from error
         self._copies[record.file] = target
-
-    def _copy_to_memory(self, record: FileRecord) -> None:
-        descriptor = os.memfd_create(record.file[-200:], os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        self._descriptors.append(descriptor)
-        with open(descriptor, "wb", closefd=False) as file:
-            check_file(self._bundle, record, lambda piece: self._count(piece) or file.write(piece))
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-        self._copies[record.file] = Path(f"/proc/self/fd/{descriptor}")
 
     def _count(self, piece: memoryview) -> None:
         self._size += len(piece)
 
 
-_libraries: dict[str, tempfile.TemporaryDirectory[str]] = {}
+_libraries: dict[str, int] = {}
 _libraries_lock = threading.Lock()
 
 
 def private_library(folder: Path, record: NativeRecord) -> Path:
-    """A copy of a native library, one for each content and process, until the process ends.
+    """A copy of a native library, one for each content, which stays until the process ends.
 
-    A library stays loaded under its path, and the loader takes an equal path for an equal library: so the
-    path has the digest in it, and a second bundle with the same library shares it.
+    The loader knows libraries by their paths, and an equal path for the library that it has: so no
+    descriptor of one is closed, and a second bundle with the same library shares it.
 
     Raises:
         BundleError: it is missing or damaged.
@@ -155,25 +142,40 @@ def private_library(folder: Path, record: NativeRecord) -> Path:
     """
     with _libraries_lock:
         if record.sha256 not in _libraries:
-            holder = tempfile.TemporaryDirectory(prefix="pitome-native-")
-            path = _library_path(holder, record)
             try:
-                path.parent.mkdir()
-                with path.open("xb") as file:
-                    check_file(folder, record, file.write)
+                _libraries[record.sha256] = _sealed_copy(folder, record)
             except OSError as error:
-                holder.cleanup()
-                raise BackendError(
-                    f"a private copy of {record.file}",
-                    f"there is no room for it ({error.strerror})",
-                    "Free room in the folder of temporary files (TMPDIR)",
-                ) from error
-            except BundleError:
-                holder.cleanup()
-                raise
-            _libraries[record.sha256] = holder
-        return _library_path(_libraries[record.sha256], record)
+                raise _no_room(record, error) from error
+        return Path(f"/proc/self/fd/{_libraries[record.sha256]}")
 
 
-def _library_path(holder: tempfile.TemporaryDirectory[str], record: NativeRecord) -> Path:
-    return Path(holder.name) / record.sha256[:16] / Path(record.file).name
+def _sealed_copy(folder: Path, record: FileRecord, count: Callable[[memoryview], None] | None = None) -> int:
+    """The descriptor of a file in memory with the bytes of the record, which nobody can change."""
+    descriptor = os.memfd_create(record.file[-200:], os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            _check_into(folder, record, file, count)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_into(
+    folder: Path, record: FileRecord, file: IO[bytes], count: Callable[[memoryview], None] | None
+) -> None:
+    def write(piece: memoryview) -> None:
+        file.write(piece)
+        if count is not None:
+            count(piece)
+
+    check_file(folder, record, write)
+
+
+def _no_room(record: FileRecord, error: OSError) -> BackendError:
+    return BackendError(
+        f"a private copy of {record.file}",
+        f"there is no room for it ({error.strerror})",
+        "Free memory, or room in the folder of temporary files (TMPDIR)",
+    )

@@ -30,7 +30,7 @@ def as_images(given: ImageSource | Iterable[ImageSource]) -> list[ImageSource]:
         return [cast("ImageSource", given)]
     if isinstance(given, np.ndarray):
         return list(given) if given.ndim == 4 else [given]
-    return _listed(cast("Iterable[ImageSource]", given), "images")
+    return _listed(given, "images")
 
 
 def as_texts(given: Text | Iterable[Text]) -> list[Text]:
@@ -41,7 +41,7 @@ def as_texts(given: Text | Iterable[Text]) -> list[Text]:
     """
     if isinstance(given, str):
         return [given]
-    return _listed(cast("Iterable[Text]", given), "texts")
+    return _listed(given, "texts")
 
 
 def _listed(given: Iterable[_Item], what: str) -> list[_Item]:

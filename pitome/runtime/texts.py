@@ -113,7 +113,7 @@ class TextPreparation:
 
     def _prompt(self, name: str | None) -> str:
         wanted = self.prompts.default if name is None else name
-        if not wanted and wanted not in self.prompts.texts:
+        if wanted is None or (not wanted and wanted not in self.prompts.texts):
             return ""
         if wanted not in self.prompts.texts:
             known = ", ".join(map(repr, self.prompts.texts))

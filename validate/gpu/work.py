@@ -154,7 +154,7 @@ def run(request: RunRequest) -> Any:
     from safetensors.torch import load_file, save_file
 
     given = {name: to_array(value) for name, value in load_file(str(request.inputs)).items()}
-    saved = {}
+    saved: dict[str, Tensor] = {}
     for suffix, graphs in (("", False), (".replay", True)):
         found = _open(request.backend, request.engine, graphs=graphs).run(given).outputs
         saved |= {f"{name}{suffix}": torch.from_numpy(value) for name, value in found.items()}

@@ -17,8 +17,12 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+ON_CPU = "onnxruntime, CPU"
+"""A runtime, as records and preset files name it."""
+
+
 class SpeedRecord(_Record):
-    """Measured against the unmerged model on onnxruntime, interleaved."""
+    """Measured against the unmerged model in the same runtime, interleaved."""
 
     speedup: float = Field(gt=0, description="median unmerged time / median merged time")
     low: float = Field(description="lower end of the 95 % interval")
@@ -26,7 +30,8 @@ class SpeedRecord(_Record):
     batch: int = Field(ge=1)
     threads: int = Field(ge=1)
     cpu: str
-    onnxruntime: str
+    onnxruntime: str | None = Field(description="its version; null: a plan ran")
+    runtime: str = Field(default=ON_CPU, description="what ran, and where")
     steady: bool | None = Field(default=None, description="whether the machine was; null: too few rounds")
 
 

@@ -79,9 +79,9 @@ class PinnedArray:
         num_bytes = max(int(np.prod(shape)) * np.dtype(dtype).itemsize, 1)
         self.address = int(call("cudaHostAlloc", num_bytes, cuda_runtime().cudaHostAllocDefault))
         self.close = _freed(self, "cudaFreeHost", self.address)
-        memory = (ctypes.c_uint8 * num_bytes).from_address(self.address)
-        flat = np.frombuffer(memory, dtype, int(np.prod(shape)))
-        self.values: npt.NDArray[Any] = flat.reshape(shape)
+        memory = memoryview((ctypes.c_uint8 * num_bytes).from_address(self.address))
+        flat: npt.NDArray[Any] = np.frombuffer(memory, dtype, int(np.prod(shape)))
+        self.values = flat.reshape(shape)
         self.values[...] = 0
 
 

@@ -217,9 +217,10 @@ class Lanes:
             self._lent += 1
             same = [lane for lane in self._idle if lane.batch == batch]
             # A new one only where none is idle: each takes memory for the largest batch.
-            found = (same or self._idle or [None])[0]
-            if found is not None:
-                self._idle.remove(found)
+            if not self._idle:
+                return None
+            found = (same or self._idle)[0]
+            self._idle.remove(found)
             return found
 
     def _give_back(self, lane: Lane | None) -> None:

@@ -54,10 +54,10 @@ class PluginFile:
                 f"expected sha256 {self.record.sha256[:12]}, found {found[:12]}",
                 "Do not load it: get the bundle again",
             )
-        if reason := unlike_this_system(self.record.arch, self.record.glibc):
+        if misfit := unlike_this_system(self.record.arch, self.record.glibc):
             raise BundleError(
                 asked,
-                f"the plugin library {self.path} can't be loaded: {reason}",
+                f"the plugin library {self.path} can't be loaded: {misfit}",
                 "Use a plan with merge_path function",
             )
         return content

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 BFLOAT16 = "BF16"
-STORED = {
+STORED: dict[str, np.dtype[Any]] = {
     "FLOAT": np.dtype(np.float32),
     "HALF": np.dtype(np.float16),
     BFLOAT16: np.dtype(np.uint16),

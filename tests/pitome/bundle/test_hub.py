@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from pitome.bundle.hub import HubName, fetch_bundle, parse_hub_name
 from pitome.bundle.signing import sign_bundle, verify_signature
 from pitome.errors import BundleError, InputError, SignatureError
 from pitome.hub_answers import HubUnreachableError
+from tests import hub_server
 from tests.hub_server import NOWHERE, READER, Client, Hub, serving
 from tests.pitome.bundle.bundle_cases import CONTENTS, OWN, changed, make_bundle, write_raw
 from tests.pitome.bundle.keys import make_keys
@@ -141,7 +143,16 @@ def test_offline(client: Client, commit: str) -> None:
         assert fetch_bundle(name, offline=True) == got
     client.go_offline()
     assert fetch_bundle(NAME) == got
-    assert "has not this bundle" in refusal(f"{NAME}@another").found
+    assert "has not this revision of it" in refusal(f"{NAME}@another").found
+
+
+def test_offline_after_a_commit_the_branch_is_not_known_and_the_commit_is_named(
+    client: Client, commit: str
+) -> None:
+    fetch_bundle(f"{NAME}@{commit}")
+    error = refusal(offline=True)
+    assert error.found.endswith(f"the local cache has not this revision of it, but {commit}")
+    assert error.remedy == f"Give {NAME}@{commit}, or fetch it once with a connection"
 
 
 def test_offline_from_what_the_hubs_own_tool_fetched(client: Client, commit: str) -> None:
@@ -303,6 +314,15 @@ def test_what_is_not_there(client: Client, commit: str, name: str, text: str) ->
 def test_the_hub_is_busy(client: Client, hub: Hub, commit: str, status: int, text: str) -> None:
     hub.faults["GET /api/models"] = status
     assert text in refusal().found
+
+
+@pytest.mark.parametrize("answer", [b"<html>a proxy</html>", b"[]", b"null", b"{}", b'{"siblings": 1}'])
+def test_what_is_no_hub(client: Client, hub: Hub, monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    def anything(self: Any, path: str, body: bytes) -> None:
+        self._answer(200, answer, Content_Type="application/json")
+
+    monkeypatch.setattr(hub_server._Handler, "_route", anything)
+    assert refusal().asked == f"the bundle {NAME}"
 
 
 def test_a_cache_that_can_not_be_written(client: Client, commit: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pitome.bundle import Manifest, NativeRecord, read_manifest, write_manifest
+from pitome.bundle import Manifest, NativeRecord, PlanRecord, read_manifest, write_manifest
 from pitome.engine.export_job import export
 from pitome.engine.options import ExportOptions, ModelOptions, PlaceOptions
 from pitome.runtime.native import NATIVE_NAME, describe_native
@@ -18,6 +19,7 @@ from tests.pitome.models.sentence_checkpoint import MEAN, write_json, write_sent
 from tests.plugins.onnxruntime.one_merge import LIBRARY
 from tests.shared import shared_folder
 from tests.tiny_models import tiny_model, tiny_text_model
+from tests.validate.evaluate.tasks.small_clip import write_clip
 from tests.validate.text_checkpoint import write_tokenizer
 
 IMAGE_SIZES = {"hidden_size": 64, "num_hidden_layers": 3, "image_size": 32, "patch_size": 8}
@@ -55,6 +57,7 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
     "features": _save_features,
     "sentence": _save_sentence,
     "text-classifier": _save_text_classifier,
+    "whole-clip": write_clip,
 }
 
 
@@ -96,6 +99,34 @@ def rewrite(bundle: Path, change: Callable[[dict[str, object]], object]) -> Mani
     manifest = Manifest.model_validate_json(json.dumps(document))
     write_manifest(bundle, manifest)
     return read_manifest(bundle)
+
+
+def with_plan(bundle: Path, **changes: object) -> PlanRecord:
+    """Put a plan into a bundle's copy that no library would take: nothing here may come so far."""
+    content = b"no plan at all"
+    manifest = read_manifest(bundle)
+    (graph,) = manifest.graphs
+    record = PlanRecord.model_validate(
+        {
+            "file": f"model.fp16.{len(graph.plans)}.plan",
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+            "backend": "tensorrt_rtx",
+            "backend_version": "1.7.1.116",
+            "targets": ("sm89",),
+            "profile": (1, 8, 32),
+            "precision": "fp16",
+            "merge_path": "function",
+            "executed": False,
+            "build_seconds": 1.0,
+            "key": "0" * 64,
+            **changes,
+        }
+    )
+    (bundle / record.file).write_bytes(content)
+    changed = graph.model_copy(update={"plans": (*graph.plans, record)})
+    write_manifest(bundle, manifest.model_copy(update={"graphs": (changed,)}))
+    return record
 
 
 def with_native(bundle: Path, **changes: object) -> NativeRecord:

@@ -13,7 +13,7 @@ from pitome.validate.report.numbers import Cell, Unit
 from pitome.validate.report.reproduce import sweep_command
 from pitome.validate.report.sections.section import Section
 from pitome.validate.report.summary import times
-from pitome.validate.sweep.records import FailedPoint, SpeedRecord, SweepFile, SweepRecord
+from pitome.validate.sweep.records import ON_CPU, FailedPoint, SpeedRecord, SweepFile, SweepRecord
 from pitome.validate.validation_records import SWEEP
 
 MOST_ROWS = 16
@@ -94,8 +94,15 @@ def _task(
 
 def _speed_note(records: Sequence[SweepRecord]) -> str:
     speeds = [record.speed for record in records if record.speed is not None]
-    conditions = {(speed.cpu, speed.batch, speed.threads) for speed in speeds}
-    return "; ".join(f"{cpu}, batch {batch}, {threads} threads" for cpu, batch, threads in sorted(conditions))
+    conditions = {(_place(speed), speed.batch) for speed in speeds}
+    return "; ".join(f"{place}, batch {batch}" for place, batch in sorted(conditions))
+
+
+def _place(speed: SpeedRecord) -> str:
+    if speed.onnxruntime is None:
+        return speed.runtime
+    runtime = "" if speed.runtime == ON_CPU else f", {speed.runtime}"
+    return f"{speed.cpu}, {speed.threads} threads{runtime}"
 
 
 def _row(record: SweepRecord, metric: str) -> Row:

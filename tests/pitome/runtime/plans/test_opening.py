@@ -90,7 +90,7 @@ def test_behind_every_check_the_library_itself_finds_no_gpu(plan: Path) -> None:
         (
             replace(L4, versions={}),
             BackendError,
-            "merge.plan with TensorRT-RTX: TensorRT-RTX is not installed. Run pip install '.[build]'",
+            "merge.plan with TensorRT-RTX: TensorRT-RTX is not installed. Run pip install '.[rtx]'",
         ),
         (
             Machine(None, "cuda-python is not installed (No module)", "Run pip", {"tensorrt_rtx": RTX}),

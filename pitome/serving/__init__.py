@@ -1,0 +1,1 @@
+"""Bundles at work beyond one process: many files, and the hub."""
