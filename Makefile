@@ -38,7 +38,7 @@ SWEEP_FLAGS ?=
 # One after the other, also with -j: the targets share $(VENV), build/ and the machine.
 .NOTPARALLEL:
 .PHONY: help setup engine dry-run models validate sweep tune bench inspect plugin plugin-host plugin-sanitized plugin-account \
-  native native-sanitized native-cuda native-cuda-host test test-quick test-full test-gpu test-gpu-kernels mutants lint format clean
+  native native-sanitized native-cuda native-cuda-host example test test-quick test-full test-gpu test-gpu-kernels mutants lint format clean
 
 help: ## Show this help
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -156,6 +156,9 @@ native-cuda: $(BUILD) ## Build the operator for onnxruntime on CPU and CUDA, in 
 native-cuda-host: $(BUILD) ## Its kernels for the CPU, which tests use; needs no nvcc
 	@$(PITOME) plugin --native --cuda --host
 
+example: $(BUILD) ## Build the C++ program that runs bundles on a CPU, in build/example
+	@$(VENV)/bin/python examples/cpp/build.py
+
 plugin-account: $(BUILD) ## Count what a merge's kernels ask for, and predict their time on GPUs
 	@$(PITOME) plugin --account
 
@@ -207,14 +210,15 @@ test-gpu-kernels: ## On an NVIDIA GPU: the kernels right, and how fast; PYTHON n
 test-gpu: $(TEST) plugin native-cuda ## Run what needs an NVIDIA GPU; leaves build/gpu-report.md
 	$(VENV)/bin/python -m pytest -m gpu $(PYTEST_FLAGS)
 
-CXX_FILES = $(shell find plugins tests/plugins -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
+CXX_FILES = $(shell find plugins tests/plugins examples -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 CLANG_FORMAT := $(VENV)/bin/clang-format --style=file:plugins/.clang-format
 
-lint: $(TEST) ## ruff, mypy and clang-format
+lint: $(TEST) ## ruff, mypy, clang-format and hadolint
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/mypy
 	@$(CLANG_FORMAT) --dry-run -Werror $(CXX_FILES)
+	@$(VENV)/bin/hadolint docker/Dockerfile.*
 
 format: $(TEST) ## Format, and fix what ruff can
 	$(VENV)/bin/ruff check --fix .

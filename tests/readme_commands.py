@@ -28,8 +28,12 @@ ONE_POINT = shlex.split(
     "--candidates 0.1 --size-penalties 0.05"
 )
 """A sweep of one setting; the tiny model's weights are made up, so its answers mean nothing."""
-ONLY_SHOWN = ("test", "test-gpu", "plugin")
-"""These tests are part of the first two; the plugin is built for tests of its own."""
+ONLY_SHOWN = ("test", "test-gpu", "plugin", "example")
+"""These tests are part of the first two; plugin and example are built for tests of their own."""
+PYTHON, PROGRAM = ".venv/bin/python", "build/example/run_bundle"
+"""What is neither make nor pitome."""
+PICTURES = {"cat.jpg": "JPEG", "cat.ppm": "PPM", "photos/one.png": "PNG", "photos/two.jpg": "JPEG"}
+"""The user's own, by the names that the README gives them."""
 
 
 def blocks(language: str) -> list[str]:
@@ -67,12 +71,33 @@ class Workplace:
         words = shlex.split(command)
         if words[0] == "make":
             return self._reduced_make(words)
-        assert words[0] == "pitome", f"{command} is neither make nor pitome"
         bundle = str(self.out / self.model.name)
         words = [str(self.model) if word in MODELS else word.replace(BUNDLE, bundle) for word in words]
+        if words[0] in (PYTHON, PROGRAM) or words[1] == "embed":
+            return [self._of_a_user(word) for word in words]
+        assert words[0] == "pitome", f"{command} is neither make nor pitome"
         words = [word.replace(RESUMED, str(self.out / "bench.jsonl")) for word in words]
         words = [str(self._thresholds()) if word == THRESHOLDS else word for word in words]
         return words + self._few(words[1], words)
+
+    def _of_a_user(self, word: str) -> str:
+        """A word with the user's pictures and places in it, as they are here."""
+        here = self.out.parent
+        known = {PYTHON: sys.executable, PROGRAM: str(here / "run_bundle"), "photos": str(here / "photos")}
+        if word in known:
+            return known[word]
+        for name in PICTURES:
+            word = word.replace(name, str(here / name))
+        return word.replace("build/", f"{self.out}/") if word.startswith("build/") else word
+
+    def make_pictures(self) -> None:
+        """The user's own pictures."""
+        from PIL import Image
+
+        for number, (name, kind) in enumerate(PICTURES.items()):
+            path = self.out.parent / name
+            path.parent.mkdir(exist_ok=True)
+            Image.effect_noise((320, 240), 20 + number).convert("RGB").save(path, kind)
 
     def _few(self, name: str, words: list[str]) -> list[str]:
         out = ["--out", str(self.out)]

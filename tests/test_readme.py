@@ -15,9 +15,12 @@ import pytest
 from pitome.validate.sweep.results_table import read_sweep_file, results_markdown
 from tests.checkout import ROOT
 from tests.command_options import parse
+from tests.examples.cpp_program import EXAMPLES, run_bundle
 from tests.make_dry_run import pitome_runs
-from tests.readme_commands import BUNDLE, README, TUNED, Workplace, blocks, commands
+from tests.readme_commands import BUNDLE, PROGRAM, PYTHON, README, TUNED, Workplace, blocks, commands
 from tests.shared import shared_folder
+
+__all__ = ["run_bundle"]
 
 LINES = 160
 RESULTS = ROOT / "docs" / "results"
@@ -32,6 +35,9 @@ PAGES = (
     "SECURITY.md",
     "docs/results/README.md",
     "docs/DESIGN.md",
+    "docs/containers.md",
+    "examples/cpp/README.md",
+    "plugins/onnxruntime/README.md",
     "docs/gpu.md",
 )
 
@@ -51,7 +57,7 @@ def test_every_link_resolves(page: str) -> None:
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
         assert target.startswith("http") or (path.parent / target).exists(), target
-    folders = "pitome|export|validate|engine|cli|plugins|tests|examples|docs"
+    folders = "pitome|export|validate|engine|cli|plugins|tests|examples|docs|docker|notebooks"
     for named in re.findall(rf"`((?:{folders})/[\w/.]*)[^`]*`", text):
         assert (ROOT / named).exists() or f"+++ b/{named}\n" in of_recipes(), named
 
@@ -68,6 +74,12 @@ def test_every_command_is_understood(command: str) -> None:
     words = shlex.split(command)
     if words[0] == "pitome":
         assert parse(words[1:])
+    elif words[0] == PYTHON:
+        assert words[1] == "-c"
+        compile(words[2], command, "exec")
+    elif words[0] == PROGRAM:
+        known = (EXAMPLES / "onnxruntime" / "main.cpp").read_text(encoding="utf-8")
+        assert all(f"  {word} " in known for word in words if word.startswith("--"))
     else:
         assert all(parse(arguments) for arguments in pitome_runs(*words[1:]))
 
@@ -141,8 +153,12 @@ def workplace(after_the_first_commands: Path, tmp_path: Path) -> Workplace:
 
 @pytest.mark.full
 @pytest.mark.parametrize("command", commands())
-def test_every_command_runs(command: str, workplace: Workplace, after_the_first_commands: Path) -> None:
+def test_every_command_runs(
+    command: str, workplace: Workplace, after_the_first_commands: Path, run_bundle: Path
+) -> None:
     """Each by itself: what the README's commands before it have left is there where it names it."""
+    workplace.make_pictures()
+    (workplace.out.parent / "run_bundle").symlink_to(run_bundle)
     if "BACKEND=tensorrt" in command and importlib.util.find_spec("tensorrt") is None:
         pytest.skip("TensorRT is not installed (extra gpu), and it needs an NVIDIA GPU")
     if BUNDLE in command or TUNED in command or command.startswith("make validate"):

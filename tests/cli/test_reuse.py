@@ -54,6 +54,7 @@ def test_export_in_another_precision_keeps_the_fp32_graph(clip_folder: Path, cop
     assert again.code == 0
     assert again.document["reused"] == ["model.onnx"]
     assert {path.name for path in copied.iterdir()} == {
+        "bom.cdx.json",
         "config.json",
         "model.onnx",
         "report.html",

@@ -26,7 +26,7 @@ FILES = {
     *("image.onnx", "image.fp16.onnx", "image.fp16.tensorrt_rtx.function.plan"),
     *("text.onnx", "text.fp16.onnx", "text.fp16.tensorrt_rtx.none.plan"),
     *("config.json", "preprocessor_config.json", "tokenizer.json", "report.html"),
-    *("manifest.json", "manifest.json.sha256"),
+    *("manifest.json", "manifest.json.sha256", "bom.cdx.json"),
 }
 FEW = ("--parity-images", "4")
 

@@ -17,7 +17,7 @@ from tests.cli.command_line import QUICK, Outcome, pitome
 PLAN = "model.fp16.tensorrt_rtx.function.plan"
 FILES = {
     *("model.onnx", "model.fp16.onnx", PLAN, "report.html"),
-    *("manifest.json", "manifest.json.sha256", "config.json"),
+    *("manifest.json", "manifest.json.sha256", "config.json", "bom.cdx.json"),
 }
 
 Built = tuple[Path, Outcome]

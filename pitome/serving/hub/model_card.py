@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pitome.bundle import GraphRecord, Manifest, PlanRecord
-from pitome.bundle.latency_records import LatencyRecord
+from pitome.bundle.latency_records import LatencyRecord, LatencyReport
 from pitome.bundle.parity_records import ParityReport
 from pitome.bundle.preprocess_record import ImagePreprocess
 from pitome.serving.hub.card_facts import base_models_of, card_facts, front_matter, printable
@@ -75,6 +75,8 @@ def _calls(manifest: Manifest) -> list[str]:
     model = manifest.model
     if model.system is not None:
         return ['bundle.classify(["photo.jpg"], labels=["a cat", "a dog"])', 'bundle.images(["photo.jpg"])']
+    if model.task == "token-classification":
+        return ["bundle.run(arrays)  # the inputs that manifest.json names"]
     if "classification" in model.task:
         given = '["photo.jpg"]' if model.task.startswith("image") else '["a text"]'
         return [f"bundle.classify({given})"]
@@ -115,14 +117,18 @@ def _speed(manifest: Manifest) -> str:
     if latency is None:
         return "Speed: **not measured**."
     rows = [_speed_row(each) for each in latency.results]
-    graph = f", graph `{_code(latency.graph)}`" if latency.graph else ""
-    where = (
-        f"Speed in fp32 on onnxruntime {plain(latency.onnxruntime)} ({plain(latency.provider or 'no provider')}{graph}), "
-        f"{latency.threads} threads, {plain(latency.cpu)}; the unmerged model in the same rounds:"
-    )
+    where = f"Speed {_runtime(latency)}, {plain(latency.machine)}; the unmerged model in the same rounds:"
     return f"{where}\n\n" + _table(
         ("batch", "unmerged, ms", "this bundle, ms", "speed-up (95 % interval)"), rows
     )
+
+
+def _runtime(latency: LatencyReport) -> str:
+    graph = f", graph `{_code(latency.graph)}`" if latency.graph else ""
+    if latency.plan is not None:
+        return f"of a plan in {latency.plan.precision} by {plain(latency.provider)}{graph}"
+    version = f" {plain(latency.onnxruntime)}" if latency.onnxruntime else ""
+    return f"in fp32 on onnxruntime{version} ({plain(latency.provider)}{graph}), {latency.threads} threads"
 
 
 def _speed_row(found: LatencyRecord) -> tuple[str, ...]:
@@ -198,7 +204,7 @@ def _origin(manifest: Manifest, signed: bool) -> str:
     else:
         bases = base_models_of(manifest)
         at = f" at `{_code(weights.revision)}`" if weights.revision else ""
-        origin = f"Weights: {plain(weights.source)}{at}, sha256 `{weights.sha256}`."
+        origin = f"Weights: {plain(_source(weights.source))}{at}, sha256 `{weights.sha256}`."
         if others := [each for each in bases if each != weights.source]:
             origin += f" Its card names {', '.join(map(plain, others))} as base model."
     parts = [origin, _license(manifest)]
@@ -216,6 +222,11 @@ def _origin(manifest: Manifest, signed: bool) -> str:
         )
     parts.append(f"Built by pitome {plain(manifest.pitome_version)}; `manifest.json` has everything else.")
     return "## Where it comes from\n\n" + "\n\n".join(parts)
+
+
+def _source(source: str) -> str:
+    """Of a folder, which is a path on the machine that built it, the name."""
+    return source.rpartition("/")[2] if source.startswith((".", "/", "~")) else source
 
 
 def _license(manifest: Manifest) -> str:

@@ -143,7 +143,16 @@ def test_offline(client: Client, commit: str) -> None:
         assert fetch_bundle(name, offline=True) == got
     client.go_offline()
     assert fetch_bundle(NAME) == got
-    assert "has not this bundle" in refusal(f"{NAME}@another").found
+    assert "has not this revision of it" in refusal(f"{NAME}@another").found
+
+
+def test_offline_after_a_commit_the_branch_is_not_known_and_the_commit_is_named(
+    client: Client, commit: str
+) -> None:
+    fetch_bundle(f"{NAME}@{commit}")
+    error = refusal(offline=True)
+    assert error.found.endswith(f"the local cache has not this revision of it, but {commit}")
+    assert error.remedy == f"Give {NAME}@{commit}, or fetch it once with a connection"
 
 
 def test_offline_from_what_the_hubs_own_tool_fetched(client: Client, commit: str) -> None:
@@ -255,6 +264,17 @@ def test_what_is_too_large_is_not_fetched(
     hub.put_folder(NAME, folder, **{name: b" " * size})
     assert f"{name} has {size:,} bytes" in refusal().found
     assert not [each for each in hub.asked("/resolve/") if each.endswith(f"/{name}")]
+
+
+def test_a_tokenizer_that_fills_the_disk_is_not_fetched(
+    client: Client, hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pitome.bundle import hub as module
+
+    monkeypatch.setattr(module, "_UNSIZED_LIMIT", 1000)
+    hub.put_folder(NAME, folder, **{"labels.json": b" " * 1001})
+    assert refusal().found == "labels.json has 1,001 bytes, and 1,000 is the limit of such a file"
+    assert not [each for each in hub.asked("/resolve/") if each.endswith("/labels.json")]
 
 
 def test_names_that_lead_out(client: Client, hub: Hub, folder: Path) -> None:
