@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pitome.engine.prepare import Prepared
     from pitome.engine.progress import Progress
     from pitome.validate.parity.passes import Passes
+    from pitome.validate.parity.targets import Target
     from pitome.validate.samples import CheckedInputs
 
     Build = Callable[[PlanRequest], object]
@@ -69,7 +70,7 @@ def check_plan_parity(
     batch = min(BATCH, plan.profile[2])
     with tempfile.TemporaryDirectory(prefix="pitome-plan-parity-") as folder:
         with progress.step(f"Build plans that return the decisions of {plan.file}") as report:
-            targets = {}
+            targets: dict[str, Target] = {}
             for record in _wanted(place):
                 report(record.precision, len(targets), 2)
                 targets[record.precision] = _target(place, record, Path(folder), build)
