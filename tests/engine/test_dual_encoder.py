@@ -19,6 +19,7 @@ from pitome.engine.checks import plan_of_graph, plan_requests
 from pitome.engine.options import PlanOptions
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Silent
+from pitome.models.packaged import INCLUDED_FOLDER
 from pitome.models.tokenizer import encode_texts, load_tokenizer
 from pitome.runtime.onnxruntime import open_session
 from tests.cli.command_line import QUICK, Outcome, contents, pitome
@@ -59,7 +60,8 @@ def features(folder: Path, captions: list[str], images: torch.Tensor) -> tuple[A
     from transformers import CLIPModel
 
     model = CLIPModel.from_pretrained(folder).eval()
-    tokenizer = load_tokenizer(folder, model.config.text_config, LENGTH).tokenizer
+    config = model.config.text_config
+    tokenizer = load_tokenizer(folder, config, config.max_position_embeddings).tokenizer
     assert tokenizer is not None
     texts = encode_texts(tokenizer, captions)
     with torch.no_grad():
@@ -137,6 +139,23 @@ def test_unmerged_both_graphs_give_what_transformers_gives(whole: Path, tmp_path
     # The bundle's own text graph is the same one: it is never merged.
     built = open_session(whole / "build" / "clip" / "text.onnx").run(None, tokens)[0]
     assert np.array_equal(built, open_session(tmp_path / "clip" / "text.onnx").run(None, tokens)[0])
+
+
+@pytest.mark.full
+def test_so_do_those_of_the_included_clip(tmp_path: Path) -> None:
+    """fashion-clip, with its weights and its tokenizer."""
+    asked = ("export", "fashion-clip", "--out", tmp_path, "--precision", "fp32", "--method", "none")
+    assert pitome(*asked).code == 0
+    images = torch.randn(3, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    captions = ["a photo of a shirt", "bag", "the picture of an ankle boot"]
+    text, image, tokens = features(INCLUDED_FOLDER, captions, images)
+    assert tokens["input_ids"].shape == (3, 16)
+    for file, inputs, wanted in (
+        ("image.onnx", {"pixel_values": images.numpy()}, image),
+        ("text.onnx", tokens, text),
+    ):
+        (found,) = open_session(tmp_path / "fashion-clip" / file).run(None, inputs)
+        assert np.abs(found - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
 
 def test_built_again_everything_is_taken_over(copied: Path) -> None:
