@@ -52,12 +52,13 @@ def test_a_bundle_by_its_plan(backend: Backend, tmp_path: Path) -> None:
         )
         build(options)
         folder = tmp_path / "fashion-vit"
-        given = np.random.default_rng(0).standard_normal((40, 1, 28, 28), dtype=np.float32)
         with (
             pitome.load(folder, device="cuda", backend=backend) as by_plan,
             pitome.load(folder, backend="onnxruntime", precision="fp16") as by_graph,
         ):
             assert by_plan.chosen.backend == backend
+            shape = [int(size) for size in by_plan.manifest.merged_graph.inputs[0].shape[1:]]
+            given = np.random.default_rng(0).standard_normal((40, *shape), dtype=np.float32)
             (name,) = by_plan.run({"pixel_values": given[:1]})
             found, expected = (each.run({"pixel_values": given})[name] for each in (by_plan, by_graph))
             assert np.isfinite(found).all()
