@@ -28,6 +28,10 @@ class PitomeError(Exception):
         told = "\n  ".join(map(_one_line, (found, *lines))).removesuffix(".")
         super().__init__(f"{_one_line(asked)}: {told}. {_one_line(remedy)}")
 
+    def __reduce__(self) -> tuple[type[PitomeError], tuple[str, str, str, tuple[str, ...]]]:
+        """Another process gets the same error: an exception is pickled with its message alone."""
+        return type(self), (self.asked, self.found, self.remedy, self.lines)
+
 
 def _one_line(text: str) -> str:
     return text.replace("\n", "\\n")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pitome.errors import BackendError
 
-Extra = Literal["cpu", "gpu", "rtx", "build", "validate", "sign"]
+Extra = Literal["cpu", "gpu", "rtx", "build", "validate", "sign", "embed", "ray"]
 
 EXTRA_OF: dict[str, Extra] = {
     "onnxruntime": "cpu",
@@ -32,6 +32,8 @@ EXTRA_OF: dict[str, Extra] = {
     "OpenSSL": "sign",
     "cryptography": "sign",
     "model_signing": "sign",
+    "pyarrow": "embed",
+    "ray": "ray",
     "datasets": "validate",
     "scipy": "validate",
     "sklearn": "validate",

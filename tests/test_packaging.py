@@ -251,7 +251,7 @@ def test_every_package_of_an_extra_is_known_by_its_import_name() -> None:
         "tensorrt-rtx-cu13": "tensorrt_rtx",
     }
     expected: dict[str, set[str]] = {}
-    for extra in ("cpu", "gpu", "build", "sign", "validate"):
+    for extra in ("cpu", "gpu", "build", "embed", "ray", "sign", "validate"):
         for line in EXTRAS[extra]:
             name = Requirement(line).name
             if name != "pitome":

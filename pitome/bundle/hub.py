@@ -33,6 +33,8 @@ from pitome.hub_answers import (
 
 _NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*)(?:@(.+))?", re.ASCII | re.DOTALL)
 _LIMITS = {MANIFEST_NAME: 64 * 1024 * 1024, DIGEST_NAME: 1024, SIGNATURE_NAME: 16 * 1024 * 1024}
+_UNSIZED_LIMIT = 512 * 1024 * 1024
+"""Of a file whose size the manifest does not say: a tokenizer, a report, a native library."""
 _OWN = (DIGEST_NAME, MANIFEST_NAME)
 _FORGOTTEN_SECONDS = 24 * 3600.0
 _NO_BUNDLE = (
@@ -275,6 +277,12 @@ def _check_listed(name: HubName, manifest: Manifest, listing: _Listing) -> None:
                 str(name), f"its manifest lists {record.file}, which the repository lacks", _PUSH_AGAIN
             )
         size = listing.sizes[record.file]
+        if not isinstance(record, SizedFileRecord) and (size or 0) > _UNSIZED_LIMIT:
+            raise BundleError(
+                str(name),
+                f"{record.file} has {size:,} bytes, and {_UNSIZED_LIMIT:,} is the limit of such a file",
+                _PUSH_AGAIN,
+            )
         if isinstance(record, SizedFileRecord) and size is not None and size != record.bytes:
             raise BundleError(
                 str(name),

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pitome.bundle import DIGEST_NAME, MANIFEST_NAME, is_bundle
+from pitome.bundle.record import SIGNATURE_NAME
 from pitome.errors import BundleError, InputError
 from pitome.lock_file import make_lock_file
 
@@ -65,10 +67,17 @@ def build_folder(final: Path) -> Iterator[Path]:
                 yield partial
                 _require_manifest(partial, final)
                 _flush(partial)
+                was_signed = os.path.lexists(final / SIGNATURE_NAME)
                 _put_in_place(partial, final)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+        if was_signed and not os.path.lexists(final / SIGNATURE_NAME):
+            warnings.warn(
+                f"the bundle {final} was signed, and is another one now: its {SIGNATURE_NAME} is gone. Sign "
+                "it again with `pitome sign`",
+                stacklevel=3,
+            )
 
 
 def check_place(final: Path) -> None:

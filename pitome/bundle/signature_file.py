@@ -30,6 +30,8 @@ _LIMIT = 16 * 1024 * 1024
 _MAY_BE_IGNORED = {SIGNATURE_NAME, ".git", ".gitattributes", ".github", ".gitignore"}
 """What the tool of model-signing leaves out by itself; ``pitome sign`` leaves out the signature alone."""
 _SHOWN_NAMES = 10
+_LONGEST_TEXT = 300
+_LONGEST_NAME = 100
 _REPLACE = "Get the bundle with its signature again, or sign it: `pitome sign BUNDLE --key PRIVATE_KEY_FILE`"
 
 
@@ -106,6 +108,10 @@ class SignatureFile:
 
     content: bytes
     """The bytes that this was read from."""
+    signed: bytes
+    """What the key signed, as DSSE puts it together."""
+    signature: bytes
+    """What it made of that."""
     key: str
     """Digest of the public key that it names."""
     files: Mapping[str, str]
@@ -168,7 +174,8 @@ def check_files(folder: Path, signature: SignatureFile) -> None:
 
 
 def damaged(folder: Path, found: str) -> SignatureError:
-    """The error for a file that is no signature."""
+    """The error for a file that is no signature; what it holds may be of any length, a message not."""
+    found = found if len(found) <= _LONGEST_TEXT else f"{found[:_LONGEST_TEXT]}..."
     return fault(
         "damaged", folder, f"{SIGNATURE_NAME} is damaged, or no signature with a key: {found}", _REPLACE
     )
@@ -193,14 +200,15 @@ _REMEDIES: dict[SignatureFault, str] = {
 
 def _listed(names: list[str]) -> str:
     more = len(names) - _SHOWN_NAMES
-    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+    shown = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..." for name in names]
+    return ", ".join(shown[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _parsed(folder: Path, content: bytes) -> SignatureFile:
     try:
         file = _checked(_File, content)
         payload = base64.b64decode(file.dsseEnvelope.payload, validate=True)
-        base64.b64decode(file.dsseEnvelope.signatures[0].sig, validate=True)
+        signature = base64.b64decode(file.dsseEnvelope.signatures[0].sig, validate=True)
         statement = _checked(_Statement, payload)
         predicate = statement.predicate
         files = {each.name: each.digest for each in predicate.resources}
@@ -214,7 +222,10 @@ def _parsed(folder: Path, content: bytes) -> SignatureFile:
             raise ValueError(f"it leaves out {', '.join(foreign)}")
     except (ValueError, binascii.Error) as error:
         raise damaged(folder, str(error)) from None
-    return SignatureFile(content, file.verificationMaterial.publicKey.hint, files, (SIGNATURE_NAME, *ignored))
+    kind = file.dsseEnvelope.payloadType.encode()
+    signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+    key = file.verificationMaterial.publicKey.hint
+    return SignatureFile(content, signed, signature, key, files, (SIGNATURE_NAME, *ignored))
 
 
 def _checked(shape: type[_Shape], content: bytes) -> _Shape:

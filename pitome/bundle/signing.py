@@ -108,12 +108,25 @@ def verify_signature(folder: Path, public_key_file: Path) -> Signed:
             f"{public_key_file} has {fingerprint[:12]})",
             "Give the public key of who signed it, and use the bundle only if you trust them",
         )
-    _verify(folder, signature, Path(public_key_file))
+    _check_key(folder, signature, key)
+    _check_folder(folder, signature, Path(public_key_file))
     return Signed(fingerprint, signature.files)
 
 
-def _verify(folder: Path, signature: SignatureFile, public_key_file: Path) -> None:
+def _check_key(folder: Path, signature: SignatureFile, key: EllipticCurvePublicKey) -> None:
+    """The key signed what the file says: only then is it asked what that is."""
     from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+
+    digest = {256: SHA256, 384: SHA384, 521: SHA512}[key.curve.key_size]
+    try:
+        key.verify(signature.signature, signature.signed, ECDSA(digest()))
+    except InvalidSignature:
+        raise damaged(folder, "its content is not what the key has signed") from None
+
+
+def _check_folder(folder: Path, signature: SignatureFile, public_key_file: Path) -> None:
     from model_signing.verifying import Config
 
     # The library reads files by name: it is given the bytes that were looked at, which nobody can change.
@@ -123,11 +136,9 @@ def _verify(folder: Path, signature: SignatureFile, public_key_file: Path) -> No
         verifier = Config().use_elliptic_key_verifier(public_key=public_key_file)
         try:
             verifier.set_hashing_config(_hashing()).verify(folder.resolve(), copy)
-        except InvalidSignature:
-            raise damaged(folder, "its content is not what the key has signed") from None
         except (ValueError, OSError) as error:
             check_files(folder, signature)  # says which file it is
-            raise damaged(folder, str(error)) from error
+            raise damaged(folder, " ".join(str(error).split())) from error
 
 
 def _write_signature(folder: Path, key_file: Path, password: bytes | None) -> None:

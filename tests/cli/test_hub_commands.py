@@ -45,6 +45,20 @@ def test_sign_and_verify(folder: Path, tmp_path: Path) -> None:
     assert "added since it was signed: extra" in json.loads(refused.out)["error"]
 
 
+@pytest.mark.parametrize("package", ["model_signing", "cryptography"])
+def test_without_the_extra(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    private, _ = make_keys(tmp_path, "own")
+    for name in [name for name in sys.modules if name.partition(".")[0] in (package, "model_signing")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    refused = pitome("sign", folder, "--key", private)
+    assert refused.code == 2
+    assert f"the Python package {package} is not installed; the extra sign brings it" in refused.message
+    assert not (folder / "model.sig").exists()
+
+
 def test_verify_checks_the_manifest_too(folder: Path, tmp_path: Path) -> None:
     """A signature of a damaged bundle would be one all the same."""
     from model_signing.signing import Config

@@ -72,8 +72,8 @@ def rows_of(
     rows += _latency_rows(latency, merges=any(manifest.schedule.num_merged))
     rows.append(SummaryRow("Deployed", "{}: {}".format(*deployed(manifest))))
     for graph in manifest.graphs:
-        found = parity if graph == merged else other_parity.get(graph.name)
-        rows += (_plan_row(manifest, graph, plan, found) for plan in graph.plans)
+        of_graph = parity if graph == merged else other_parity.get(graph.name)
+        rows += (_plan_row(manifest, graph, plan, of_graph) for plan in graph.plans)
     rows += _operator_library_rows(manifest)
     rows += _checkpoint_rows(manifest)
     for graph in manifest.graphs:

@@ -75,6 +75,8 @@ def _calls(manifest: Manifest) -> list[str]:
     model = manifest.model
     if model.system is not None:
         return ['bundle.classify(["photo.jpg"], labels=["a cat", "a dog"])', 'bundle.images(["photo.jpg"])']
+    if model.task == "token-classification":
+        return ["bundle.run(arrays)  # the inputs that manifest.json names"]
     if "classification" in model.task:
         given = '["photo.jpg"]' if model.task.startswith("image") else '["a text"]'
         return [f"bundle.classify({given})"]
@@ -202,7 +204,7 @@ def _origin(manifest: Manifest, signed: bool) -> str:
     else:
         bases = base_models_of(manifest)
         at = f" at `{_code(weights.revision)}`" if weights.revision else ""
-        origin = f"Weights: {plain(weights.source)}{at}, sha256 `{weights.sha256}`."
+        origin = f"Weights: {plain(_source(weights.source))}{at}, sha256 `{weights.sha256}`."
         if others := [each for each in bases if each != weights.source]:
             origin += f" Its card names {', '.join(map(plain, others))} as base model."
     parts = [origin, _license(manifest)]
@@ -220,6 +222,11 @@ def _origin(manifest: Manifest, signed: bool) -> str:
         )
     parts.append(f"Built by pitome {plain(manifest.pitome_version)}; `manifest.json` has everything else.")
     return "## Where it comes from\n\n" + "\n\n".join(parts)
+
+
+def _source(source: str) -> str:
+    """Of a folder, which is a path on the machine that built it, the name."""
+    return source.rpartition("/")[2] if source.startswith((".", "/", "~")) else source
 
 
 def _license(manifest: Manifest) -> str:

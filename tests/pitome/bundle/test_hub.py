@@ -266,6 +266,17 @@ def test_what_is_too_large_is_not_fetched(
     assert not [each for each in hub.asked("/resolve/") if each.endswith(f"/{name}")]
 
 
+def test_a_tokenizer_that_fills_the_disk_is_not_fetched(
+    client: Client, hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pitome.bundle import hub as module
+
+    monkeypatch.setattr(module, "_UNSIZED_LIMIT", 1000)
+    hub.put_folder(NAME, folder, **{"labels.json": b" " * 1001})
+    assert refusal().found == "labels.json has 1,001 bytes, and 1,000 is the limit of such a file"
+    assert not [each for each in hub.asked("/resolve/") if each.endswith("/labels.json")]
+
+
 def test_names_that_lead_out(client: Client, hub: Hub, folder: Path) -> None:
     for name in ("../../escape", "/etc/passwd", ".hidden"):
         document = changed("assets.0.file", name)

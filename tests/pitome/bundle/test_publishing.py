@@ -248,3 +248,13 @@ def test_a_build_inside_a_build_of_the_same_bundle_is_refused(final: Path) -> No
             build(final, "another")
         complete(folder, "new")
     assert text_of(final) == "new"
+
+
+def test_a_signature_does_not_go_without_a_word(final: Path) -> None:
+    with build_folder(final) as folder:
+        complete(folder, "old")
+    (final / "model.sig").touch()
+    told = rf"{final} was signed, and is another one now: its model\.sig is gone\. Sign it again"
+    with pytest.warns(UserWarning, match=told), build_folder(final) as folder:
+        complete(folder, "new")
+    assert not (final / "model.sig").exists()

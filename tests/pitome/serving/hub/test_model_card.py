@@ -161,6 +161,16 @@ def test_random_weights_are_never_called_accurate() -> None:
     assert "Weights: seeded random (seed 0), of no checkpoint." in text
 
 
+def test_a_folder_of_the_machine_that_built_it_is_not_told() -> None:
+    def change(found: dict[str, Any]) -> None:
+        found["model"]["weights"] |= {"source": "../../secret-project/my-checkpoint", "revision": None}
+
+    text = card(change)
+    assert "Weights: my-checkpoint, sha256" in text
+    assert "secret" not in text
+    assert "base_model" not in facts(text)
+
+
 def test_limits() -> None:
     text = card(lambda found: found["model"].update(notes=["no processor's file: CLIP's own is assumed"]))
     assert "- Images are brought to 32 x 32 pixels, 3 channels; other sizes need another build." in text
