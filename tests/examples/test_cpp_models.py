@@ -1,4 +1,4 @@
-"""Real models, and a whole CLIP of random weights: C++ gives the bits of ``pitome.load``, however it merges."""
+"""Real models, and a whole CLIP of random weights: C++ gives the bits of ``pitome.load``, by both merges."""
 
 from __future__ import annotations
 
