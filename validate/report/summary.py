@@ -293,7 +293,7 @@ def _precision_rows(parity: ParityReport | None) -> list[SummaryRow]:
     """fp32's cosine, and what other precisions decide by themselves, which is reported and not judged."""
     rows = []
     for found in precision_figures(parity):
-        if not found.judged:
+        if not found.judged and found.compared:
             told = f"{found.decisions_told} with PyTorch in {found.precision} ({found.runtime}; not judged)"
             rows.append(SummaryRow(f"Decisions, {found.precision}", told))
         if found.to_merged is not None or found.agreement:
