@@ -48,6 +48,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared_folder(tmp_path_factory, "whole-clip", make)
 
 
+@pytest.fixture(scope="module")
+def alone(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph of the image tower alone, built from a copy of that checkpoint; read it, do not change it."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(whole / "clip", folder / "clip")
+        built = pitome("export", folder / "clip", "--out", folder / "build", "--tower", "image")
+        assert built.code == 0, built.err
+
+    return shared_folder(tmp_path_factory, "image-tower-alone", make) / "build" / "clip"
+
+
 @pytest.fixture
 def copied(whole: Path, tmp_path: Path) -> Path:
     """A copy of the bundle, beside its checkpoint."""
@@ -174,28 +186,24 @@ def test_built_again_everything_is_taken_over(copied: Path) -> None:
     )
 
 
-def test_the_image_tower_alone_is_a_plain_encoder(copied: Path, tmp_path: Path) -> None:
-    model = copied.parents[1] / "clip"
-    asked = ("export", model, "--out", tmp_path / "alone", "--tower", "image")
-    assert pitome(*asked).code == 0
-    alone, both = verify_bundle(tmp_path / "alone" / "clip"), verify_bundle(copied)
-    (graph,) = alone.graphs
+def test_the_image_tower_alone_is_a_plain_encoder(alone: Path, whole: Path) -> None:
+    plain, both = verify_bundle(alone), verify_bundle(whole / "build" / "clip")
+    (graph,) = plain.graphs
     assert (graph.name, graph.role, graph.onnx[0].file) == ("model", "encoder", "model.onnx")
-    assert (alone.model.system, alone.model.text, alone.model.logit_scale) == (None, None, None)
+    assert (plain.model.system, plain.model.text, plain.model.logit_scale) == (None, None, None)
     assert graph.onnx[0].sha256 == both.graphs[0].onnx[0].sha256, "the very same graph"
-    assert alone.flops == both.graphs[0].flops
-    compared = pitome("compare", tmp_path / "alone" / "clip", copied, "--json").document
+    assert plain.flops == both.graphs[0].flops
+    compared = pitome("compare", alone, whole / "build" / "clip", "--json").document
     assert compared["ONNX fp32"][0].startswith("model.onnx")
     assert compared["ONNX fp32, text graph"][0] == "-"
 
 
 def test_an_older_bundle_of_the_image_graph_is_still_what_its_manifest_says(
-    copied: Path, tmp_path: Path
+    alone: Path, tmp_path: Path
 ) -> None:
     """It was built before there was a TOWER, so its options name none."""
-    asked = ("export", copied.parents[1] / "clip", "--out", tmp_path / "alone", "--tower", "image")
-    assert pitome(*asked, "--precision", "fp32").code == 0
-    bundle = tmp_path / "alone" / "clip"
+    shutil.copytree(alone.parents[1], tmp_path / "older")
+    bundle = tmp_path / "older" / "build" / "clip"
     manifest = verify_bundle(bundle)
     model = replace(manifest.build.model, tower=None)
     build = manifest.build.model_copy(update={"model": model})
@@ -308,6 +316,7 @@ def spoilt(bundle: Path, file: str) -> Manifest:
     return verify_bundle(bundle)
 
 
+@pytest.mark.full
 def test_an_altered_text_graph_whose_digest_fits_is_found(copied: Path) -> None:
     spoilt(copied, "text.onnx")
     before = contents(copied)
