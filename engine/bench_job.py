@@ -11,7 +11,7 @@ from pitome.bundle import LatencyReport, Manifest, verify_bundle
 from pitome.bundle.publishing import check_place
 from pitome.engine.bundles import record_into
 from pitome.engine.options import COMPARISON_BATCHES, BenchOptions, CheckOptions
-from pitome.engine.plan_bench import PlanOnGpu, choose_plan
+from pitome.engine.plan_bench import PlanOnGpu, plan_or_onnxruntime
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Progress, Silent
 from pitome.engine.steps import graph_named
@@ -103,7 +103,7 @@ def _chosen_plan(
     """The plan that is measured, or None for onnxruntime; why no better one is, is noted.
 
     Raises:
-        InputError, BackendError: as ``choose_plan``; onnxruntime does not have the device either.
+        InputError, BackendError: as ``plan_or_onnxruntime``.
     """
     backend = options.backend
     for_graphs = "--all" if options.everyone else "--native" if options.native is not None else None
@@ -115,20 +115,9 @@ def _chosen_plan(
             "that measures graphs on onnxruntime, and there are no plans of them",
             "Leave one of the two out",
         )
-    place, against = choose_plan(bundle, manifest, device, backend)
-    if place is None and against:
-        try:
-            installed_device(device)
-        except InputError as error:
-            lines = [f"- {each}" for each in against]
-            found = f"{error.found}, and no plan of the bundle can run:"
-            raise InputError(error.asked, found, error.remedy, lines) from None
-    for each in against:
-        progress.note(each)
+    place = plan_or_onnxruntime(bundle, manifest, device, backend, progress)
     if place is not None and place.machine.gpu is not None:
         progress.note(f"measured is {place.plan.file} on {place.machine.gpu.name}")
-    elif against:
-        progress.note("so onnxruntime is measured")
     return place
 
 

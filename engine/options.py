@@ -181,6 +181,14 @@ class ValidationOptions:
     device: Annotated[
         str | None, Option("Where onnxruntime runs; as at the build by default.", choices=device_names)
     ] = None
+    backend: Annotated[
+        str,
+        Option(
+            "What runs it; auto: with --device cuda a plan of the bundle that this GPU takes, beside "
+            "onnxruntime.",
+            choices=RUN_BACKENDS,
+        ),
+    ] = AUTO
     weights: Annotated[
         str | None,
         Option("Folder or hub id of the model's weights, where they are not where the build had them."),

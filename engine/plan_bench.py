@@ -14,6 +14,7 @@ from pitome.engine.graph_cache import unmerged_graph
 from pitome.engine.progress import Progress
 from pitome.errors import BackendError, InputError
 from pitome.export.plans import PlanRequest, build_plan
+from pitome.runtime import installed_device
 from pitome.runtime.backends import AUTO, ONNXRUNTIME, TENSORRT, find_plan_backend
 from pitome.runtime.plans import Machine, PlanOptions, PluginFile, open_plan, ranked_plans, this_machine
 
@@ -69,6 +70,29 @@ def choose_plan(
             [f"- {each}" for each in against],
         )
     return None, against or [f"{bundle} has no plan"]
+
+
+def plan_or_onnxruntime(
+    bundle: Path, manifest: Manifest, device: str, backend: str, progress: Progress
+) -> PlanOnGpu | None:
+    """The plan that runs, or None for onnxruntime; why no better one does, is noted.
+
+    Raises:
+        InputError, BackendError: as ``choose_plan``; onnxruntime does not have the device either.
+    """
+    place, against = choose_plan(bundle, manifest, device, backend)
+    if place is None and against:
+        try:
+            installed_device(device)
+        except InputError as error:
+            lines = [f"- {each}" for each in against]
+            found = f"{error.found}, and no plan of the bundle can run:"
+            raise InputError(error.asked, found, error.remedy, lines) from None
+    for each in against:
+        progress.note(each)
+    if place is None and against:
+        progress.note("so onnxruntime runs it")
+    return place
 
 
 @dataclass(frozen=True)

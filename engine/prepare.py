@@ -131,6 +131,8 @@ def reload(bundle: Path, manifest: Manifest, progress: Progress, where: str | No
     model = found_model(bundle, build.model, where)
     if weights.random:
         model = replace(model, weights="random", seed=weights.seed or 0)
+    if manifest.model.system is None and manifest.model.preprocess.kind == "image":
+        model = replace(model, tower="image")  # older bundles of a whole CLIP do not say so
     try:
         resolve_model(model.model)
     except InputError as error:

@@ -13,6 +13,7 @@ from pitome.bundle.portable import portable_command
 from pitome.engine import steps
 from pitome.engine.bundles import record_into
 from pitome.engine.options import ValidationOptions
+from pitome.engine.plan_bench import PlanOnGpu, plan_or_onnxruntime
 from pitome.engine.portable_build import portable_parity
 from pitome.engine.prepare import reload, with_own_inputs
 from pitome.engine.progress import Progress, Report, Silent
@@ -51,6 +52,7 @@ from pitome.validate.validation_records import (
 if TYPE_CHECKING:
     from pitome.engine.prepare import Prepared
     from pitome.validate.evaluate.records import MergeMaps, SpectrumReport, TaskAccuracy
+    from pitome.validate.gpu.records import EngineParity
     from pitome.validate.sweep.records import SweepFile
 
 SPECTRUM_SAMPLES = 8
@@ -91,7 +93,10 @@ def validate_bundle(
     progress = progress or Silent()
     limits, required = check_options(bundle, options), required_parts(options.require or ())
     manifest = verify_bundle(bundle)
-    check = chosen_checks(options, manifest.build.check or CheckOptions())
+    of_build = manifest.build.check or CheckOptions()
+    device = options.device or of_build.device
+    place = plan_or_onnxruntime(bundle, manifest, device, options.backend, progress)
+    check = chosen_checks(options, of_build, place is not None)
     prepared = with_own_inputs(reload(bundle, manifest, progress, options.weights), check, progress)
     skipped: list[SkippedPart] = []
     sweep = sweep_of_model(bundle, manifest, prepared.loaded, options, skipped)
@@ -100,6 +105,7 @@ def validate_bundle(
         _parity(graph, bundle, manifest, check, limits, progress) for graph in prepared.graphs
     )
     others = {graph.name: found for graph, found in zip(prepared.graphs[1:], of_others, strict=True)}
+    of_plan = _plan_parity(place, prepared, check, progress)
     measured = measure_tasks(tasks, bundle, manifest, prepared, check, progress)
     for row in skipped:
         progress.note(f"skipped: {row.what}: {row.reason}")
@@ -108,7 +114,10 @@ def validate_bundle(
     latency = judged_latency(manifest, limits, unmeasured["latency"])
     parts = part_verdicts(
         (
-            ("parity", judged_parity({prepared.name: parity, **others}, unmeasured["parity"])),
+            (
+                "parity",
+                judged_parity({prepared.name: parity, **others, **of_plan}, unmeasured["parity"]),
+            ),
             ("accuracy", accuracy),
             ("latency", latency),
         ),
@@ -126,10 +135,11 @@ def validate_bundle(
             **verdict.model_dump(),
             parts=parts,
             required=required,
-            plans=_plans(manifest, {prepared.name: parity, **others}),
+            plans=_plans(manifest, {prepared.name: parity, **others}, of_plan),
             thresholds=limits,
             parity=parity,
             other_parity=others,
+            plan_parity=next(iter(of_plan.values()), None),
             accuracy=accuracy,
             latency=latency,
             unmeasured=tuple(each for part in PARTS for each in unmeasured[part]),
@@ -157,6 +167,23 @@ def _parity(
     (record,) = (each for each in manifest.graphs if each.name == graph.name)
     with progress.step(f"Check parity{graph.of_graph}") as report:
         return steps.run_parity(graph, bundle, record.own_files, check, report, limits, ("bf16",))
+
+
+def _plan_parity(
+    place: PlanOnGpu | None,
+    prepared: Prepared,
+    check: CheckOptions,
+    progress: Progress,
+) -> dict[str, EngineParity]:
+    """By its file, what was found of the plan that runs here; one that can't be checked is not judged."""
+    from pitome.engine.plan_parity import check_plan_parity, unchecked
+
+    if place is None:
+        return {}
+    try:
+        return {place.plan.file: check_plan_parity(place, prepared, check, progress)}
+    except PitomeError as error:
+        return {place.plan.file: unchecked(place, str(error))}
 
 
 def _record_parity(
@@ -195,9 +222,17 @@ def _unmeasured(
     return {part: tuple(each for each in found if each.part == part) for part in PARTS}
 
 
-def _plans(manifest: Manifest, parity: Mapping[str, ParityReport]) -> tuple[PlanStatus, ...]:
+def _plans(
+    manifest: Manifest, parity: Mapping[str, ParityReport], run: Mapping[str, EngineParity]
+) -> tuple[PlanStatus, ...]:
     return tuple(
-        PlanStatus(file=plan.file, executed=plan.executed, status=plan_status(plan, parity[graph.name]))
+        PlanStatus(
+            file=plan.file,
+            executed=plan.executed or plan.file in run,
+            status=f"run here: {run[plan.file].verdict}, {run[plan.file].reason}"
+            if plan.file in run
+            else plan_status(plan, parity[graph.name]),
+        )
         for graph in manifest.graphs
         for plan in graph.plans
     )

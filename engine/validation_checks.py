@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pitome.bundle.publishing import check_place
 from pitome.engine.options import CheckOptions, ValidationOptions
 from pitome.errors import InputError
-from pitome.runtime import installed_device
+from pitome.runtime import CPU, check_device, parse_device
 from pitome.validate.thresholds import Thresholds
 from pitome.validate.validation_records import SWEEP, SkippedPart
 
@@ -61,13 +61,27 @@ def check_options(bundle: Path, options: ValidationOptions) -> Thresholds:
     return limits
 
 
-def chosen_checks(options: ValidationOptions, of_build: CheckOptions) -> CheckOptions:
+def chosen_checks(
+    options: ValidationOptions, of_build: CheckOptions, with_plan: bool = False
+) -> CheckOptions:
     """The build's numbers and device, with what was asked for in their place.
+
+    Args:
+        options: what was asked for.
+        of_build: what the build had.
+        with_plan: a plan is checked on the device; the graphs are then, on the CPU where onnxruntime has
+            no other.
 
     Raises:
         InputError: onnxruntime does not have the device.
     """
-    device = installed_device(options.device or of_build.device)
+    device = parse_device(options.device or of_build.device)
+    try:
+        check_device(device)
+    except InputError:
+        if not with_plan:
+            raise
+        device = CPU
     images = options.parity_inputs or of_build.parity_images
     return replace(
         of_build,

@@ -22,6 +22,7 @@ from pitome.validate.validation_records import (
 if TYPE_CHECKING:
     from pitome.bundle import ParityReport
     from pitome.validate.evaluate.records import TaskAccuracy
+    from pitome.validate.gpu.records import EngineParity
 
 ALWAYS_REQUIRED: tuple[PartName, ...] = ("parity",)
 """Where decisions can't be judged, nothing is known of the graph: that passes nowhere."""
@@ -46,11 +47,13 @@ def required_parts(names: Sequence[str]) -> tuple[PartName, ...]:
     return tuple(part for part in PARTS if part in (*ALWAYS_REQUIRED, *names))
 
 
-def judged_parity(graphs: Mapping[str, ParityReport], unmeasured: Sequence[UnmeasuredLimit]) -> Judged:
+def judged_parity(
+    graphs: Mapping[str, ParityReport | EngineParity], unmeasured: Sequence[UnmeasuredLimit]
+) -> Judged:
     """The worst of the reports' own verdicts, and limits that nothing measured.
 
     Args:
-        graphs: name of a graph -> what was found of it.
+        graphs: name of a graph, or of a plan that ran -> what was found of it.
         unmeasured: limits of parity that nothing measured.
     """
     missing = [each.reason for each in unmeasured]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pitome.bundle import EnvironmentRecord, ParityReport
 from pitome.bundle.parity_records import LevelVerdict
 from pitome.validate.evaluate.records import SpectrumReport, TaskAccuracy
+from pitome.validate.gpu.records import EngineParity
 from pitome.validate.thresholds import Thresholds
 from pitome.validate.unmeasured_limits import PartName, UnmeasuredLimit
 
@@ -103,6 +104,9 @@ class ValidationRecord(BundleJudgement):
     parity: ParityReport
     other_parity: dict[str, ParityReport] = Field(
         default={}, description="of the bundle's other graphs, by name, which merge nothing"
+    )
+    plan_parity: EngineParity | None = Field(
+        default=None, description="of the bundle's plan on this machine's GPU; null: none ran"
     )
     accuracy: JudgedAccuracy
     latency: JudgedLatency

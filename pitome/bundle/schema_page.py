@@ -25,6 +25,8 @@ time, and the next build replaces it as a whole, so keep nothing of your own in 
 | `manifest.json.sha256` | the digest of `manifest.json`, as sha256sum writes it |
 | `model.onnx` | the merged model in fp32, for any ONNX runtime |
 | `model.fp16.onnx` | the same graph in another precision, from which the plans are built |
+| `image.onnx`, `text.onnx`, `image.fp16.onnx` ... | in their place, of a whole CLIP: the graph of images, \
+which is merged, and that of texts, which is not |
 | `*.inlined.onnx` | with `--inlined`: the graphs as standard operators alone |
 | `model.fp16.tensorrt_rtx.function.plan` | a plan, with builder and merge path (`none`: nothing is merged) |
 | `libpitome_plugin.so` | the plugin of TensorRT and TensorRT-RTX, where a plan was built with it |
@@ -45,6 +47,11 @@ No path begins at the root of the machine that built: in `build` and `model.weig
 is written as seen from the bundle (`../../my-checkpoint`), or by its name alone (`./my-checkpoint`) where the
 two share no folder; `build.command` has paths as seen from where it was typed. `pitome bench` and
 `pitome validate` look there, and beside the bundle; `--weights FOLDER` says where the weights are now.
+
+A whole CLIP is a dual encoder (`model.system`): an image's and a text's `image_embeds` and `text_embeds` are
+compared by their cosine; a pair's logit is `logit_scale` times it, plus `logit_bias` where there is one.
+`normalised` says whether the graphs' embeddings have length 1. `method`, `schedule`, `parity` and
+`latency` are of the merged graph, `other_parity` of the other, and `flops` is the sum of both.
 
 Texts: `attention_mask` is 1 for every token and 0 for padding, and its first column is 1. Pad behind the
 texts (`padding_side="right"`); zeros between tokens are masked as they should be. pitome's runtimes refuse a

@@ -117,11 +117,11 @@ def _check_key(folder: Path, signature: SignatureFile, key: EllipticCurvePublicK
     """The key signed what the file says: only then is it asked what that is."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-    from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+    from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
-    digest = {256: SHA256, 384: SHA384, 521: SHA512}[key.curve.key_size]
+    digests: dict[int, HashAlgorithm] = {256: SHA256(), 384: SHA384(), 521: SHA512()}
     try:
-        key.verify(signature.signature, signature.signed, ECDSA(digest()))
+        key.verify(signature.signature, signature.signed, ECDSA(digests[key.curve.key_size]))
     except InvalidSignature:
         raise damaged(folder, "its content is not what the key has signed") from None
 

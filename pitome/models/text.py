@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pitome.errors import InputError
-from pitome.models.author_settings import AUTHOR_SETTINGS
+from pitome.models.author_settings import AUTHOR_SETTINGS, AuthorSettings
 from pitome.models.family import Family, ModelShape, linear_flops
 from pitome.models.sentence_files import HEAD
 from pitome.text_inputs import ATTENTION_MASK, INPUT_IDS, TOKEN_TYPE_IDS, TextInputs
@@ -28,7 +28,7 @@ class TextFamily(Family):
     """
 
     modality = "text"
-    author_settings = AUTHOR_SETTINGS["bert"]
+    author_settings: ClassVar[AuthorSettings | None] = AUTHOR_SETTINGS["bert"]
     takes_token_types: ClassVar[bool] = False
     """Whether the forward has ``token_type_ids``, which tell the two texts of a pair apart."""
 

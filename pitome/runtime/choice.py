@@ -92,7 +92,7 @@ class ChosenGraph:
     native: bool
     """Whether merges are computed by the own operator: onnxruntime's library, or the plugin of plans."""
     partitions: int | None = None
-    """Pieces that the device's provider took the graph in; None where that is not told."""
+    """Pieces in which onnxruntime's TensorRT provider took the graph; None of others."""
 
     def __str__(self) -> str:
         pieces = f" in {self.partitions} pieces" if self.partitions is not None else ""

@@ -34,6 +34,7 @@ class Device:
         return self.providers[0].name
 
 
+TENSORRT_PROVIDER = "TensorrtExecutionProvider"
 _CPU = Provider("CPUExecutionProvider")
 # TF32 rounds float32 factors to 10 bits, enough to change merge decisions. TensorRT's provider has no option
 # for it; the variable NVIDIA_TF32_OVERRIDE=0 turns it off there.
@@ -42,7 +43,7 @@ CPU = Device("cpu", (_CPU,), "onnxruntime")
 DEVICES = (
     CPU,
     Device("cuda", (_CUDA, _CPU), "onnxruntime-gpu"),
-    Device("tensorrt", (Provider("TensorrtExecutionProvider"), _CUDA, _CPU), "onnxruntime-gpu"),
+    Device("tensorrt", (Provider(TENSORRT_PROVIDER), _CUDA, _CPU), "onnxruntime-gpu"),
 )
 """CUDA and TensorRT have not run yet: that needs a GPU."""
 

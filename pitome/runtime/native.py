@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitome.errors import BackendError, InputError
-from pitome.runtime.devices import CPU, Device
+from pitome.runtime.devices import CPU, TENSORRT_PROVIDER, Device
 from pitome.runtime.shared_library import ask_library, unlike_this_system
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ OPERATOR = ("pitome", "EnergyMerge")
 """Domain and name of the operator. Not from pitome.op, which imports torch."""
 RECORD_PLACEMENT = "session.record_ep_graph_assignment_info"
 """The setting of a session that makes onnxruntime (from 1.24 on) tell which nodes it runs."""
-_TENSORRT = "TensorrtExecutionProvider"
 _BUILD_IT = "Build it with `make native` or `pitome plugin --native`"
 _WITHOUT = "Leave the library out: the model then runs by the function that it carries"
 _INSTRUCTION_SETS = {
@@ -74,7 +73,7 @@ class NativeLibrary:
         given = f"{asked} with the operator library and DEVICE={device.name}"
         if device == CPU:
             return
-        if device.provider == _TENSORRT:
+        if device.provider == TENSORRT_PROVIDER:
             found = "TensorRT takes no operator of onnxruntime's, and every merge would cut its graph in two"
             raise InputError(given, found, "Leave the library out, or use DEVICE=cuda or DEVICE=cpu")
         if device.provider not in self.record.providers:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitome.errors import BackendError, InputError
-from pitome.runtime.devices import CPU, Device, check_device
+from pitome.runtime.devices import CPU, TENSORRT_PROVIDER, Device, check_device
 from pitome.runtime.native import RECORD_PLACEMENT, NativeLibrary, count_native_merges
 from pitome.runtime.operator_version import check_operator_version
 from pitome.runtime.protocol import Array, DeclaredInput, Inputs, RunResult
@@ -108,11 +108,11 @@ def placement(session: onnxruntime.InferenceSession, device: Device = CPU) -> di
 
 
 def partitions(session: onnxruntime.InferenceSession, device: Device) -> int | None:
-    """In how many pieces the device's provider took the graph; between two of them another one computes.
+    """In how many pieces TensorRT's provider took the graph; between two of them another one computes.
 
-    None where `placement` is empty.
+    None of other devices, whose providers run node by node, and where onnxruntime does not tell.
     """
-    if device == CPU or not hasattr(session, "get_provider_graph_assignment_info"):
+    if device.provider != TENSORRT_PROVIDER or not hasattr(session, "get_provider_graph_assignment_info"):
         return None
     return sum(part.ep_name == device.provider for part in session.get_provider_graph_assignment_info())
 
@@ -160,7 +160,7 @@ class OnnxRuntime:
         self.provider = _described(placement(self._session, device)) or device.provider
         """Who took the graph; where it was shared, how many nodes each took."""
         self.partitions = partitions(self._session, device)
-        """Pieces in which the device's provider took the graph; None where onnxruntime does not tell."""
+        """Pieces in which TensorRT's provider took the graph; None of others."""
 
     def run(self, inputs: Inputs) -> RunResult:
         """Run once; errors as the protocol's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from onnx import numpy_helper
 from pitome.bundle import Manifest, file_sha256, verify_bundle, write_manifest
 from pitome.engine.checks import plan_of_graph, plan_requests
 from pitome.engine.options import PlanOptions
+from pitome.engine.prepare import reload
+from pitome.engine.progress import Silent
 from pitome.models.tokenizer import encode_texts, load_tokenizer
 from pitome.runtime.onnxruntime import open_session
 from tests.cli.command_line import QUICK, Outcome, contents, pitome
@@ -167,6 +170,38 @@ def test_the_image_tower_alone_is_a_plain_encoder(copied: Path, tmp_path: Path) 
     assert compared["ONNX fp32, text graph"][0] == "-"
 
 
+def test_an_older_bundle_of_the_image_graph_is_still_what_its_manifest_says(
+    copied: Path, tmp_path: Path
+) -> None:
+    """It was built before there was a TOWER, so its options name none."""
+    asked = ("export", copied.parents[1] / "clip", "--out", tmp_path / "alone", "--tower", "image")
+    assert pitome(*asked, "--precision", "fp32").code == 0
+    bundle = tmp_path / "alone" / "clip"
+    manifest = verify_bundle(bundle)
+    model = replace(manifest.build.model, tower=None)
+    build = manifest.build.model_copy(update={"model": model})
+    write_manifest(bundle, manifest.model_copy(update={"build": build}))
+    reloaded = reload(bundle, verify_bundle(bundle), Silent())
+    assert (reloaded.name, reloaded.text) == ("model", None)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "options", [("--precision", "bf16"), ("--precision", "fp16", "--inlined")], ids=" ".join
+)
+def test_both_graphs_in_other_forms(whole: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    built = pitome("export", whole / "clip", "--out", tmp_path, *options)
+    assert built.code == 0, built.err
+    image, text = verify_bundle(tmp_path / "clip").graphs
+    precisions = {onnx.precision for onnx in text.onnx}
+    assert precisions == {"fp32", options[1]}
+    # What merges nothing is standard operators as it is.
+    assert {onnx.inlined for onnx in image.onnx} == ({True, False} if "--inlined" in options else {False})
+    assert not any(onnx.inlined for onnx in text.onnx)
+    checked = pitome("validate", tmp_path / "clip", *FEW, "--task", "none")
+    assert checked.code == 0, checked.err
+
+
 @pytest.mark.full
 def test_nothing_of_a_bundle_of_both_stays_beside_the_image_graph(copied: Path) -> None:
     model = copied.parents[1] / "clip"
@@ -206,6 +241,10 @@ def test_validate_checks_both_graphs(copied: Path) -> None:
     assert "; text: " in part["reason"]
     manifest = verify_bundle(copied)
     assert manifest.other_parity["text"].command == manifest.parity.command  # type: ignore[union-attr]
+
+
+@pytest.mark.full
+def test_the_tables_of_a_validation_name_the_graph(copied: Path) -> None:
     printed = pitome("validate", copied, *FEW, "--task", "none", "--details")
     assert "Arithmetic of the text graph" in printed.out
     assert "text graph: fp32, onnxruntime: cosine" in " ".join(printed.out.split())

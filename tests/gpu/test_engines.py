@@ -7,8 +7,8 @@ from pydantic import TypeAdapter
 
 from pitome.errors import PitomeError
 from pitome.export.onnx import Precision
-from pitome.validate.gpu.parity import EngineParity
 from pitome.validate.gpu.plans import PROFILE, EngineSpec, MergePath, Workshop, measured_engines
+from pitome.validate.gpu.records import EngineParity
 from pitome.validate.gpu.requests import CheckRequest, EngineFile, MeasureRequest
 from pitome.validate.gpu.session import run_session
 from pitome.validate.gpu.timing import BatchSpeed

@@ -21,6 +21,8 @@ from pitome.validate.runs import run_batch
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from pitome.models.loading import LoadedModel
+
 _VECTORS = "text_embeds"
 _PREFIXES = ("text_model.", "text_projection.")
 BATCH = 64
@@ -45,6 +47,18 @@ class TextTower:
         """For each class its captions -> float32 [classes, C]: their vectors' mean, again of length 1."""
         vectors = [self.embed(texts).mean(dim=0) for texts in captions]
         return functional.normalize(torch.stack(vectors), dim=-1)
+
+
+def text_tower_of(loaded: LoadedModel) -> TextTower:
+    """The text tower that was loaded with the model, or else that of its checkpoint.
+
+    Raises:
+        InputError: as `load_text_tower`.
+    """
+    if loaded.text is None or loaded.folder is None:
+        return load_text_tower(loaded.folder)
+    tower = loaded.text.loaded
+    return TextTower(tower.model, _required(tower.tokenizer, loaded.folder))
 
 
 def load_text_tower(folder: Path | None) -> TextTower:
@@ -108,7 +122,10 @@ def _build(
 
 
 def _tokenizer(folder: Path, config: Any) -> Tokenizer:
-    tokenizer = load_tokenizer(folder, config, config.max_position_embeddings).tokenizer
+    return _required(load_tokenizer(folder, config, config.max_position_embeddings).tokenizer, folder)
+
+
+def _required(tokenizer: Tokenizer | None, folder: Path) -> Tokenizer:
     if tokenizer is None:
         raise InputError(
             f"the tokeniser of the text tower in {folder}",

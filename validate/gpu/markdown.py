@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pitome.validate.report.summary import percent, times
 
 if TYPE_CHECKING:
-    from pitome.validate.gpu.parity import EngineParity
+    from pitome.validate.gpu.records import EngineParity
     from pitome.validate.gpu.report import GpuReport, KernelTiming
     from pitome.validate.gpu.timing import BatchSpeed
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pitome.bundle.manifest import Record
 from pitome.models.answers import AnswerKind
 from pitome.runtime import Runtime
+from pitome.validate.gpu.records import EngineParity
 from pitome.validate.parity.check import (
     compare_arithmetic,
     decide,
@@ -15,7 +15,6 @@ from pitome.validate.parity.check import (
     report_decisions,
 )
 from pitome.validate.parity.passes import Passes
-from pitome.validate.parity.records import Agreement, Arithmetic, Cosine, Decisions, LevelVerdict
 from pitome.validate.parity.task_level import task_level
 from pitome.validate.runs import Advance, Run, run_samples
 from pitome.validate.samples import Samples
@@ -35,24 +34,6 @@ class EngineTarget:
     def run(self, samples: Samples, batch: int, advance: Advance | None = None) -> Run:
         """Run samples, ``batch`` at a time."""
         return run_samples(self.load(), samples, batch, advance)
-
-
-class EngineParity(Record):
-    """What was found of one way of building the model."""
-
-    name: str
-    """Such as "tensorrt plugin"."""
-    verdict: LevelVerdict
-    reason: str
-    images: int
-    decisions: Decisions | None
-    """Of fp32, judged."""
-    reported_decisions: tuple[Decisions, ...]
-    """Of the other precisions, reported."""
-    arithmetic: tuple[Arithmetic, ...]
-    task: tuple[Cosine, ...]
-    agreement: tuple[Agreement, ...] = ()
-    """Of outputs that are numbers, and of several labels."""
 
 
 def judge_engines(passes: Passes, answers: AnswerKind = "classes") -> EngineParity:

@@ -16,8 +16,8 @@ from pitome.bundle.record import Count, Record, UtcTime
 from pitome.validate.bench.latency import Timing
 from pitome.validate.gpu.environment import Environment
 from pitome.validate.gpu.markdown import render
-from pitome.validate.gpu.parity import EngineParity
 from pitome.validate.gpu.plans import BuiltEngine
+from pitome.validate.gpu.records import EngineParity
 from pitome.validate.gpu.timing import BatchSpeed
 
 SCHEMA_VERSION: Final = 1

@@ -72,8 +72,8 @@ def rows_of(
     rows += _latency_rows(latency, merges=any(manifest.schedule.num_merged))
     rows.append(SummaryRow("Deployed", "{}: {}".format(*deployed(manifest))))
     for graph in manifest.graphs:
-        found = parity if graph == merged else other_parity.get(graph.name)
-        rows += (_plan_row(manifest, graph, plan, found) for plan in graph.plans)
+        of_graph = parity if graph == merged else other_parity.get(graph.name)
+        rows += (_plan_row(manifest, graph, plan, of_graph) for plan in graph.plans)
     rows += _operator_library_rows(manifest)
     rows += _checkpoint_rows(manifest)
     for graph in manifest.graphs:
@@ -293,7 +293,7 @@ def _precision_rows(parity: ParityReport | None) -> list[SummaryRow]:
     """fp32's cosine, and what other precisions decide by themselves, which is reported and not judged."""
     rows = []
     for found in precision_figures(parity):
-        if not found.judged:
+        if not found.judged and found.compared:
             told = f"{found.decisions_told} with PyTorch in {found.precision} ({found.runtime}; not judged)"
             rows.append(SummaryRow(f"Decisions, {found.precision}", told))
         if found.to_merged is not None or found.agreement:

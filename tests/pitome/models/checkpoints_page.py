@@ -87,10 +87,14 @@ def _classes() -> Iterator[str]:
 
 def _class(family: Family, name: str, built: str) -> tuple[str, ...]:
     taken = "itself" if built == name else f"its encoder, `{built}`"
-    if name == "CLIPModel":
-        taken = "its vision tower, `CLIPVisionModelWithProjection`"
+    if name == family.whole_model:
+        taken = (
+            "both towers: `CLIPVisionModelWithProjection`, which is merged, and "
+            "`CLIPTextModelWithProjection`, which is not; by `TOWER=image`, sweep and tune the first alone"
+        )
     types = ", ".join(f"`{each}`" for each in family.model_types)
     outputs = ", ".join(f"`{each}`" for each in family.outputs[family.architectures[built]])
+    outputs += "; `text_embeds`" if name == family.whole_model else ""
     return types, f"`{name}`", taken, outputs
 
 

@@ -194,7 +194,7 @@ def test_closed_is_closed(tmp_path_factory: pytest.TempPathFactory) -> None:
         bundle.warm_up,
         lambda: bundle.texts(["a"]),
     ):
-        with pytest.raises(InputError, match="it is closed. Load it again"):
+        with pytest.raises(InputError, match=r"it is closed\. Load it again"):
             call()
     assert waiting is bundle.asynchronous
     assert bundle.manifest.model.name

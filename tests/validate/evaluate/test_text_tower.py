@@ -84,3 +84,14 @@ def test_weights_that_do_not_fit_and_a_missing_tokeniser(folder):
     (folder / "config.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="its weights do not fit: 16 missing, 0 left over"):
         load_text_tower(folder)
+
+
+def test_one_that_was_loaded_with_the_model_is_not_read_again(folder):
+    from pitome import load_model
+    from pitome.validate.evaluate.text_tower import text_tower_of
+
+    captions = ["a photo of a ant", "bee"]
+    loaded = load_model(str(folder), tower="both")
+    assert torch.equal(text_tower_of(loaded).embed(captions), load_text_tower(folder).embed(captions))
+    (folder / "model.safetensors").unlink()
+    assert len(text_tower_of(loaded).embed(captions)) == 2

@@ -16,7 +16,8 @@ from pitome.errors import ParityError
 from pitome.export.debug_graph import write_debug_graph
 from pitome.export.onnx import export_onnx
 from pitome.runtime.onnxruntime import OnnxRuntime
-from pitome.validate.gpu.parity import EngineParity, EngineTarget, judge_engines
+from pitome.validate.gpu.parity import EngineTarget, judge_engines
+from pitome.validate.gpu.records import EngineParity
 from pitome.validate.parity.check import check_parity
 from pitome.validate.parity.passes import merging_layers, run_passes
 from pitome.validate.parity.targets import Target

@@ -12,8 +12,8 @@ import pytest
 from pitome.validate.bench.latency import Timing
 from pitome.validate.gpu.environment import Environment, GpuState
 from pitome.validate.gpu.markdown import render, share_of_engine
-from pitome.validate.gpu.parity import EngineParity
 from pitome.validate.gpu.plans import BuiltEngine
+from pitome.validate.gpu.records import EngineParity
 from pitome.validate.gpu.report import (
     JSON_NAME,
     MARKDOWN_NAME,

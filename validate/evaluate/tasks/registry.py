@@ -243,9 +243,9 @@ def _image_text(
 
 
 def _text_tower(loaded: LoadedModel) -> TextTower:
-    from pitome.validate.evaluate.text_tower import load_text_tower
+    from pitome.validate.evaluate.text_tower import text_tower_of
 
-    return load_text_tower(loaded.folder)
+    return text_tower_of(loaded)
 
 
 def _image_folder(

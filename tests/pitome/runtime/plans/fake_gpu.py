@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -25,7 +26,7 @@ import numpy as np
 import pytest
 
 Array = np.ndarray[Any, Any]
-Compute = Callable[[dict[str, Array]], dict[str, Array]]
+Compute = Callable[..., dict[str, Array]]
 DTYPES = {"FLOAT": "f4", "HALF": "f2", "BF16": "u2", "INT64": "i8", "INT32": "i4", "BOOL": "?"}
 RUNTIME = "cuda.bindings.runtime"
 
@@ -239,9 +240,13 @@ def fake_plan(
     version: tuple[int, int, int, int] = (10, 14, 1, 48),
     tag: bytes = b"ftrt",
     seconds: float = 0.001,
+    key: str | None = None,
 ) -> bytes:
-    """A plan's header, and behind it what the fake library runs, in so many seconds of the GPU's clock."""
-    told = {"tensors": [vars(each) for each in tensors], "profile": profile, "seconds": seconds}
+    """A plan's header, and behind it what the fake library runs, in so many seconds of the GPU's clock.
+
+    With a key, the function that computes gets it as a further argument.
+    """
+    told = {"tensors": [vars(each) for each in tensors], "profile": profile, "seconds": seconds, "key": key}
     body = json.dumps(told).encode()
     return struct.pack("<4s12xQ4B", tag, 28 + len(body), *version) + body
 
@@ -287,7 +292,8 @@ class FakeEngine:
     def __init__(self, trt: FakeTensorRT, content: bytes, cuda: FakeCuda, compute: Compute) -> None:
         told = json.loads(content[28:])
         tensors = [FakeTensor(**{**each, "shape": tuple(each["shape"])}) for each in told["tensors"]]
-        self.trt, self.cuda, self.compute = trt, cuda, compute
+        self.trt, self.cuda = trt, cuda
+        self.compute = compute if told["key"] is None else partial(compute, told["key"])
         self.tensors, self.profile = {each.name: each for each in tensors}, tuple(told["profile"])
         self.num_io_tensors, self.seconds = len(tensors), told["seconds"]
 
