@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from pitome.bundle import read_manifest, write_manifest
 from pitome.errors import InputError, PitomeError
 from pitome.serving.embed import EmbedOptions, embed
 from tests.checkout import ROOT
@@ -146,8 +145,6 @@ def test_an_error_of_a_worker_is_told_as_it_is(
     image_bundle: Path, many: Path, options: EmbedOptions, cluster: Cluster, tmp_path: Path
 ) -> None:
     other = Path(shutil.copytree(image_bundle, tmp_path / "bundle"))
-    manifest = read_manifest(other)
-    write_manifest(other, manifest)
     (other / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(PitomeError, match=r"model\.onnx") as error:
         embed(other, [many], replace(options, ray=cluster.address))
