@@ -34,6 +34,7 @@ WITHOUT_TORCH = (
     "pitome.models.registry",
     "pitome.plugins.tools.build",
     "pitome.runtime",
+    "pitome.runtime.loading",
     "pitome.runtime.onnxruntime",
     "pitome.settings",
 )

@@ -166,6 +166,15 @@ def test_every_command_runs(
     run(workplace.reduced(command), workplace)
 
 
+def test_a_bundle_is_used_in_five_commands() -> None:
+    """From nothing to embeddings in Python, in C++ and of a folder."""
+    _, _, section = README.partition("### Use a bundle\n")
+    block = section.partition("```sh\n")[2].partition("```")[0].splitlines()
+    assert len(block) == 5
+    assert [line.split()[0] for line in block] == ["make", PYTHON, "make", PROGRAM, "pitome"]
+    assert set(block) <= set(commands())
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("example", blocks("python"))
 def test_every_python_example_runs(

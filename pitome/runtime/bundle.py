@@ -106,7 +106,7 @@ class Bundle:
 
         Returns:
             The model's embedding; of a classifier its logits; of a model that only gives tokens the class
-            token.
+            one.
         """
         with self._usage():
             return self._vectors.of_images(as_images(images), batch_size)
@@ -128,8 +128,7 @@ class Bundle:
             batch_size: texts that are run together; None = as many as suit the runtime.
 
         Returns:
-            The model's embedding; of a classifier its logits; of a model that only gives tokens the class
-            token.
+            The model's embedding; of a classifier its logits; of a model that only gives tokens their mean.
 
         Raises:
             InputError: a text is too long (with its length and the limit), or there is no such prompt.

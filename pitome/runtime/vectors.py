@@ -191,15 +191,20 @@ class Vectors:
         return result
 
     def _pooled(self, tokens: Array, mask: Array | None) -> Array:
-        """Tokens [n, N, D] as the manifest's pooling says, else the class token, which stands first."""
-        how = self._contents.manifest.model.pooling or "cls"
+        """Tokens [n, N, D] as the manifest's pooling says.
+
+        Where it says nothing: of images the class token, which stands first, and of texts the mean of their
+        tokens, as sentence-transformers takes it of a checkpoint without modules of its own.
+        """
+        how = self._contents.manifest.model.pooling or ("cls" if mask is None else "mean")
         result: Array
         if how == "cls":
             result = tokens[:, 0]
             return result
         if how == "mean":
-            weights = np.ones(tokens.shape[:2]) if mask is None else np.asarray(mask)
-            result = (tokens * weights[:, :, None]).sum(axis=1) / weights.sum(axis=1)[:, None]
+            weights = np.ones(tokens.shape[:2], np.float32) if mask is None else np.asarray(mask, np.float32)
+            wide = tokens.astype(np.float32, copy=False)
+            result = (wide * weights[:, :, None]).sum(axis=1) / weights.sum(axis=1)[:, None]
             return result
         raise InputError(
             f"a vector of each input, of {self._contents.name}",

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pitome.plugins.tools.pinned_wheels import Say, Unusable
 
@@ -163,11 +164,13 @@ def _apt(words: Sequence[str], settings: Path, folder: Path) -> None:
 
 def _unpack(package: DebianPackage, file: Path, folder: Path) -> None:
     if package.is_source:
+        # Python 3.11.2, as in Debian 12, has no filter; the archive is the pinned one.
+        options: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         with tarfile.open(file) as archive:
             for entry in archive.getmembers():
                 entry.name = entry.name.partition("/")[2]  # the folder that all of it lies in
                 if entry.name and (entry.isfile() or entry.isdir()):
-                    archive.extract(entry, folder, filter="data")
+                    archive.extract(entry, folder, **options)
         return
     done = subprocess.run(  # noqa: S603
         ["dpkg-deb", "--extract", str(file), str(folder)],  # noqa: S607

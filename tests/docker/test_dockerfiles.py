@@ -9,11 +9,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.checkout import ROOT
 from tests.docker.dockerfile import Stage, read_dockerfile
 from tests.docker.empty_system import EmptySystem, Settings, make_debian, why_not
+from tests.examples.ppm import noise
 from tests.shared import shared_folder
 from tests.trees import copy_of_the_checkout
 
@@ -111,22 +114,36 @@ def started(system: EmptySystem, stage: Stage, *words: str) -> str:
 
 
 @pytest.mark.full
-def test_the_image_for_use_runs_a_bundle_without_pytorch(
-    debian: Path, context: Path, place: Path, tmp_path: Path
-) -> None:
+def test_the_image_for_use_embeds_pictures_without_pytorch(debian: Path, context: Path, place: Path) -> None:
+    import pyarrow.parquet as parquet
+
+    import pitome
+
     stages = read_dockerfile(ROOT / "docker" / "Dockerfile.use")
     system = carried_out(stages, debian, context, place)
-    assert "clip-b16" in started(system, stages[-1], "models")
-    python = "/opt/pitome/bin/python"
-    told = system.run(
-        [
-            python,
-            "-c",
-            "import importlib.util as u; print(u.find_spec('torch'), u.find_spec('onnxruntime') is None)",
-        ]
-    )
-    assert told == "None False\n"
     assert system.run(["id", "--user"]) == "1000\n"
+    assert "clip-b16" in started(system, stages[-1], "models")
+    found = "from importlib.util import find_spec as f; print(f('torch'), f('onnxruntime') is None)"
+    assert system.run(["/opt/pitome/bin/python", "-c", found]) == "None False\n"
+
+    export = [sys.executable, "-m", "pitome", "export", "fashion-vit", "--precision", "fp32", "--out", place]
+    subprocess.run(export, check=True, capture_output=True)
+    shutil.copytree(place / "fashion-vit", system.inside("/bundle"))
+    photos = system.inside("/photos")
+    photos.mkdir()
+    for seed, name in enumerate(("one.png", "two.jpg")):
+        Image.fromarray(noise(60, 40, seed=seed)).save(photos / name)
+    (photos / "broken.png").write_bytes(b"no picture")
+    started(system, stages[-1], "embed", "/bundle", "/photos", "--out", "/home/pitome/embeddings")
+    out = system.inside("/home/pitome/embeddings")
+    table = parquet.read_table(sorted(out.glob("shard-*.parquet")))
+    assert [Path(name).name for name in table["id"].to_pylist()] == ["one.png", "two.jpg"]
+    assert [Path(name).name for name in parquet.read_table(out / "errors.parquet")["id"].to_pylist()] == [
+        "broken.png"
+    ]
+    with pitome.load(place / "fashion-vit") as bundle:
+        wanted = bundle.images([photos / "one.png", photos / "two.jpg"])
+    np.testing.assert_array_equal(np.array(table["embedding"].to_pylist(), np.float32), wanted)
 
 
 @pytest.mark.full
