@@ -17,6 +17,7 @@ from pitome.runtime.asynchronous import AsyncBundle
 from pitome.runtime.choice import Chosen
 from pitome.runtime.classifying import Classifier
 from pitome.runtime.contents import Contents
+from pitome.runtime.graph import OpenedGraph
 from pitome.runtime.private_files import Verification
 from pitome.runtime.protocol import Array
 from pitome.runtime.several import as_images, as_texts
@@ -39,9 +40,9 @@ class Bundle:
     for inputs that can't be used, and where the bundle has no graph for what is asked.
     """
 
-    def __init__(self, contents: Contents) -> None:
+    def __init__(self, contents: Contents, graphs: Mapping[str, OpenedGraph]) -> None:
         self._contents, self._usage = contents, Usage(contents.name)
-        self._vectors = Vectors(contents)
+        self._vectors = Vectors(contents, graphs)
         self._classifier = Classifier(contents, self._vectors)
 
     @property

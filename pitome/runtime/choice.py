@@ -11,15 +11,12 @@ from pitome.bundle.graph_records import GraphRecord, OnnxRecord, PlanRecord
 from pitome.bundle.manifest import Manifest
 from pitome.bundle.record import NativeRecord
 from pitome.errors import BackendError, InputError, PitomeError
-from pitome.runtime.backends import PLAN_BACKENDS, find_plan_backend
+from pitome.runtime.backends import AUTO, ONNXRUNTIME, RUN_BACKENDS, find_plan_backend
 from pitome.runtime.devices import CPU, DEVICES, Device, check_device, device_names
 from pitome.runtime.native import NativeLibrary
 from pitome.runtime.onnxruntime import runtime_name
 from pitome.runtime.plans import Machine, check_plan, ranked_plans
 
-AUTO = "auto"
-ONNXRUNTIME = "onnxruntime"
-BACKENDS = (ONNXRUNTIME, *(backend.name for backend in PLAN_BACKENDS))
 PRECISIONS = ("fp32", "fp16", "bf16")
 _DRIVER = Path("/proc/driver/nvidia")
 
@@ -38,7 +35,7 @@ class Wishes:
     def __post_init__(self) -> None:
         """InputError: a word that is none of them."""
         _check_word("device", self.device, (AUTO, *device_names()))
-        _check_word("backend", self.backend, (AUTO, *BACKENDS))
+        _check_word("backend", self.backend, RUN_BACKENDS)
         if self.precision is not None:
             _check_word("precision", self.precision, PRECISIONS)
 

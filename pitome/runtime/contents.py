@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pitome.bundle.manifest import Manifest
 from pitome.models.answers import AnswerKind
 from pitome.runtime.choice import Chosen
-from pitome.runtime.graph import OpenedGraph
 from pitome.runtime.private_files import Verification
 from pitome.runtime.texts import TextPreparation
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A bundle, opened."""
+    """All of an opened bundle but its graphs, which end when it is closed."""
 
     name: str
     """As errors call it, such as "the bundle build/clip-b16"."""
     manifest: Manifest
     chosen: Chosen
     verification: Verification
-    graphs: Mapping[str, OpenedGraph]
-    """By name."""
     texts: TextPreparation | None
     """None: the bundle has no tokenizer, or its model takes no texts."""
     labels: tuple[str, ...]

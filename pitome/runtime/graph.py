@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -47,6 +48,14 @@ class Batches:
             yield slice(start, min(start + size, rows))
 
 
+@runtime_checkable
+class _Closing(Protocol):
+    """A runtime that is closed by a call."""
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
 @dataclass(frozen=True)
 class OpenedGraph:
     """A graph with what runs it. Several threads may run it at once."""
@@ -85,6 +94,11 @@ class OpenedGraph:
         if len(parts) == 1:
             return parts[0]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def close(self) -> None:
+        """Free what a plan holds on the GPU; a session of onnxruntime ends when it is forgotten."""
+        if isinstance(self.runtime, _Closing):
+            self.runtime.close()
 
     def sample(self, rows: int) -> dict[str, Array]:
         """Inputs that it takes: zeros, and of texts tokens without padding."""

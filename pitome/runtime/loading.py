@@ -15,8 +15,9 @@ from pitome.bundle.verification import read_manifest
 from pitome.errors import BackendError, BundleError, InputError, PitomeError
 from pitome.extras import naming_extras
 from pitome.runtime.assets import open_assets
+from pitome.runtime.backends import AUTO
 from pitome.runtime.bundle import Bundle
-from pitome.runtime.choice import AUTO, Chosen, ChosenGraph, Way, Wishes, wants_plans, ways_of
+from pitome.runtime.choice import Chosen, ChosenGraph, Way, Wishes, wants_plans, ways_of
 from pitome.runtime.contents import Contents
 from pitome.runtime.graph import OpenedGraph
 from pitome.runtime.opening import Opener
@@ -75,7 +76,7 @@ def load(
     signed = None if require_signature is None else _signed(loading.folder, Path(require_signature))
     manifest = read_manifest(loading.folder, signed)
     _check_weights(loading.folder, manifest, allow_random)
-    return Bundle(loading.contents(manifest))
+    return loading.bundle(manifest)
 
 
 def _threads(asked: int | None) -> int:
@@ -116,7 +117,7 @@ class _Loading:
     def name(self) -> str:
         return f"the bundle {self.folder}"
 
-    def contents(self, manifest: Manifest) -> Contents:
+    def bundle(self, manifest: Manifest) -> Bundle:
         """Everything that can be known is checked before anything is opened."""
         machine = this_machine() if wants_plans(manifest, self.wishes) else Machine()
         ways = {
@@ -136,21 +137,21 @@ class _Loading:
 
     def _opened(
         self, manifest: Manifest, files: PrivateFiles, machine: Machine, ways: Mapping[str, list[Way]]
-    ) -> Contents:
+    ) -> Bundle:
         assets = open_assets(self.name, manifest, files)
         opener = Opener(self.name, self.folder, files, machine, self.threads, self.cuda_graphs)
         found = {graph.name: self._open_graph(graph, ways[graph.name], opener) for graph in manifest.graphs}
         reasons = dict.fromkeys(reason for _, _, against in found.values() for reason in against)
-        return Contents(
+        contents = Contents(
             name=self.name,
             manifest=manifest,
             chosen=Chosen(tuple(told for _, told, _ in found.values()), tuple(reasons)),
             verification=files.verification,
-            graphs={name: opened for name, (opened, _, _) in found.items()},
             texts=assets.texts,
             labels=assets.labels,
             answers=assets.answers,
         )
+        return Bundle(contents, {name: opened for name, (opened, _, _) in found.items()})
 
     def _open_graph(
         self, graph: GraphRecord, ways: list[Way], opener: Opener

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pitome.bundle.graph_records import GraphRecord, PlanRecord
-from pitome.runtime.backends import find_plan_backend
-from pitome.runtime.choice import ONNXRUNTIME, ChosenGraph, Way
+from pitome.runtime.backends import ONNXRUNTIME, find_plan_backend
+from pitome.runtime.choice import ChosenGraph, Way
 from pitome.runtime.devices import CPU
 from pitome.runtime.graph import Batches, OpenedGraph
 from pitome.runtime.native import NativeLibrary

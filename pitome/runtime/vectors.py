@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 
 
 class Vectors:
-    """The graphs of a bundle, with what prepares their inputs."""
+    """The graphs of a bundle, with what prepares their inputs.
 
-    def __init__(self, contents: Contents) -> None:
-        self._contents, self.graphs = contents, dict(contents.graphs)
+    Args:
+        contents: of the bundle.
+        graphs: by name; nobody else keeps them.
+    """
+
+    def __init__(self, contents: Contents, graphs: Mapping[str, OpenedGraph]) -> None:
+        self._contents, self.graphs = contents, dict(graphs)
 
     def image_graph(self, what: str) -> OpenedGraph:
         """The graph that takes images.
@@ -144,7 +149,9 @@ class Vectors:
         return self._vector(self.graph_of(arrays, None), arrays)
 
     def close(self) -> None:
-        """Forget the graphs."""
+        """Forget the graphs, whose memory is free then."""
+        for graph in self.graphs.values():
+            graph.close()
         self.graphs.clear()
 
     def _opened(self, record: GraphRecord | None, what: str) -> OpenedGraph:

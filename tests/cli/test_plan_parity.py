@@ -5,7 +5,6 @@ So the passes, the rule and the plan's runtime are real, and what a GPU makes of
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,29 +18,12 @@ from pitome.engine.plan_parity import check_plan_parity, unchecked
 from pitome.engine.prepare import Prepared, reload
 from pitome.engine.progress import Silent
 from pitome.export.plans import PlanRequest
-from pitome.runtime.onnxruntime import OnnxRuntime
 from pitome.runtime.plans import Gpu, Machine
-from tests.pitome.runtime.plans.fake_gpu import FakeTensor, fake_plan, install
+from tests.pitome.runtime.plans.fake_gpu import install
+from tests.pitome.runtime.plans.graph_plans import computing, write_plan
 from tests.pitome.runtime.plans.test_opening import RTX
 
 MACHINE = Machine(Gpu("made up", "sm89", "13.0"), versions={"tensorrt_rtx": RTX})
-KINDS = {"float32": "FLOAT", "float16": "HALF", "int32": "INT32", "int64": "INT64"}
-
-
-def write_plan(graph: Path, plan: Path, profile: tuple[int, int, int]) -> None:
-    """A plan of the fake library that runs an ONNX file."""
-    runtime = OnnxRuntime(graph)
-    given = {each.name: np.zeros((1, *each.shape[1:]), each.dtype) for each in runtime.inputs}  # type: ignore[misc]
-    found = runtime.run(given).outputs
-    tensors = [
-        FakeTensor(name, KINDS[str(value.dtype)], (-1, *value.shape[1:])) for name, value in given.items()
-    ]
-    tensors += [
-        FakeTensor(name, KINDS[str(value.dtype)], (-1, *value.shape[1:]), output=True)
-        for name, value in found.items()
-    ]
-    content = fake_plan(tuple(tensors), profile, tag=b"vtrt", version=(1, 7, 1, 116), key=str(graph))
-    plan.write_bytes(content)
 
 
 def build_fake(request: PlanRequest) -> None:
@@ -64,18 +46,6 @@ def placed(copied: Path, clip_folder: Path) -> Place:
     prepared = reload(copied, manifest, Silent(), str(clip_folder))
     fits = plan.model_copy(update={"targets": ("sm89",)})
     return Place(PlanOnGpu(copied, manifest, graph, fits, MACHINE), prepared)
-
-
-def computing(change: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> Callable[..., dict[str, Any]]:
-    """What the fake library computes: the graph by onnxruntime, with a change planted in its outputs."""
-    runtimes: dict[str, OnnxRuntime] = {}
-
-    def compute(key: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        if key not in runtimes:
-            runtimes[key] = OnnxRuntime(Path(key))
-        return change({**runtimes[key].run(inputs).outputs})
-
-    return compute
 
 
 CHECK = CheckOptions(parity_images=4)

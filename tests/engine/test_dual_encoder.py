@@ -19,6 +19,7 @@ from pitome.engine.checks import plan_of_graph, plan_requests
 from pitome.engine.options import PlanOptions
 from pitome.engine.prepare import reload
 from pitome.engine.progress import Silent
+from pitome.models.packaged import INCLUDED_FOLDER
 from pitome.models.tokenizer import encode_texts, load_tokenizer
 from pitome.runtime.onnxruntime import open_session
 from tests.cli.command_line import QUICK, Outcome, contents, pitome
@@ -47,6 +48,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared_folder(tmp_path_factory, "whole-clip", make)
 
 
+@pytest.fixture(scope="module")
+def alone(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph of the image tower alone, built from a copy of that checkpoint; read it, do not change it."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(whole / "clip", folder / "clip")
+        built = pitome("export", folder / "clip", "--out", folder / "build", "--tower", "image")
+        assert built.code == 0, built.err
+
+    return shared_folder(tmp_path_factory, "image-tower-alone", make) / "build" / "clip"
+
+
 @pytest.fixture
 def copied(whole: Path, tmp_path: Path) -> Path:
     """A copy of the bundle, beside its checkpoint."""
@@ -59,7 +72,8 @@ def features(folder: Path, captions: list[str], images: torch.Tensor) -> tuple[A
     from transformers import CLIPModel
 
     model = CLIPModel.from_pretrained(folder).eval()
-    tokenizer = load_tokenizer(folder, model.config.text_config, LENGTH).tokenizer
+    config = model.config.text_config
+    tokenizer = load_tokenizer(folder, config, config.max_position_embeddings).tokenizer
     assert tokenizer is not None
     texts = encode_texts(tokenizer, captions)
     with torch.no_grad():
@@ -139,6 +153,23 @@ def test_unmerged_both_graphs_give_what_transformers_gives(whole: Path, tmp_path
     assert np.array_equal(built, open_session(tmp_path / "clip" / "text.onnx").run(None, tokens)[0])
 
 
+@pytest.mark.full
+def test_so_do_those_of_the_included_clip(tmp_path: Path) -> None:
+    """fashion-clip, with its weights and its tokenizer."""
+    asked = ("export", "fashion-clip", "--out", tmp_path, "--precision", "fp32", "--method", "none")
+    assert pitome(*asked).code == 0
+    images = torch.randn(3, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    captions = ["a photo of a shirt", "bag", "the picture of an ankle boot"]
+    text, image, tokens = features(INCLUDED_FOLDER, captions, images)
+    assert tokens["input_ids"].shape == (3, 16)
+    for file, inputs, wanted in (
+        ("image.onnx", {"pixel_values": images.numpy()}, image),
+        ("text.onnx", tokens, text),
+    ):
+        (found,) = open_session(tmp_path / "fashion-clip" / file).run(None, inputs)
+        assert np.abs(found - wanted).max() <= 1e-5 * np.abs(wanted).max()
+
+
 def test_built_again_everything_is_taken_over(copied: Path) -> None:
     before = verify_bundle(copied)
     again = pitome(
@@ -155,28 +186,24 @@ def test_built_again_everything_is_taken_over(copied: Path) -> None:
     )
 
 
-def test_the_image_tower_alone_is_a_plain_encoder(copied: Path, tmp_path: Path) -> None:
-    model = copied.parents[1] / "clip"
-    asked = ("export", model, "--out", tmp_path / "alone", "--tower", "image")
-    assert pitome(*asked).code == 0
-    alone, both = verify_bundle(tmp_path / "alone" / "clip"), verify_bundle(copied)
-    (graph,) = alone.graphs
+def test_the_image_tower_alone_is_a_plain_encoder(alone: Path, whole: Path) -> None:
+    plain, both = verify_bundle(alone), verify_bundle(whole / "build" / "clip")
+    (graph,) = plain.graphs
     assert (graph.name, graph.role, graph.onnx[0].file) == ("model", "encoder", "model.onnx")
-    assert (alone.model.system, alone.model.text, alone.model.logit_scale) == (None, None, None)
+    assert (plain.model.system, plain.model.text, plain.model.logit_scale) == (None, None, None)
     assert graph.onnx[0].sha256 == both.graphs[0].onnx[0].sha256, "the very same graph"
-    assert alone.flops == both.graphs[0].flops
-    compared = pitome("compare", tmp_path / "alone" / "clip", copied, "--json").document
+    assert plain.flops == both.graphs[0].flops
+    compared = pitome("compare", alone, whole / "build" / "clip", "--json").document
     assert compared["ONNX fp32"][0].startswith("model.onnx")
     assert compared["ONNX fp32, text graph"][0] == "-"
 
 
 def test_an_older_bundle_of_the_image_graph_is_still_what_its_manifest_says(
-    copied: Path, tmp_path: Path
+    alone: Path, tmp_path: Path
 ) -> None:
     """It was built before there was a TOWER, so its options name none."""
-    asked = ("export", copied.parents[1] / "clip", "--out", tmp_path / "alone", "--tower", "image")
-    assert pitome(*asked, "--precision", "fp32").code == 0
-    bundle = tmp_path / "alone" / "clip"
+    shutil.copytree(alone.parents[1], tmp_path / "older")
+    bundle = tmp_path / "older" / "build" / "clip"
     manifest = verify_bundle(bundle)
     model = replace(manifest.build.model, tower=None)
     build = manifest.build.model_copy(update={"model": model})
@@ -289,6 +316,7 @@ def spoilt(bundle: Path, file: str) -> Manifest:
     return verify_bundle(bundle)
 
 
+@pytest.mark.full
 def test_an_altered_text_graph_whose_digest_fits_is_found(copied: Path) -> None:
     spoilt(copied, "text.onnx")
     before = contents(copied)

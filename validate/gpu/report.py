@@ -40,6 +40,8 @@ PARTS: Mapping[str, str] = {
     "tensorrt_rtx-plugin": "TensorRT-RTX with the plugin against PyTorch",
     "tensorrt_rtx-function": "TensorRT-RTX with the function body against PyTorch",
     "tensorrt_rtx-speed": "TensorRT-RTX: speed",
+    "tensorrt-bundle": "TensorRT: a bundle loaded, measured and validated by its plan",
+    "tensorrt_rtx-bundle": "TensorRT-RTX: a bundle loaded, measured and validated by its plan",
 }
 """Everything that a report can hold, in the order in which it shows it."""
 

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pitome.errors import InputError
 from pitome.models.task import Modality
 from pitome.option import Option, check_fields
-from pitome.runtime.choice import AUTO, BACKENDS, PRECISIONS
+from pitome.runtime.backends import AUTO, RUN_BACKENDS
+from pitome.runtime.choice import PRECISIONS
 from pitome.runtime.devices import device_names
 
 LARGEST_SHARD = 1_000_000
@@ -54,7 +55,7 @@ class EmbedOptions:
         str, Option("Where it runs; the best that this machine has by default.", choices=_devices)
     ] = AUTO
     backend: Annotated[
-        str, Option("What runs it; the best that this machine has by default.", choices=(AUTO, *BACKENDS))
+        str, Option("What runs it; the best that this machine has by default.", choices=RUN_BACKENDS)
     ] = AUTO
     precision: Annotated[
         str | None, Option("Of the model; what suits the device by default.", choices=PRECISIONS)

@@ -101,9 +101,8 @@ def rewrite(bundle: Path, change: Callable[[dict[str, object]], object]) -> Mani
     return read_manifest(bundle)
 
 
-def with_plan(bundle: Path, **changes: object) -> PlanRecord:
-    """Put a plan into a bundle's copy that no library would take: nothing here may come so far."""
-    content = b"no plan at all"
+def with_plan(bundle: Path, content: bytes = b"no plan at all", **changes: object) -> PlanRecord:
+    """Put a plan into a bundle's copy; no library would take this one: nothing may come so far."""
     manifest = read_manifest(bundle)
     (graph,) = manifest.graphs
     record = PlanRecord.model_validate(

@@ -78,9 +78,10 @@ def test_fashion_vit(tmp_path_factory: pytest.TempPathFactory) -> None:
     samples = read_fashion_mnist("test")
     images, labels = list(samples.images[:SAMPLES]), samples.labels[:SAMPLES]
     with pitome.load(built(tmp_path_factory, "fashion-vit")) as bundle:
+        # Not of these images: rows of their black background are equal, and rounding says which merge.
         with torch.no_grad():
-            pixels = torch.from_numpy(bundle.prepare_images(images[:16]))
-            close(bundle.images(images[:16]), merged("fashion-vit")(pixels).logits.numpy())
+            pixels = torch.from_numpy(bundle.prepare_images(photos(8)))
+            close(bundle.images(photos(8)), merged("fashion-vit")(pixels).logits.numpy())
         found = [each[0].label for each in bundle.classify(images, top=1)]
     assert np.mean([label == CLASS_NAMES[place] for label, place in zip(found, labels, strict=True)]) > 0.85
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,7 +189,10 @@ def test_closed_is_closed(tmp_path_factory: pytest.TempPathFactory) -> None:
     with pitome.load(bundle_of(tmp_path_factory, "clip"), threads=1) as bundle:
         assert bundle.warm_up() > 0
         waiting = bundle.asynchronous
+        runtime = weakref.ref(bundle._vectors.graphs["model"].runtime)
     bundle.close()
+    gc.collect()
+    assert runtime() is None  # and its memory is free
     for call in (
         lambda: bundle.images([b"x"]),
         lambda: bundle.run({"pixel_values": PIXELS}),
