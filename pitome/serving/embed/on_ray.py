@@ -149,6 +149,11 @@ def _no_cluster(address: str, reason: str) -> InputError:
     )
 
 
+def _is_ours(error: BaseException) -> bool:
+    """Ray raises a class of its own that is derived from the error's, too, and tells a traceback."""
+    return isinstance(error, PitomeError) and type(error).__module__ == PitomeError.__module__
+
+
 @contextmanager
 def _own_errors() -> Iterator[None]:
     """Raise an error of ours that a worker raised as what it is."""
@@ -156,7 +161,7 @@ def _own_errors() -> Iterator[None]:
         yield
     except Exception as error:
         own: BaseException | None = error
-        while own is not None and not isinstance(own, PitomeError):
+        while own is not None and not _is_ours(own):
             own = getattr(own, "cause", None) or own.__cause__
         if own is None:
             raise
