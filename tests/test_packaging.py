@@ -174,6 +174,7 @@ def test_help_and_dir_show_what_the_core_can_do(core: Environment, tmp_path: Pat
         "ScheduleOptions",
         "TokenSchedule",
         "__version__",
+        "load",
         "preprocess",
     ]
     assert shown.splitlines()[0].split() == names

@@ -73,8 +73,9 @@ def label_texts(labels: Sequence[str], template: str) -> list[str]:
         InputError: there are none, one stands there twice or is no text, or the template has not one place
             for it.
     """
-    asked = f"labels={list(labels)!r}"[:200]
-    if isinstance(labels, str) or not all(isinstance(each, str) and each for each in labels):
+    asked = f"labels={labels!r}"[:200]
+    listed = isinstance(labels, Sequence) and not isinstance(labels, str)
+    if not listed or not all(isinstance(each, str) and each for each in labels):
         raise InputError(asked, "they are no list of texts", 'Give a list such as ["cat", "dog"]')
     if not labels:
         raise InputError(asked, "there are none", "Give at least one")

@@ -36,6 +36,8 @@ class Wishes:
         """InputError: a word that is none of them."""
         _check_word("device", self.device, (AUTO, *device_names()))
         _check_word("backend", self.backend, RUN_BACKENDS)
+        if self.native not in (None, True, False):
+            raise InputError(f"native={self.native!r}", "it is no choice", "Give True, False or None")
         if self.precision is not None:
             _check_word("precision", self.precision, PRECISIONS)
 

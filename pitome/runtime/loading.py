@@ -21,7 +21,7 @@ from pitome.runtime.choice import Chosen, ChosenGraph, Way, Wishes, wants_plans,
 from pitome.runtime.contents import Contents
 from pitome.runtime.graph import OpenedGraph
 from pitome.runtime.opening import Opener
-from pitome.runtime.place import bundle_folder
+from pitome.runtime.place import as_path, bundle_folder
 from pitome.runtime.plans import Machine, this_machine
 from pitome.runtime.private_files import PrivateFiles
 
@@ -73,7 +73,11 @@ def load(
     """
     wishes, number = Wishes(device, backend, precision, native), _threads(threads)
     loading = _Loading(bundle_folder(place, offline), wishes, number, cuda_graphs)
-    signed = None if require_signature is None else _signed(loading.folder, Path(require_signature))
+    signed = (
+        None
+        if require_signature is None
+        else _signed(loading.folder, as_path(require_signature, "the public key"))
+    )
     manifest = read_manifest(loading.folder, signed)
     _check_weights(loading.folder, manifest, allow_random)
     return loading.bundle(manifest)

@@ -9,6 +9,17 @@ from pitome.bundle.hub import fetch_bundle, parse_hub_name
 from pitome.errors import InputError
 
 
+def as_path(given: str | os.PathLike[str], what: str) -> Path:
+    """A path, of a text that can be one.
+
+    Raises:
+        InputError: it is no text, or has a character that no path has.
+    """
+    if not isinstance(given, str | os.PathLike) or "\0" in str(given):
+        raise InputError(f"{what} {given!r}"[:200], "it is no path", "Give a path, such as build/clip-b16")
+    return Path(given)
+
+
 def bundle_folder(place: str | os.PathLike[str], offline: bool | None = None) -> Path:
     """The folder of a bundle; one that is here goes before a repository of the same name.
 
@@ -20,7 +31,7 @@ def bundle_folder(place: str | os.PathLike[str], offline: bool | None = None) ->
         InputError: there is no such repository, or it can't be reached and the cache lacks it.
         BundleError: what was fetched is no whole bundle.
     """
-    folder = Path(place)
+    folder = as_path(place, "the bundle")
     if not isinstance(place, str) or os.path.lexists(folder) or parse_hub_name(place) is None:
         return folder  # whoever reads the manifest says what is wrong with it
     try:

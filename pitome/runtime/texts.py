@@ -113,9 +113,9 @@ class TextPreparation:
 
     def _prompt(self, name: str | None) -> str:
         wanted = self.prompts.default if name is None else name
-        if wanted is None or (not wanted and wanted not in self.prompts.texts):
+        if wanted is None or (wanted == "" and wanted not in self.prompts.texts):
             return ""
-        if wanted not in self.prompts.texts:
+        if not isinstance(wanted, str) or wanted not in self.prompts.texts:
             known = ", ".join(map(repr, self.prompts.texts))
             raise InputError(
                 f"prompt={wanted!r}",

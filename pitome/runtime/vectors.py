@@ -56,7 +56,7 @@ class Vectors:
             InputError: there is none.
         """
         if name is not None:
-            if name not in self.graphs:
+            if not isinstance(name, str) or name not in self.graphs:
                 raise InputError(
                     f"graph={name} of {self._contents.name}",
                     f"its graphs are {', '.join(self.graphs)}",

@@ -150,7 +150,18 @@ def test_the_image_for_use_embeds_pictures_without_pytorch(debian: Path, context
 def test_the_image_for_building_builds_a_bundle(debian: Path, context: Path, place: Path) -> None:
     stages = read_dockerfile(ROOT / "docker" / "Dockerfile.build")
     system = carried_out(stages, debian, context, place)
-    options = ["--parity-images", "2", "--batch", "1", "--latency-seconds", "0.2", "--targets", "sm89"]
+    options = [
+        "--native",
+        "auto",
+        "--parity-images",
+        "2",
+        "--batch",
+        "1",
+        "--latency-seconds",
+        "0.2",
+        "--targets",
+        "sm89",
+    ]
     started(system, stages[-1], "engine", "fashion-vit", "--out", "/bundles", *options)
     bundle = system.inside("/bundles/fashion-vit")
     assert (bundle / "manifest.json").is_file()

@@ -109,6 +109,8 @@ def test_the_place_of_an_image_counts_over_all_batches(load: Load) -> None:
         ),
         (lambda bundle: bundle.texts(["a"], prompt="title"), "the prompts 'query', 'passage', 'none'"),
         (lambda bundle: bundle.texts(["a " * 22], prompt="query"), "it has 25 tokens"),
+        (lambda bundle: bundle.texts(["a"], prompt=["query"]), "prompt=['query']: the checkpoint has the"),
+        (lambda bundle: bundle.texts(["a"], prompt=3), "prompt=3: the checkpoint has the prompts"),
     ],
 )
 def test_texts_that_are_refused(load: Load, call: Call, told: str) -> None:

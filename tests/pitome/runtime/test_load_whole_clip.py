@@ -90,6 +90,10 @@ def test_graphs_by_name_and_by_their_inputs(load: Load, photos: list[Path]) -> N
         (lambda bundle: bundle.classify([b"x"], labels=["a", "a"]), "'a' stands there twice"),
         (lambda bundle: bundle.classify([b"x"], labels="cat"), "they are no list of texts"),
         (lambda bundle: bundle.classify([b"x"], labels=["a", 3]), "they are no list of texts"),
+        (lambda bundle: bundle.classify([b"x"], labels=3), "labels=3: they are no list of texts"),
+        (lambda bundle: bundle.classify([b"x"], labels={"a"}), "they are no list of texts"),
+        (lambda bundle: bundle.classify([b"x"], labels=["a"], template=None), "it has not exactly one {}"),
+        (lambda bundle: bundle.run({"pixel_values": 1}, graph=["image"]), "its graphs are image, text"),
         (lambda bundle: bundle.classify([b"x"], labels=["a"], template="photo"), "it has not exactly one {}"),
         (lambda bundle: bundle.classify([b"x"], labels=["a"], template="{} {}"), "it has not exactly one {}"),
         (

@@ -33,6 +33,12 @@ def test_what_is_nowhere_is_said_of_both(tmp_path: Path, monkeypatch: pytest.Mon
         pitome.load("./build/clip-b61")
 
 
+@pytest.mark.parametrize("place", [None, 3, b"build/clip-b16", "build/clip\0-b16", ["build"]])
+def test_what_is_no_path(place: object) -> None:
+    with pytest.raises(InputError, match=r"it is no path\. Give a path, such as build/clip-b16"):
+        pitome.load(place)  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 def test_from_the_hub_and_without_it(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

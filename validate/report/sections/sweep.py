@@ -94,15 +94,14 @@ def _task(
 
 def _speed_note(records: Sequence[SweepRecord]) -> str:
     speeds = [record.speed for record in records if record.speed is not None]
-    conditions = {(_place(speed), speed.batch) for speed in speeds}
-    return "; ".join(f"{place}, batch {batch}" for place, batch in sorted(conditions))
+    return "; ".join(sorted({_conditions(speed) for speed in speeds}))
 
 
-def _place(speed: SpeedRecord) -> str:
+def _conditions(speed: SpeedRecord) -> str:
     if speed.onnxruntime is None:
-        return speed.runtime
+        return f"{speed.runtime}, batch {speed.batch}"
     runtime = "" if speed.runtime == ON_CPU else f", {speed.runtime}"
-    return f"{speed.cpu}, {speed.threads} threads{runtime}"
+    return f"{speed.cpu}, batch {speed.batch}, {speed.threads} threads{runtime}"
 
 
 def _row(record: SweepRecord, metric: str) -> Row:
