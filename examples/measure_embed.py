@@ -15,16 +15,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import pitome
+from pitome.runtime.bundle import Bundle
 from pitome.serving.embed import EmbedOptions, embed
 
 BATCH, THREADS, ROUNDS = 32, 2, 5
@@ -70,7 +73,17 @@ def r8_texts(folder: Path, count: int) -> list[str]:
     return texts
 
 
-def speed(bundle: Path, task: str, count: int | None, rounds: int) -> None:
+@dataclass(frozen=True)
+class Took:
+    """What a run took."""
+
+    seconds: float
+    """By the clock."""
+    processor: float
+    """Seconds of all cores together, which hardly depend on what else the machine does."""
+
+
+def speed(bundle: Path, task: str, count: int | None, rounds: int, threads: int) -> None:
     """Print the inputs in a second of the loop and of the command, round by round."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, "inputs")
@@ -82,20 +95,24 @@ def speed(bundle: Path, task: str, count: int | None, rounds: int) -> None:
         }
         inputs: Sequence[Path] | Sequence[str] = prepare[task]()
         source = folder / "r8.jsonl" if task == "r8" else folder
-        ratios = []
-        with pitome.load(bundle, device="cpu", threads=THREADS, allow_random=True) as model:
+        ratios: list[float] = []
+        loading = _processor()
+        with pitome.load(bundle, device="cpu", threads=threads, allow_random=True) as model:
+            loading = _processor() - loading
             for number in range(rounds):
-
-                def loop() -> float:
-                    return _loop(model, inputs)
-
-                def command(number: int = number) -> float:
-                    return _command(bundle, source, Path(place, f"out-{number}"))
-
-                seconds = _in_turn(loop, command, number)
-                ratios.append(seconds[0] / seconds[1])
-                rates = [len(inputs) / each for each in seconds]
-                print(f"loop {rates[0]:.1f}/s, embed {rates[1]:.1f}/s, ratio {ratios[-1]:.3f}", flush=True)
+                out = Path(place, f"out-{number}")
+                loop, command = _in_turn(
+                    lambda: _loop(model, inputs),
+                    lambda out=out: _command(bundle, source, out, threads, loading),
+                    number,
+                )
+                ratios.append(loop.seconds / command.seconds)
+                told = [
+                    f"{name} {len(inputs) / took.seconds:.1f}/s, "
+                    f"{1e3 * took.processor / len(inputs):.2f} ms of a core"
+                    for name, took in (("loop", loop), ("embed", command))
+                ]
+                print(f"{'; '.join(told)}; ratio {ratios[-1]:.3f}", flush=True)
         low, high = min(ratios), max(ratios)
         print(f"{bundle.name}: {statistics.median(ratios):.3f} of the loop's rate [{low:.3f}, {high:.3f}]")
 
@@ -123,7 +140,7 @@ def memory(bundle: Path) -> None:
         print(f"{found.rate:.1f}/s")
 
 
-def _in_turn(one: Callable[[], float], other: Callable[[], float], number: int) -> tuple[float, float]:
+def _in_turn(one: Callable[[], Took], other: Callable[[], Took], number: int) -> tuple[Took, Took]:
     """Who comes first changes with every round."""
     if number % 2:
         second = other()
@@ -131,8 +148,8 @@ def _in_turn(one: Callable[[], float], other: Callable[[], float], number: int) 
     return one(), other()
 
 
-def _loop(model: pitome.runtime.bundle.Bundle, inputs: Sequence[Path] | Sequence[str]) -> float:
-    started = time.perf_counter()
+def _loop(model: Bundle, inputs: Sequence[Path] | Sequence[str]) -> Took:
+    started, processor = time.perf_counter(), _processor()
     vectors = []
     for start in range(0, len(inputs), BATCH):
         some = list(inputs[start : start + BATCH])
@@ -141,22 +158,30 @@ def _loop(model: pitome.runtime.bundle.Bundle, inputs: Sequence[Path] | Sequence
         else:
             vectors.append(model.embed_prepared(model.prepare_texts(some, truncate=True).arrays))
     assert len(np.concatenate(vectors)) == len(inputs)
-    return time.perf_counter() - started
+    return Took(time.perf_counter() - started, _processor() - processor)
 
 
-def _command(bundle: Path, source: Path, out: Path) -> float:
+def _command(bundle: Path, source: Path, out: Path, threads: int, loading: float) -> Took:
+    """``loading`` is what loading the bundle takes of the cores."""
     options = EmbedOptions(
         out=out,
         batch_size=BATCH,
         device="cpu",
-        threads=THREADS,
-        workers=THREADS,
+        threads=threads,
+        workers=threads,
         truncate=True,
         allow_random=True,
     )
+    processor = _processor()
     found = embed(bundle, [source], options)
     assert found.failed == 0, found.reasons
-    return found.seconds
+    return Took(found.seconds, _processor() - processor - loading)
+
+
+def _processor() -> float:
+    """Seconds of all cores that this process and those that it ended have taken."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _saved(image: Image.Image, path: Path) -> Path:
@@ -184,9 +209,10 @@ def main() -> None:
     parser.add_argument("--task", choices=("fashion", "photos", "r8"), default="fashion")
     parser.add_argument("--count", type=int)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--threads", type=int, default=THREADS)
     given = parser.parse_args()
     if given.what == "speed":
-        speed(given.bundle, given.task, given.count, given.rounds)
+        speed(given.bundle, given.task, given.count, given.rounds, given.threads)
     else:
         memory(given.bundle)
 

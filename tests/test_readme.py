@@ -36,6 +36,7 @@ PAGES = (
     "docs/results/README.md",
     "docs/DESIGN.md",
     "docs/containers.md",
+    "docs/embed.md",
     "examples/cpp/README.md",
     "plugins/onnxruntime/README.md",
     "docs/gpu.md",

@@ -137,3 +137,13 @@ def test_a_backend_of_plans_is_refused_for_its_own_reasons(copied: Path) -> None
     assert "--backend tensorrt_rtx with --all: that measures graphs on onnxruntime" in outcome.message
     outcome = pitome("bench", copied, "--device", "cpu", "--backend", "tensorrt_rtx")
     assert "plans run on a GPU only. Use --device cuda" in outcome.message
+
+
+@without_cuda
+def test_tune_refuses_a_gpu_before_its_sweep(tmp_path: Path) -> None:
+    outcome = pitome("tune", "fashion-vit", "--device", "cuda", "--out", tmp_path)
+    assert outcome.code == 2
+    assert outcome.message.startswith("error: --device cuda: onnxruntime ")
+    assert "and no plan can be built and run here: - TensorRT: " in outcome.message
+    assert f"- TensorRT-RTX: {this_machine().why_no_gpu}. Install onnxruntime-gpu" in outcome.message
+    assert list(tmp_path.iterdir()) == []

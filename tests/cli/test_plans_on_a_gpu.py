@@ -18,9 +18,15 @@ import pytest
 import pitome
 from pitome.bundle import verify_bundle, write_manifest
 from pitome.engine import bench
+from pitome.engine.gpu_speed import PlanMaker
 from pitome.engine.options import BenchOptions
+from pitome.engine.progress import Silent
+from pitome.engine.search_options import SpeedOptions
+from pitome.engine.speed_meter import MeasuringPlace
 from pitome.export.plans import PlanRequest
+from pitome.runtime.backends import TENSORRT_RTX
 from pitome.runtime.onnxruntime import OnnxRuntime
+from pitome.runtime.plans import this_machine
 from tests.pitome.bundle.bundle_cases import sha256, with_graph
 from tests.pitome.runtime.plans.fake_gpu import FakeGpu, install
 from tests.pitome.runtime.plans.graph_plans import computing, write_plan
@@ -126,3 +132,26 @@ def test_bench_measures_it_against_the_unmerged_models_plan(
     assert before.latency == found
     assert plan.executed, "a plan that was recorded as measured has run"
     assert before.latency_key is None, "no build takes it over"
+
+
+def test_tune_measures_settings_as_plans(gpu: FakeGpu, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[PlanRequest] = []
+
+    def build(request: PlanRequest) -> Any:
+        asked.append(request)
+        write_plan(request.onnx, request.plan, request.profile)
+        return SimpleNamespace(plan=request.plan, sha256=sha256(request.plan.read_bytes()))
+
+    monkeypatch.setattr("pitome.engine.gpu_speed.build_plan", build)
+    options = SpeedOptions(batch=2, seconds=0.1, device="cuda")
+    maker = PlanMaker(TENSORRT_RTX, this_machine(), options.batch)
+    graph = copied / "model.fp16.onnx"
+    contestants = [maker.contestant("merged", graph, 3, against="unmerged", bound=1.5)]
+    contestants.append(maker.contestant("unmerged", graph, 0))
+    place = MeasuringPlace(None, options, maker, Silent())  # type: ignore[arg-type]
+    found = place.measured(contestants, lambda phase, done, total: None)
+    assert list(found) == ["merged"]
+    assert found["merged"].runtime == f"TensorRT-RTX {RTX}, NVIDIA L4, fp16"
+    assert found["merged"].onnxruntime is None
+    assert found["merged"].speedup == pytest.approx(1.0), "both take as long"
+    assert [(request.num_merges, request.profile) for request in asked] == [(3, (2, 2, 2)), (0, (2, 2, 2))]

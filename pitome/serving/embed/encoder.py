@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pitome.bundle import ImagePreprocess, Manifest, file_sha256
+from pitome.bundle import ImagePreprocess, Manifest, file_sha256, read_manifest
 from pitome.bundle.record import MANIFEST_NAME
 from pitome.errors import InputError
 from pitome.models.task import Modality
@@ -92,15 +93,6 @@ class Encoder:
         found = self._bundle.prepare_texts(texts, self._options.prompt, truncate=True)
         return found.arrays, found.lengths.tolist()
 
-    def preparer(self) -> Preparer:
-        """What prepares its inputs."""
-        preprocess = self._bundle.manifest.model.preprocess
-        if self._modality == "text":
-            return TextThread(self, self._options.truncate)
-        assert isinstance(preprocess, ImagePreprocess)
-        column = self._options.column or DEFAULT_COLUMN["image"]
-        return ImageWorkers(preprocess, self._graph.inputs[0].name, self._options.workers or cores(), column)
-
     def close(self) -> None:
         """Free the model."""
         self._bundle.close()
@@ -143,8 +135,18 @@ class LocalWorker:
     """Computes shards in this process; arguments and errors as of `Encoder`."""
 
     def __init__(self, bundle: Path, options: EmbedOptions) -> None:
-        self._encoder, self._options = Encoder(bundle, options), options
-        self._preparer: Preparer | None = None
+        self._options = options
+        with ExitStack() as opened:
+            # Processes start while the model is loaded: each takes half a second of a core.
+            images = _image_workers(read_manifest(bundle), options)
+            if images is not None:
+                opened.callback(images.close)
+            self._encoder = Encoder(bundle, options)
+            opened.callback(self._encoder.close)
+            self._preparer: Preparer = images or TextThread(self._encoder, options.truncate)
+            if images is None:
+                opened.callback(self._preparer.close)
+            self._opened = opened.pop_all()
 
     def facts(self) -> EncoderFacts:
         """What the model is."""
@@ -154,8 +156,6 @@ class LocalWorker:
         self, work: WorkList, numbers: Sequence[int], done: Callable[[int], None]
     ) -> Iterator[ShardFacts]:
         """Compute shards and publish each."""
-        if self._preparer is None:
-            self._preparer = self._encoder.preparer()
         facts = self._encoder.facts
         how = How(
             self._options.out,
@@ -169,6 +169,16 @@ class LocalWorker:
 
     def close(self) -> None:
         """End what works ahead, and free the model."""
-        if self._preparer is not None:
-            self._preparer.close()
-        self._encoder.close()
+        self._opened.close()
+
+
+def _image_workers(manifest: Manifest, options: EmbedOptions) -> ImageWorkers | None:
+    """The processes that decode images; None where texts are embedded."""
+    preprocess = manifest.model.preprocess
+    if chosen_modality(manifest, options) == "text":
+        return None
+    graph = manifest.image_graph
+    assert graph is not None  # chosen_modality
+    assert isinstance(preprocess, ImagePreprocess)
+    column = options.column or DEFAULT_COLUMN["image"]
+    return ImageWorkers(preprocess, graph.inputs[0].name, options.workers or cores(), column)

@@ -32,8 +32,6 @@ SLOTS = 3
 """Of each worker: one that it fills, one that waits, one that the model reads."""
 _TASK_BYTES, _MOST_ROWS = 4 * 2**20, 256
 """Of a task: the messages must cost little beside the work, and the memory stay small."""
-_NICER = 10
-"""Decoding gives way to the model: it fills the time in which the model waits anyway."""
 _LAST_WORDS = 2_000
 
 
@@ -67,7 +65,6 @@ class DecodingProcess:
         )
         there.close()
         os.close(memory)
-        os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICER)
         self._connection = Connection(here.detach())
         self.send(Setup(preprocess.model_dump_json(), rows, SLOTS))
         self._ready = False

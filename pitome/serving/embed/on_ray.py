@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pitome.errors import BackendError, InputError, PitomeError
-from pitome.serving.embed.encoder import EncoderFacts, LocalWorker
+from pitome.serving.embed.encoder import Encoder, EncoderFacts, LocalWorker
 from pitome.serving.embed.options import EmbedOptions
 from pitome.serving.embed.shards import ShardFacts, read_shard, shard_name
 from pitome.serving.embed.work_list import WorkList
@@ -108,9 +108,9 @@ class _ShardActor:
 
 
 def _facts_there(bundle: Path, options: EmbedOptions) -> dict[str, Any]:
-    worker = LocalWorker(bundle, options)
-    worker.close()
-    return asdict(worker.facts())
+    encoder = Encoder(bundle, options)
+    encoder.close()
+    return asdict(encoder.facts)
 
 
 def _connect(address: str) -> None:

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def options(tmp_path: Path) -> EmbedOptions:
-    return EmbedOptions(out=tmp_path / "out", shard_rows=10, batch_size=4, threads=1, workers=2)
+    return EmbedOptions(out=tmp_path / "out", shard_rows=10, batch_size=4, threads=1, workers=1)
 
 
 @pytest.fixture
@@ -82,11 +82,12 @@ def test_images(image_bundle: Path, copied: Path, options: EmbedOptions) -> None
 
 def test_a_repeat_writes_the_same_bytes(image_bundle: Path, copied: Path, options: EmbedOptions) -> None:
     embed(image_bundle, [copied], options)
-    other = replace(options, out=options.out.with_name("other"), workers=1, threads=2)
+    other = replace(options, out=options.out.with_name("other"), workers=2, threads=2)
     embed(image_bundle, [copied], other)
     assert published(other.out) == published(options.out)
 
 
+@pytest.mark.full
 def test_the_data_may_lie_elsewhere(
     image_bundle: Path, copied: Path, options: EmbedOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +125,10 @@ def test_a_stopped_run_is_gone_on_with(image_bundle: Path, copied: Path, options
     assert published(options.out) == published(whole.out)
 
 
-@pytest.mark.parametrize("spoil", ["cut", "flipped", "emptied"])
+@pytest.mark.parametrize(
+    "spoil",
+    ["flipped", pytest.param("cut", marks=pytest.mark.full), pytest.param("emptied", marks=pytest.mark.full)],
+)
 def test_a_damaged_shard_is_made_again(
     image_bundle: Path, copied: Path, options: EmbedOptions, spoil: str
 ) -> None:
@@ -267,6 +271,7 @@ def test_random_weights_must_be_allowed(
     assert embed(other, [copied], replace(options, allow_random=True)).embedded == 30
 
 
+@pytest.mark.full
 def test_half_precision(image_bundle: Path, copied: Path, options: EmbedOptions) -> None:
     embed(image_bundle, [copied], options)
     other = replace(options, out=options.out.with_name("other"), dtype="float16")
@@ -297,6 +302,7 @@ def test_images_in_a_table(image_bundle: Path, copied: Path, options: EmbedOptio
     assert errors_of(Path("paths")) == {"k10": "it is empty"}
 
 
+@pytest.mark.full
 def test_ids_that_stand_twice_are_told(image_bundle: Path, copied: Path, options: EmbedOptions) -> None:
     notes: list[str] = []
     found = embed(image_bundle, [copied, copied / "03.png"], options, note=notes.append)
@@ -314,6 +320,7 @@ def test_what_is_assumed_of_images_is_told(image_bundle: Path, tmp_path: Path, o
     assert embed(image_bundle, [tmp_path / "float.tiff"], options).remarks == {remark: 1}
 
 
+@pytest.mark.full
 def test_the_record_says_what_it_was_made_from(
     image_bundle: Path, copied: Path, options: EmbedOptions
 ) -> None:

@@ -60,6 +60,7 @@ def test_truncate_cuts_them_and_lists_them(text_bundle: Path, options: EmbedOpti
     assert np.abs(vectors_of(options.out) - expected).max() <= 1e-5
 
 
+@pytest.mark.full
 def test_the_form_of_the_input_does_not_matter(text_bundle: Path, options: EmbedOptions) -> None:
     """Lines, a column of Parquet, files of a folder: the same vectors."""
     options = replace(options, keep=(), truncate=True)
