@@ -37,7 +37,8 @@ def test_a_task_of_no_name(exported: Path) -> None:
     assert "photos, photos-all, images:FOLDER, texts:FILE, imagefolder:FOLDER, hf:NAME" in message
     alone = refusal(exported, "--task", "none", "--task", "photos")
     assert "the task none and the task photos: none stands for no task at all. Give none alone" in alone
-    assert "the task imagefolder:: there is none" in refusal(exported, "--task", "imagefolder:")
+    message = refusal(exported, "--task", "imagefolder:")
+    assert "error: the task imagefolder: it does not say on which data. Write imagefolder:FOLDER" in message
 
 
 def test_a_task_that_does_not_fit_the_model(exported: Path) -> None:
