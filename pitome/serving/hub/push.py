@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitome.arguments import as_path
 from pitome.bundle import DIGEST_NAME, MANIFEST_NAME, Manifest, verify_bundle
 from pitome.bundle.hub import parse_hub_name
 from pitome.bundle.record import SIGNATURE_NAME
@@ -103,7 +104,7 @@ def plan_push(folder: Path, repository: str, options: PushOptions | None = None)
         InputError: a repository's name that is none; random weights without leave.
         BundleError: the bundle is damaged, was changed since it was signed, or has a README.md of its own.
     """
-    options, folder = options or PushOptions(), Path(folder)
+    options, folder = options or PushOptions(), as_path(folder, "the bundle")
     asked = f"push {folder} to {repository}"
     _check_names(asked, repository, options.revision)
     manifest = verify_bundle(folder)

@@ -261,3 +261,9 @@ def test_its_own_tool_takes_our_signature_and_we_take_its(folder: Path, keys: tu
     assert verify_signature(folder, keys[1]).files.keys() == {*CONTENTS, *OWN}
     (folder / "added").touch()
     assert refusal(folder, keys[1]).kind == "added"
+
+
+def test_a_folder_by_the_name_of_a_leftover_is_no_leftover(folder: Path, keys: tuple[Path, Path]) -> None:
+    (folder / ".model.sig-1").mkdir()
+    with pytest.raises(BundleError, match=r"holds what its manifest does not list: \.model\.sig-1"):
+        sign_bundle(folder, keys[0])

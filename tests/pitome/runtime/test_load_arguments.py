@@ -15,6 +15,7 @@ from pitome.arguments import as_path, check_flag
 from pitome.bundle.hub import fetch_bundle
 from pitome.bundle.signing import sign_bundle, verify_signature
 from pitome.errors import InputError
+from pitome.serving.hub.push import PushOptions, plan_push
 from tests.pitome.runtime.bundles import bundle_of
 from tests.pitome.runtime.conftest import Load
 
@@ -49,6 +50,7 @@ def test_what_is_no_path_is_refused_by_every_function_that_takes_one(given: Any,
         lambda: pitome.preprocess(given, np.zeros((4, 4, 3), np.uint8)),
         lambda: verify_signature(given, tmp_path / "key"),
         lambda: verify_signature(tmp_path, given),
+        lambda: plan_push(given, "org/name", PushOptions()),
         lambda: sign_bundle(given, tmp_path / "key"),
         lambda: sign_bundle(tmp_path, given),
     ):
