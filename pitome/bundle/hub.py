@@ -69,7 +69,7 @@ class _Listing:
 
 def parse_hub_name(text: str) -> HubName | None:
     """``org/name`` or ``org/name@revision``; None where a text is neither, such as a folder's path."""
-    match = _NAME.fullmatch(text)
+    match = _NAME.fullmatch(text) if isinstance(text, str) else None
     if match is None or ".." in match[1] or "--" in match[1] or match[1].endswith((".git", ".", "-")):
         return None
     return HubName(match[1], match[2])

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from pitome.arguments import as_path
 from pitome.bundle.record import SIGNATURE_NAME
 from pitome.bundle.signature_file import SignatureFile, check_files, damaged, fault, read_signature
 from pitome.bundle.verification import read_manifest, unknown_files, verify_bundle
@@ -58,7 +59,7 @@ def sign_bundle(folder: Path, private_key_file: Path) -> Signed:
         InputError: the key can't be used.
         BundleError: the bundle is damaged, or its folder holds what its manifest does not list.
     """
-    folder, key_file = Path(folder), Path(private_key_file)
+    folder, key_file = as_path(folder, "the bundle"), as_path(private_key_file, "the private key")
     password = os.environb.get(PASSWORD_VARIABLE.encode()) or None
     key = _private_key(key_file, password)
     _clear_leftovers(folder)
@@ -90,8 +91,8 @@ def verify_signature(folder: Path, public_key_file: Path) -> Signed:
         SignatureError: there is no signature, it is damaged, or by another key, or a file was changed, added
             or removed since.
     """
-    folder = Path(folder)
-    key = _public_key(Path(public_key_file))
+    folder, key_file = as_path(folder, "the bundle"), as_path(public_key_file, "the public key")
+    key = _public_key(key_file)
     if not folder.is_dir():
         raise BundleError(
             f"the signature of {folder}",
@@ -109,7 +110,7 @@ def verify_signature(folder: Path, public_key_file: Path) -> Signed:
             "Give the public key of who signed it, and use the bundle only if you trust them",
         )
     _check_key(folder, signature, key)
-    _check_folder(folder, signature, Path(public_key_file))
+    _check_folder(folder, signature, key_file)
     return Signed(fingerprint, signature.files)
 
 
@@ -168,7 +169,8 @@ def _clear_leftovers(folder: Path) -> None:
     """What a killed `pitome sign` left: it would be signed as a file of the bundle."""
     if folder.is_dir():
         for path in folder.glob(f".{SIGNATURE_NAME}-*"):
-            path.unlink()
+            with suppress(IsADirectoryError):  # no file of ours: it is refused as unknown
+                path.unlink()
 
 
 def _hashing() -> HashingConfig:

@@ -119,7 +119,10 @@ def named(source: object) -> str:
     from PIL import Image
 
     if isinstance(source, str | os.PathLike):
-        return f"the image {os.fspath(source)}"
+        try:
+            return f"the image {os.fspath(source)}"
+        except TypeError:  # a path-like object that gives something else; `decode` refuses it
+            return "an image"
     if isinstance(source, bytes | bytearray | memoryview):
         return f"an image of {len(source)} bytes"
     if isinstance(source, np.ndarray):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from pitome.arguments import as_path
 from pitome.bundle import ImagePreprocess, Manifest, read_manifest
 from pitome.errors import InputError
 from pitome.images.decoding import decode, named
@@ -40,7 +40,7 @@ def preprocess(
         InputError: the bundle's model takes texts, or an image that can't be read or does not fit
             (`ImageError`).
     """
-    manifest = bundle if isinstance(bundle, Manifest) else read_manifest(Path(bundle))
+    manifest = bundle if isinstance(bundle, Manifest) else read_manifest(as_path(bundle, "the bundle"))
     wanted = manifest.model.preprocess
     if not isinstance(wanted, ImagePreprocess):
         raise InputError(

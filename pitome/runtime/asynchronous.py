@@ -83,4 +83,9 @@ class AsyncBundle:
         **named: _Arguments.kwargs,
     ) -> _Result:
         call = functools.partial(method, *arguments, **named)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        loop = asyncio.get_running_loop()
+        try:
+            future = loop.run_in_executor(self._threads, call)
+        except RuntimeError:  # the threads have ended with the bundle, and the method says that it is closed
+            return call()
+        return await future

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from pitome.arguments import check_flag
 from pitome.bundle.manifest import Manifest
 from pitome.errors import InputError
 from pitome.runtime.answers import Prediction, unit_vectors
@@ -174,6 +175,7 @@ class Bundle:
             texts: as of `texts`.
             truncate: as of `texts`.
         """
+        check_flag("truncate", truncate)
         if images is None and texts is None:
             raise InputError("similarity", "neither images nor texts are given", "Give at least one of them")
         with self._usage():

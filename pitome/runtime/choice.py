@@ -242,6 +242,6 @@ def _library_misfit(folder: Path, record: NativeRecord, device: Device) -> Pitom
 
 
 def _check_word(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         *most, last = known
         raise InputError(f"{name}={value}", f"there is no such {name}", f"Choose {', '.join(most)} or {last}")

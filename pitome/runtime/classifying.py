@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
+from pitome.arguments import check_flag
 from pitome.errors import InputError
 from pitome.models.answers import AnswerKind
 from pitome.runtime.answers import Prediction, label_texts, predictions, unit_vectors
@@ -38,6 +39,7 @@ class Classifier:
         self, inputs: Inputs, labels: Sequence[str] | None, template: str, top: int, truncate: bool
     ) -> list[list[Prediction]]:
         """As `Bundle.classify`."""
+        check_flag("truncate", truncate)
         if type(top) is not int or top < 1:
             raise InputError(f"top={top}", "it is no number from 1 up", "Give such as top=5")
         if self._contents.manifest.model.system is not None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pitome.arguments import as_path, check_flag
 from pitome.bundle.graph_records import GraphRecord
 from pitome.bundle.manifest import Manifest
 from pitome.bundle.record import MANIFEST_NAME
@@ -21,11 +22,13 @@ from pitome.runtime.choice import Chosen, ChosenGraph, Way, Wishes, wants_plans,
 from pitome.runtime.contents import Contents
 from pitome.runtime.graph import OpenedGraph
 from pitome.runtime.opening import Opener
-from pitome.runtime.place import as_path, bundle_folder
+from pitome.runtime.place import bundle_folder
 from pitome.runtime.plans import Machine, this_machine
 from pitome.runtime.private_files import PrivateFiles
 
 _LOG = logging.getLogger("pitome.runtime")
+_MOST_THREADS = 1024
+"""onnxruntime starts as many as it is told, and ends the process where the system refuses one."""
 
 
 def load(
@@ -71,6 +74,11 @@ def load(
         InputError: no such device, backend or precision, or the bundle has nothing of it; or the hub has no
             such bundle.
     """
+    check_flag("allow_random", allow_random)
+    check_flag("cuda_graphs", cuda_graphs)
+    for name, choice in (("native", native), ("offline", offline)):
+        if choice is not None:
+            check_flag(name, choice)
     wishes, number = Wishes(device, backend, precision, native), _threads(threads)
     loading = _Loading(bundle_folder(place, offline), wishes, number, cuda_graphs)
     signed = (
@@ -86,8 +94,9 @@ def load(
 def _threads(asked: int | None) -> int:
     if asked is None:
         return len(os.sched_getaffinity(0))
-    if type(asked) is not int or asked < 1:
-        raise InputError(f"threads={asked}", "it is no number from 1 up", "Give such as threads=2")
+    if type(asked) is not int or not 1 <= asked <= _MOST_THREADS:
+        found = f"it is no number from 1 to {_MOST_THREADS}"
+        raise InputError(f"threads={asked}"[:200], found, "Give such as threads=2")
     return asked
 
 

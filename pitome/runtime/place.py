@@ -5,19 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pitome.arguments import as_path
 from pitome.bundle.hub import fetch_bundle, parse_hub_name
 from pitome.errors import InputError
-
-
-def as_path(given: str | os.PathLike[str], what: str) -> Path:
-    """A path, of a text that can be one.
-
-    Raises:
-        InputError: it is no text, or has a character that no path has.
-    """
-    if not isinstance(given, str | os.PathLike) or "\0" in str(given):
-        raise InputError(f"{what} {given!r}"[:200], "it is no path", "Give a path, such as build/clip-b16")
-    return Path(given)
 
 
 def bundle_folder(place: str | os.PathLike[str], offline: bool | None = None) -> Path:

@@ -29,7 +29,7 @@ def as_images(given: ImageSource | Iterable[ImageSource]) -> list[ImageSource]:
     if isinstance(given, str | PathLike | bytes | bytearray | memoryview | Image):
         return [cast("ImageSource", given)]
     if isinstance(given, np.ndarray):
-        return list(given) if given.ndim == 4 else [given]
+        return _listed(given, "images") if given.ndim == 4 else [given]
     return _listed(given, "images")
 
 
@@ -45,7 +45,9 @@ def as_texts(given: Text | Iterable[Text]) -> list[Text]:
 
 
 def _listed(given: Iterable[_Item], what: str) -> list[_Item]:
-    if isinstance(given, dict | set | frozenset) or not isinstance(given, Iterable):
+    # Bytes are numbers to a loop, and an array without axes is no list.
+    no_list = isinstance(given, dict | set | frozenset | bytes | bytearray | memoryview)
+    if no_list or not isinstance(given, Iterable) or (isinstance(given, np.ndarray) and not given.ndim):
         kind = "None" if given is None else f"of the type {type(given).__name__}"
         raise InputError(what, f"what was given is {kind}", f"Give a list of {what}")
     found = list(given)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pitome.arguments import check_flag
 from pitome.errors import InputError
 from pitome.models.sentence_files import Prompts
 from pitome.models.tokenizer import Text, as_tokenizer_error
@@ -87,6 +88,7 @@ class TextPreparation:
             InputError: there are none, one is no text, too long or empty of tokens, or there is no such
                 prompt.
         """
+        check_flag("truncate", truncate)
         given = self._checked(texts, self._prompt(prompt))
         encoded = self._encode(self._whole, given)
         lengths = np.array([len(each) for each in encoded], np.int64)
@@ -113,7 +115,7 @@ class TextPreparation:
 
     def _prompt(self, name: str | None) -> str:
         wanted = self.prompts.default if name is None else name
-        if wanted is None or (wanted == "" and wanted not in self.prompts.texts):
+        if wanted is None or (isinstance(wanted, str) and not wanted and wanted not in self.prompts.texts):
             return ""
         if not isinstance(wanted, str) or wanted not in self.prompts.texts:
             known = ", ".join(map(repr, self.prompts.texts))

@@ -55,6 +55,12 @@ class Vectors:
         Raises:
             InputError: there is none.
         """
+        if not isinstance(arrays, Mapping):
+            raise InputError(
+                f"run of {self._contents.name}",
+                f"it was given {type(arrays).__name__}, and takes arrays by the names of its inputs",
+                f"Give such as {{{next(iter(self.graphs.values())).record.inputs[0].name!r}: array}}",
+            )
         if name is not None:
             if not isinstance(name, str) or name not in self.graphs:
                 raise InputError(
@@ -63,12 +69,6 @@ class Vectors:
                     "Choose one of them",
                 )
             return self.graphs[name]
-        if not isinstance(arrays, Mapping):
-            raise InputError(
-                f"run of {self._contents.name}",
-                f"it was given {type(arrays).__name__}, and takes arrays by the names of its inputs",
-                f"Give such as {{{next(iter(self.graphs.values())).record.inputs[0].name!r}: array}}",
-            )
         opened = list(self.graphs.values())
         fitting = [graph for graph in opened if {each.name for each in graph.record.inputs} & set(arrays)]
         if len(fitting) == 1 or len(opened) == 1:
