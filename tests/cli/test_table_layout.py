@@ -32,6 +32,7 @@ CONTESTANT = {
     "steady_reason": None,
 }
 LATENCY = {
+    "provider": "CPUExecutionProvider",
     "threads": 2,
     "comparison": [{"batch": batch, "contestants": [CONTESTANT] * 2} for batch in (1, 32)],
 }
