@@ -111,7 +111,8 @@ def add_sentence_head(model: nn.Module, modules: SentenceModules) -> None:
     It gets a class of its own, of the name and with the forward signature of the old one, which it is derived
     from.
     """
-    model.add_module(HEAD, SentenceHead(modules, int(model.config.hidden_size)))  # type: ignore[union-attr, arg-type]
+    config: Any = model.config
+    model.add_module(HEAD, SentenceHead(modules, int(config.hidden_size)))
     model.__class__ = _class_with_embedding(type(model))
 
 

@@ -91,14 +91,14 @@ def test_a_rewritten_manifest_is_read_or_refused(sample: Path) -> None:
 def test_every_rewritten_manifest_of_a_sample_can_be_shown(sample: Path) -> None:
     for number, (mutant, manifest) in enumerate(accepted(sample, mutants(document_of(sample)))):
         page = number % 40 == 0
-        ends_well(mutant, lambda manifest=manifest, page=page: shown(sample, manifest, page))  # type: ignore[misc]
+        ends_well(mutant, lambda manifest=manifest, page=page: shown(sample, manifest, page))
 
 
 @pytest.mark.full
 def test_every_rewritten_manifest_of_a_build_can_be_shown(copied: Path) -> None:
     for number, (mutant, manifest) in enumerate(accepted(copied, mutants(document_of(copied)))):
         page = number % 40 == 0
-        ends_well(mutant, lambda manifest=manifest, page=page: shown(copied, manifest, page))  # type: ignore[misc]
+        ends_well(mutant, lambda manifest=manifest, page=page: shown(copied, manifest, page))
 
 
 COMMANDS: dict[str, Callable[[Path], object]] = {
@@ -123,7 +123,7 @@ def test_no_command_fails_on_a_rewritten_manifest(copied: Path, tmp_path: Path, 
     for mutant in found[::40]:
         bundle = Path(shutil.copytree(copied, tmp_path / "one" / copied.name))
         write_raw(bundle, mutant.text)
-        ends_well(mutant, lambda bundle=bundle: COMMANDS[command](bundle))  # type: ignore[misc]
+        ends_well(mutant, lambda bundle=bundle: COMMANDS[command](bundle))
         shutil.rmtree(tmp_path / "one")
 
 

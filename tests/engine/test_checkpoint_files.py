@@ -55,7 +55,7 @@ def together(vit_folder: Path, tmp_path: Path, tmp_path_factory: pytest.TempPath
 def exported(model: Path | str, out: Path, **options: object) -> Path:
     chosen = ExportOptions(
         ModelOptions(str(model), **options), ScheduleOptions(r=1), precision="fp32", place=PlaceOptions(out)
-    )  # type: ignore[arg-type]
+    )
     return engine.export(chosen).folder
 
 

@@ -31,7 +31,7 @@ def told(found: JudgedLatency) -> str:
 
 
 def judged(*results: dict[str, Any], **limits: float) -> JudgedLatency:
-    return judged_latency(bundle(*results), Thresholds(**limits))  # type: ignore[arg-type]
+    return judged_latency(bundle(*results), Thresholds(**limits))
 
 
 @pytest.mark.parametrize(

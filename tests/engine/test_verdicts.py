@@ -64,10 +64,10 @@ def test_a_bundle_passes_where_no_part_fails(accuracy: Any, latency: Any, told: 
 
 def test_a_required_part_fails_where_it_is_not_judged() -> None:
     open_parts = [(name, Judged(verdict="not judged", reason="no data")) for name in ("parity", "accuracy")]
-    parity, accuracy = part_verdicts(open_parts, required_parts(()))  # type: ignore[arg-type]
+    parity, accuracy = part_verdicts(open_parts, required_parts(()))
     assert (parity.verdict, parity.reason) == ("fail", "it is required and not judged: no data")
     assert accuracy.verdict == "not judged"
-    _, accuracy = part_verdicts(open_parts, required_parts(("accuracy",)))  # type: ignore[arg-type]
+    _, accuracy = part_verdicts(open_parts, required_parts(("accuracy",)))
     assert accuracy.verdict == "fail"
 
 

@@ -61,18 +61,18 @@ def test_places_where_a_model_may_lie(tmp_path: Path) -> None:
     ("command", "expected"),
     [
         ("pitome engine clip-b16 --ratio 0.9", "pitome engine clip-b16 --ratio 0.9"),
-        ("pitome engine /home/me/work/model --out /home/me/build", "pitome engine ./model --out ../build"),
+        ("pitome engine /home/me/run/model --out /home/me/build", "pitome engine ./model --out ../build"),
         ("pitome engine org/name@a1/b2 --r 1,2", "pitome engine org/name@a1/b2 --r 1,2"),
         ("pitome bench b --resume=/home/me/x.jsonl", "pitome bench b --resume=../x.jsonl"),
         ("pitome validate b --task imagefolder:/data/p", "pitome validate b --task imagefolder:./p"),
         ("pitome validate b --task karpathy:/d/a:/d/i", "pitome validate b --task karpathy:./a:./i"),
-        ("make engine MODEL=/data/m OUT=/home/me/work/build", "make engine MODEL=./m OUT=./build"),
+        ("make engine MODEL=/data/m OUT=/home/me/run/build", "make engine MODEL=./m OUT=./build"),
         ("HF_ENDPOINT=https://hub/x pitome engine a/b", "HF_ENDPOINT=https://hub/x pitome engine a/b"),
-        ("pitome engine '/home/me/work/a b'", "pitome engine './a b'"),
-        ("pitome engine //home/me/work/m", "pitome engine ./m"),
+        ("pitome engine '/home/me/run/a b'", "pitome engine './a b'"),
+        ("pitome engine //home/me/run/m", "pitome engine ./m"),
         ("it's no command /data/x", "it's no command /data/x"),
     ],
 )  # fmt: skip
 def test_a_command_names_no_folder_of_the_machine(command: str, expected: str) -> None:
-    found = portable_command(command, Path("/home/me/work"))
+    found = portable_command(command, Path("/home/me/run"))
     assert found == expected or command.startswith("it's")

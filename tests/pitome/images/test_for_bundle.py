@@ -34,7 +34,7 @@ def test_a_file_its_bytes_an_array_and_an_image(bundle: Path, tmp_path: Path) ->
     path = tmp_path / "photo.png"
     PHOTO.save(path)
     manifest = read_manifest(bundle)
-    wanted = image_tensor(PHOTO, manifest.model.preprocess)  # type: ignore[arg-type]
+    wanted = image_tensor(PHOTO, manifest.model.preprocess)
     assert (wanted.shape, wanted.dtype) == ((3, 32, 32), np.float32)
     for source in (path, str(path), path.read_bytes(), np.asarray(PHOTO), PHOTO):
         for where in (bundle, str(bundle), manifest):

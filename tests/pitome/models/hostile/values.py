@@ -135,7 +135,7 @@ VALUES: tuple[Hostile, ...] = (
     Hostile(
         "more layers than the weights have",
         with_config(num_hidden_layers=900),
-        "numbers, a model of this config.json",
+        "they do not fit: they have 42,688 numbers, a model of this config.json 7,380,096 or more",
         "Give the weights that belong to this config.json",
     ),
     Hostile(

@@ -243,7 +243,7 @@ WEIGHTS: tuple[Hostile, ...] = (
     Hostile(
         "one number that claims to be a trillion",
         pickled(put(BIAS, torch.zeros(1).expand(10**12))),
-        "it needs at least 4,000.",
+        "it needs at least 4,000.0 GB of memory",
         "Use a machine with more memory",
     ),
     Hostile(
